@@ -1,0 +1,1 @@
+//! What it costs, against what: the measurements live in `benches/`.

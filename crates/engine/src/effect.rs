@@ -1,0 +1,92 @@
+//! What to do: orders, in the imperative.
+
+use crate::{BackofficeId, Note, Record, Side};
+
+/// Something the shell must do, in the order given.
+///
+/// **`Keep` holds back what follows it.** The effects that one event caused form a batch. Once a
+/// `Keep` stands in a batch, whatever is said after it in that batch waits until the record is
+/// durable; what one peer is told never changes order. Other peers and other batches do not wait.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Send this text message to the charger.
+    SayToCharger(String),
+    /// Send this text message to a backoffice whose link is up.
+    SayToBackoffice(BackofficeId, String),
+    /// Send a WebSocket ping.
+    Ping(Side),
+    /// Open a link; the answer is `BackofficeUp` or `BackofficeDown`.
+    Dial(BackofficeId),
+    /// Close the socket, or give up the dial. No further event of it comes.
+    HangUp(Side, Reason),
+    /// Make this durable before the effects that follow.
+    Keep(Record),
+    /// Best effort: the message log, metrics, the live tail. Never waited for.
+    Note(Note),
+}
+
+/// Why the proxy closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The program is stopping.
+    Shutdown,
+    /// The leader is not there to answer.
+    LeaderLost,
+    /// The charger has left, and its grace is over.
+    ChargerLeft,
+    /// The plan no longer names this backoffice.
+    NotInPlan,
+    /// A newer socket of the same charger took over.
+    Replaced,
+    /// Nothing was heard from it for too long.
+    Silent,
+    /// It sent too many messages that are not OCPP-J.
+    TooMuchGarbage,
+    /// What must be kept cannot be.
+    StoreFailed,
+    /// The plan no longer covers this charger.
+    NotServed,
+}
+
+impl Reason {
+    /// The close code of RFC 6455 §7.4 (semantics §1.10).
+    pub fn close_code(self) -> u16 {
+        match self {
+            Reason::Shutdown | Reason::Silent | Reason::ChargerLeft => 1001,
+            Reason::LeaderLost | Reason::StoreFailed => 1013,
+            Reason::NotInPlan => 1000,
+            Reason::Replaced | Reason::NotServed => 1008,
+            Reason::TooMuchGarbage => 1002,
+        }
+    }
+
+    /// The text of the close frame: at most 123 bytes, no identities, no secrets.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reason::Shutdown => "proxy is stopping",
+            Reason::LeaderLost => "backoffice not available, try again later",
+            Reason::ChargerLeft => "charger disconnected",
+            Reason::NotInPlan => "no longer configured",
+            Reason::Replaced => "replaced",
+            Reason::Silent => "no sign of life",
+            Reason::TooMuchGarbage => "too many malformed messages",
+            Reason::StoreFailed => "proxy cannot store, try again later",
+            Reason::NotServed => "charger is not configured",
+        }
+    }
+
+    /// A stable name, fit for a metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Shutdown => "shutdown",
+            Reason::LeaderLost => "leader_lost",
+            Reason::ChargerLeft => "charger_left",
+            Reason::NotInPlan => "not_in_plan",
+            Reason::Replaced => "replaced",
+            Reason::Silent => "silent",
+            Reason::TooMuchGarbage => "too_much_garbage",
+            Reason::StoreFailed => "store_failed",
+            Reason::NotServed => "not_served",
+        }
+    }
+}

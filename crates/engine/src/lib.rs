@@ -1,0 +1,27 @@
+//! Decides. One charger, its leader and its followers, as a pure state machine.
+//!
+//! A [`Session`] is handed what happened ([`Event`]) and says what to do ([`Effect`]). It reads no
+//! clock, opens no socket and draws no randomness of its own: the same events at the same moments
+//! give the same effects, so that every incident replays as a test.
+//!
+//! Where to start reading: [`session`] branches to one file per concern; `docs/path-of-a-message.md`
+//! follows one message through them.
+
+mod effect;
+mod event;
+mod ids;
+mod note;
+mod plan;
+mod record;
+pub mod session;
+mod time;
+
+pub use bytestring::ByteString as Text;
+pub use effect::{Effect, Reason};
+pub use event::{Departure, DialFailure, Event, Violation};
+pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
+pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
+pub use plan::{Follower, Plan, Role};
+pub use record::{Fact, PeerState, PeerTransaction, Record, TransactionRow, TransactionState};
+pub use session::Session;
+pub use time::{Moment, Tick};

@@ -1,0 +1,114 @@
+//! What must survive a crash.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BackofficeId, BackofficeTransactionId, ChargerTransactionId, TraceId};
+
+/// Something to make durable. A later record of the same key replaces the earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A transaction; the key is its `trace`.
+    Transaction(Box<TransactionRow>),
+    /// Anything else a session must remember.
+    Fact(Fact),
+}
+
+/// A remembered fact: a small JSON body under a key that is unique for the charger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// For example `"reservation/1500000001"`, `"boot"`.
+    pub key: String,
+    /// JSON text; `None` forgets the fact.
+    pub body: Option<String>,
+}
+
+/// One transaction of one charger, with the number every party uses for it (semantics §2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionRow {
+    /// The trace of the StartTransaction that opened it; its key.
+    pub trace: TraceId,
+    /// How far it is.
+    pub state: TransactionState,
+    /// The number the charger uses; `None` while its StartTransaction is unanswered.
+    pub charger_number: Option<ChargerTransactionId>,
+    /// The connector.
+    pub connector_id: i64,
+    /// The card, as the charger sent it.
+    pub id_tag: String,
+    /// Meter value at the start, in Wh.
+    pub meter_start: i64,
+    /// The charger's own timestamp of the start, untouched.
+    pub started_at: String,
+    /// When the StartTransaction arrived; UTC, milliseconds since 1970.
+    pub received_unix_ms: i64,
+    /// The payload of the StartTransaction as the charger sent it.
+    pub raw_start: String,
+    /// The payload of the answer the charger got to it.
+    pub start_answer: Option<String>,
+    /// Who led when it started.
+    pub leader_at_start: BackofficeId,
+    /// What each backoffice knows of it.
+    pub peers: BTreeMap<BackofficeId, PeerTransaction>,
+    /// The payload of the StopTransaction as the charger sent it.
+    pub raw_stop: Option<String>,
+    /// The payload of the answer the charger got to that.
+    pub stop_answer: Option<String>,
+    /// When it closed; UTC, milliseconds since 1970.
+    pub closed_unix_ms: Option<i64>,
+    /// Another transaction started on the connector before this one was stopped.
+    pub superseded: bool,
+}
+
+/// How far a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionState {
+    /// StartTransaction received, not answered yet.
+    Starting,
+    /// Running.
+    Open,
+    /// StopTransaction received, not answered yet.
+    Stopping,
+    /// Over.
+    Closed,
+}
+
+impl TransactionState {
+    /// A stable name.
+    pub fn label(self) -> &'static str {
+        match self {
+            TransactionState::Starting => "starting",
+            TransactionState::Open => "open",
+            TransactionState::Stopping => "stopping",
+            TransactionState::Closed => "closed",
+        }
+    }
+}
+
+/// What one backoffice knows of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct PeerTransaction {
+    /// How far its copy of the start is.
+    pub state: PeerState,
+    /// The number it issued.
+    pub number: Option<BackofficeTransactionId>,
+    /// `idTagInfo.status` of its answer.
+    pub status: Option<String>,
+}
+
+/// How far a backoffice's copy of a StartTransaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerState {
+    /// Waiting to be sent.
+    #[default]
+    Queued,
+    /// Sent, not answered.
+    Sent,
+    /// Answered with a number.
+    Mapped,
+    /// Answered without a usable number, or not at all.
+    Failed,
+}
