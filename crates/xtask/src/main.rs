@@ -1,2 +1,61 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask …`: what takes care of the repository. Sets up and runs the tests, checks the house
+//! rules that need cargo, and writes the generated docs.
+
+mod docs;
+mod peers;
+mod purity;
+mod shell;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::shell::{Step, cargo};
+
+/// Tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Sets up what the tests need (Debian, PyPI and npm packages) and runs all of them.
+    Test {
+        /// Handed on to `cargo test`, for example `-p engine`; without any, the whole workspace.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Sets up what the tests need and prints the environment that `cargo test` then wants.
+    Setup,
+    /// Writes docs/configuration.md and docs/metrics.md anew, from the program itself.
+    Docs,
+    /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
+    Purity,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Test { arguments } => test(&arguments),
+        Task::Setup => {
+            for (name, value) in peers::set_up()?.variables() {
+                println!("export {name}='{}'", value.display());
+            }
+            Ok(())
+        }
+        Task::Docs => docs::write(),
+        Task::Purity => purity::prove(),
+    }
+}
+
+/// Sets up the peers and runs the tests.
+fn test(arguments: &[String]) -> Result<()> {
+    let peers = peers::set_up()?;
+    let mut command = cargo(&["test", "--locked"]);
+    if arguments.is_empty() {
+        command.arg("--workspace");
+    }
+    command.args(arguments).envs(peers.variables());
+    Step::begin("tests").run(&mut command)
+}

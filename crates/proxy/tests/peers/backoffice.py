@@ -1,0 +1,112 @@
+"""A backoffice built on the PyPI package `ocpp`. See `peer.py` for how it is driven.
+
+Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key: file paths),
+`first_transaction`, `rejected` (cards), `delay_ms` (by action or `*`), `answers` (by action),
+`garbage`, `silent`, `refuse` (lists of actions), `interval`, `subprotocols`.
+Cues: `call` (charger, action, payload, id), `raw` (charger, text, times), `set` (behaviour), `stall`,
+`resume`, `close` (code), `drop`.
+"""
+
+import asyncio
+import json
+import ssl
+import sys
+from datetime import datetime, timezone
+from urllib.parse import unquote
+
+from peer import Peer, Told, cues, tell
+from websockets.asyncio.server import serve
+
+
+class Backoffice(Peer):
+    ANSWERS = (
+        "Authorize", "BootNotification", "DataTransfer", "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification",
+        "StopTransaction",
+    )
+
+    def answer(self, action, payload):
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        match action:
+            case "BootNotification":
+                return {"status": "Accepted", "currentTime": now, "interval": self.behaviour.get("interval", 300)}
+            case "Heartbeat":
+                return {"currentTime": now}
+            case "DataTransfer":
+                return {"status": "Accepted"}
+            case "Authorize" | "StopTransaction":
+                return {"idTagInfo": self.verdict(payload)} if payload.get("id_tag") else {}
+            case "StartTransaction":
+                number = self.behaviour["next_transaction"]
+                self.behaviour["next_transaction"] = number + 1
+                return {"transactionId": number, "idTagInfo": self.verdict(payload)}
+            case _:
+                return {}
+
+    def verdict(self, payload):
+        rejected = payload.get("id_tag") in self.behaviour.get("rejected", [])
+        return {"status": "Invalid" if rejected else "Accepted"}
+
+
+async def main(behaviour):
+    behaviour["next_transaction"] = behaviour.get("first_transaction", 1)
+    links = {}
+
+    async def accept(socket):
+        charger = unquote(socket.request.path.rsplit("/", 1)[-1])
+        link = Backoffice(charger, Told(socket, charger), behaviour)
+        links[charger] = link
+        tell(
+            "connected",
+            charger=charger,
+            subprotocol=socket.subprotocol,
+            authorization=socket.request.headers.get("Authorization"),
+        )
+        await link.serve()
+        if links.get(charger) is link:
+            del links[charger]
+
+    def link_of(cue):
+        return links[cue["charger"]] if "charger" in cue else next(iter(links.values()))
+
+    async def perform(cue):
+        match cue["do"]:
+            case "call":
+                return await link_of(cue).ask(cue)
+            case "raw":
+                told = link_of(cue).told
+                for number in range(cue.get("times", 1)):
+                    await told.websocket.send(cue["text"].replace("{n}", str(number)))
+            case "set":
+                behaviour.update(cue["behaviour"])
+            case "stall":
+                for link in links.values():
+                    link.told.reading.clear()
+            case "resume":
+                for link in links.values():
+                    link.told.reading.set()
+            case "close":
+                await link_of(cue).told.websocket.close(cue.get("code", 1000))
+            case "drop":
+                for link in list(links.values()):
+                    link.told.websocket.transport.abort()
+
+    tls = None
+    if "tls" in behaviour:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(behaviour["tls"]["cert"], behaviour["tls"]["key"])
+    async with serve(
+        accept,
+        "127.0.0.1",
+        behaviour.get("port", 0),
+        subprotocols=behaviour.get("subprotocols", ["ocpp1.6"]),
+        ssl=tls,
+        ping_interval=None,
+        max_size=None,
+    ) as server:
+        tell("listening", port=server.sockets[0].getsockname()[1])
+        await cues(perform)
+        server.close(close_connections=True)
+
+
+asyncio.run(main(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}))
