@@ -1,1 +1,15 @@
-//! placeholder
+//! Doubts. A seeded simulated world around the engine: believable chargers and backoffices, links
+//! that fail, plans that change, programs that crash, and a judge who checks after every step that
+//! no promise was broken.
+//!
+//! [`Charger`] and [`Backoffice`] are pure machines like the engine itself and may also be put on
+//! real sockets. [`World`] runs them against one `engine::Session` in virtual time.
+
+mod backoffice;
+mod charger;
+pub mod frame;
+
+pub use backoffice::{
+    Backoffice, BackofficeFaults, BackofficeNews, BackofficeSettings, BookedTransaction, Command, Complaint,
+};
+pub use charger::{Charger, ChargerNews, ChargerSettings, ChargingSession, Number, SESSION_BAND_WH};
