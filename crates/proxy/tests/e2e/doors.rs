@@ -1,0 +1,93 @@
+//! Who is let in, in which version, and how the others are turned away.
+
+use serde_json::json;
+
+use crate::support::charger::RawCharger;
+use crate::support::peer::{Backoffice, Library, charger};
+use crate::support::proxy::{Proxy, rules};
+use crate::support::session;
+
+#[test]
+fn a_charger_that_matches_no_rule_is_not_found() {
+    let leader = Backoffice::start(Library::Node, json!({}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    assert_eq!(RawCharger::offer(proxy.chargers, "STRANGER", Some("ocpp1.6")).err(), Some(404));
+    assert_eq!(RawCharger::dial(proxy.chargers, "/elsewhere/CP1", Some("ocpp1.6")).err(), Some(404));
+    assert_eq!(RawCharger::dial(proxy.chargers, "/ocpp/", Some("ocpp1.6")).err(), Some(404));
+    for library in [Library::Python, Library::Node] {
+        let refused = charger(library).cue(json!({"do": "connect", "url": proxy.url("STRANGER")}));
+        assert_eq!((&refused["error"], &refused["status"]), (&json!("refused"), &json!(404)), "{refused}");
+    }
+    assert_eq!(leader.times_linked("STRANGER"), 0);
+}
+
+#[test]
+fn an_identity_is_decoded_once_and_encoded_for_the_backoffice() {
+    let leader = Backoffice::start(Library::Node, json!({}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let mut charger = RawCharger::connect(proxy.chargers, "CP%2F1%20%C3%A4");
+    session::whole(&mut charger, session::GOOD_CARD);
+    leader.wait_linked("CP/1 ä");
+}
+
+#[test]
+fn the_version_is_chosen_as_the_charger_prefers() {
+    let leader = Backoffice::start(Library::Python, json!({}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let offered = [
+        ("CP-one", Some("ocpp1.6"), Some("ocpp1.6")),
+        ("CP-two", Some("ocpp2.0.1, ocpp1.6"), Some("ocpp1.6")),
+        ("CP-none", None, None),
+    ];
+    for (identity, offer, chosen) in offered {
+        let mut charger = RawCharger::offer(proxy.chargers, identity, offer).unwrap();
+        assert_eq!(charger.subprotocol.as_deref(), chosen, "{identity}");
+        session::arrive(&mut charger, session::GOOD_CARD);
+        assert_eq!(leader.wait_linked(identity)["subprotocol"], "ocpp1.6");
+    }
+    assert_eq!(offered.len(), 3);
+}
+
+#[test]
+fn without_a_common_version_the_socket_opens_and_closes() {
+    let leader = Backoffice::start(Library::Node, json!({}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let mut charger = RawCharger::offer(proxy.chargers, "CP1", Some("ocpp2.0.1")).unwrap();
+    assert_eq!(charger.subprotocol, None);
+    assert_eq!(charger.wait_closed(), Some(1002));
+}
+
+#[test]
+fn without_its_leader_a_charger_is_told_to_come_again() {
+    let mut leader = Backoffice::start(Library::Node, json!({}));
+    let follower = Backoffice::start(Library::Python, json!({}));
+    let proxy =
+        Proxy::start(&rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "control")]));
+    let mut serving = RawCharger::connect(proxy.chargers, "CP1");
+    session::arrive(&mut serving, session::GOOD_CARD);
+
+    leader.peer.kill();
+    assert_eq!(serving.wait_closed(), Some(1013));
+    assert_eq!(RawCharger::offer(proxy.chargers, "CP2", Some("ocpp1.6")).err(), Some(503));
+
+    let _leader = Backoffice::start(Library::Node, json!({"port": leader.port}));
+    let mut back = crate::support::eventually("the leader to be dialed again", || {
+        RawCharger::offer(proxy.chargers, "CP1", Some("ocpp1.6")).ok()
+    });
+    session::whole(&mut back, session::GOOD_CARD);
+}
+
+#[test]
+fn the_newest_socket_of_a_charger_wins() {
+    let leader = Backoffice::start(Library::Python, json!({}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let mut older = RawCharger::connect(proxy.chargers, "CP1");
+    session::arrive(&mut older, session::GOOD_CARD);
+    // The older socket is half open: the charger forgot it, and nothing tells the proxy.
+    let mut newer = RawCharger::connect(proxy.chargers, "CP1");
+    session::whole(&mut newer, session::GOOD_CARD);
+    assert_eq!(older.wait_closed(), Some(1008));
+    // The end of the older one takes nothing from the newer.
+    newer.call("Heartbeat", &json!({}));
+    assert_eq!(leader.times_linked("CP1"), 1, "the links go on beneath the newer socket");
+}

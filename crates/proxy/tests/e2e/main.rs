@@ -1,0 +1,21 @@
+//! End to end: the real program, real sockets, and OCPP programs that others wrote. `cargo xtask test`
+//! sets up what they need.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "a test program has no users")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cards;
+mod commands;
+mod crowd;
+mod direct;
+mod doors;
+mod edits;
+mod followers;
+mod operation;
+mod restarts;
+mod sessions;
+mod sizes;
+mod tls;
