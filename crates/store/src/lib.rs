@@ -1,1 +1,33 @@
-//! placeholder
+//! Remembers. What a session must not forget, and who said what.
+//!
+//! Two promises that must not be confused. [`Store::keep`] makes a record durable and says when it
+//! is: the charger's answer waits for it. [`Store::note`] adds to the message log: it never makes
+//! anyone wait, and what does not fit is dropped and counted.
+//!
+//! Everything is in one SQLite file. One thread writes it and commits in groups ([`Store`]); reads
+//! have connections of their own, and [`LogReader`] may sit in another program. What is secret is
+//! taken out before it reaches the disk (`redaction`).
+
+mod counters;
+mod database;
+mod error;
+mod figures;
+mod json;
+mod log;
+mod memory;
+mod queue;
+mod redaction;
+mod rows;
+mod settings;
+mod store;
+mod upkeep;
+mod writer;
+
+pub use error::{OpenError, StoreError};
+pub use figures::{CommitTimes, Figures, RowsDropped};
+pub use log::{
+    Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
+};
+pub use rows::LogEntry;
+pub use settings::{Limits, Settings};
+pub use store::{Kept, Store};

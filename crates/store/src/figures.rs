@@ -1,0 +1,57 @@
+//! What the store tells about itself, for metrics.
+
+/// Figures since the store was opened, except the size, which is of now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// Log rows written, by kind: `"call"`, `"answer"`, `"occurrence"`.
+    pub rows_written: Vec<(&'static str, u64)>,
+    /// Log rows that were never written; every kind and reason is listed, also when it is zero.
+    pub rows_dropped: Vec<RowsDropped>,
+    /// Log rows deleted because they were too old or the file too large.
+    pub rows_expired: u64,
+    /// Records made durable.
+    pub records_kept: u64,
+    /// How long commits took, until the disk had it.
+    pub commits: CommitTimes,
+    /// Failures by what was tried: `"commit"`, `"read"`, `"upkeep"`.
+    pub errors: Vec<(&'static str, u64)>,
+    /// Bytes of the file and its write-ahead log.
+    pub size_bytes: u64,
+    /// Log entries that wait for the writer now.
+    pub rows_waiting: u64,
+}
+
+impl Figures {
+    /// All log rows dropped.
+    pub fn dropped(&self) -> u64 {
+        self.rows_dropped.iter().map(|dropped| dropped.rows).sum()
+    }
+
+    /// All log rows written.
+    pub fn written(&self) -> u64 {
+        self.rows_written.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+/// Log rows of one kind that were dropped for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsDropped {
+    /// `"call"`, `"answer"` or `"occurrence"`.
+    pub kind: &'static str,
+    /// `"queue_full"`, `"store_failed"` or `"closed"`.
+    pub reason: &'static str,
+    /// How many.
+    pub rows: u64,
+}
+
+/// A histogram of commits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitTimes {
+    /// Upper bound in seconds, and how many commits took at most that long (cumulative). Commits
+    /// above the last bound are in `count` only.
+    pub buckets: Vec<(f64, u64)>,
+    /// All commits.
+    pub count: u64,
+    /// Their time together, in seconds.
+    pub sum_seconds: f64,
+}

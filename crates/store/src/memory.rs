@@ -1,0 +1,171 @@
+//! Records: how they stand in the file, and how a charger's are read back.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::{ChargerId, Fact, Record, TransactionRow};
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use crate::counters::{Attempt, Counters};
+use crate::{OpenError, StoreError, database};
+
+/// Closed transactions that a session gets to see: enough to recognise a repeated StopTransaction.
+const CLOSED_TRANSACTIONS: i64 = 64;
+/// Threads that read, each with a connection.
+const READERS: usize = 2;
+/// Questions that may wait for them.
+const QUESTIONS: usize = 16_384;
+
+/// A record in the shape of its table.
+pub(crate) enum StoredRecord {
+    Transaction { row: Box<TransactionRow>, body: String },
+    Fact(Fact),
+}
+
+impl StoredRecord {
+    pub(crate) fn new(record: Record) -> Result<Self, serde_json::Error> {
+        Ok(match record {
+            Record::Transaction(row) => {
+                let body = serde_json::to_string(&row)?;
+                StoredRecord::Transaction { row, body }
+            }
+            Record::Fact(fact) => StoredRecord::Fact(fact),
+        })
+    }
+
+    /// Writes it inside the transaction that is open on the connection.
+    pub(crate) fn write(&self, connection: &Connection, charger: &ChargerId) -> rusqlite::Result<()> {
+        let charger = charger.as_str();
+        match self {
+            StoredRecord::Transaction { row, body } => write_transaction(connection, charger, row, body),
+            StoredRecord::Fact(Fact { key, body: Some(body) }) => {
+                let sql = "INSERT INTO facts (charger, key, body) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (charger, key) DO UPDATE SET body = excluded.body";
+                connection.prepare_cached(sql)?.execute(params![charger, key, body]).map(drop)
+            }
+            StoredRecord::Fact(Fact { key, body: None }) => {
+                let sql = "DELETE FROM facts WHERE charger = ?1 AND key = ?2";
+                connection.prepare_cached(sql)?.execute(params![charger, key]).map(drop)
+            }
+        }
+    }
+}
+
+fn write_transaction(
+    connection: &Connection,
+    charger: &str,
+    row: &TransactionRow,
+    body: &str,
+) -> rusqlite::Result<()> {
+    let trace = row.trace.to_string();
+    let sql = "INSERT OR REPLACE INTO transactions (charger, trace, state, charger_number, id_tag,
+                   connector_id, received_unix_ms, closed_unix_ms, body)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(sql)?.execute(params![
+        charger,
+        trace,
+        row.state.label(),
+        row.charger_number.map(|number| number.0),
+        row.id_tag,
+        row.connector_id,
+        row.received_unix_ms,
+        row.closed_unix_ms,
+        body,
+    ])?;
+    let sql = "DELETE FROM transaction_numbers WHERE charger = ?1 AND trace = ?2";
+    connection.prepare_cached(sql)?.execute(params![charger, trace])?;
+    let charger_number = row.charger_number.map(|number| ("", number.0));
+    let peer_numbers =
+        row.peers.iter().filter_map(|(id, peer)| peer.number.map(|number| (id.as_str(), number.0)));
+    for (party, number) in charger_number.into_iter().chain(peer_numbers) {
+        let sql = "INSERT OR REPLACE INTO transaction_numbers (charger, trace, party, number)
+                   VALUES (?1, ?2, ?3, ?4)";
+        connection.prepare_cached(sql)?.execute(params![charger, trace, party, number])?;
+    }
+    Ok(())
+}
+
+/// See [`crate::Store::remembered`].
+pub(crate) fn remembered(
+    connection: &Connection,
+    charger: &ChargerId,
+    counters: &Counters,
+) -> Result<Vec<Record>, StoreError> {
+    // One snapshot for all three questions.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut records = Vec::new();
+    let sql = "SELECT key, body FROM facts WHERE charger = ?1 ORDER BY key";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let facts = statement
+        .query_map([charger.as_str()], |row| Ok(Fact { key: row.get(0)?, body: Some(row.get(1)?) }))?;
+    for fact in facts {
+        records.push(Record::Fact(fact?));
+    }
+    drop(statement);
+
+    let open = "SELECT body FROM transactions WHERE charger = ?1 AND state <> 'closed' ORDER BY trace";
+    let closed = format!(
+        "SELECT body FROM transactions WHERE charger = ?1 AND state = 'closed'
+         ORDER BY closed_unix_ms DESC, trace DESC LIMIT {CLOSED_TRANSACTIONS}"
+    );
+    for sql in [open, &closed] {
+        let mut statement = snapshot.prepare_cached(sql)?;
+        let bodies = statement.query_map([charger.as_str()], |row| row.get::<_, String>(0))?;
+        for body in bodies {
+            match serde_json::from_str::<TransactionRow>(&body?) {
+                Ok(row) => records.push(Record::Transaction(Box::new(row))),
+                // Serving the charger without this transaction is better than never again.
+                Err(error) => {
+                    counters.failed(Attempt::Read);
+                    tracing::error!(%charger, %error, "a remembered transaction cannot be understood");
+                }
+            }
+        }
+    }
+    Ok(records)
+}
+
+type Question = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Threads that answer questions, so that no caller waits for the disk on its own thread.
+pub(crate) struct Readers(SyncSender<Question>);
+
+impl Readers {
+    /// Opens their connections. They end when this is dropped.
+    pub(crate) fn start(path: &Path) -> Result<Self, OpenError> {
+        let (questions, received) = sync_channel::<Question>(QUESTIONS);
+        let received = Arc::new(Mutex::new(received));
+        for _ in 0..READERS {
+            let connection = database::open_for_reading(path)?;
+            let received = Arc::clone(&received);
+            std::thread::Builder::new()
+                .name("store-reader".to_owned())
+                .spawn(move || {
+                    while let Some(question) = next(&received) {
+                        question(&connection);
+                    }
+                })
+                .map_err(|error| OpenError::Failed { path: path.to_owned(), cause: error.to_string() })?;
+        }
+        Ok(Self(questions))
+    }
+
+    /// Asks on one of the threads.
+    pub(crate) async fn ask<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<A, StoreError> + Send + 'static,
+    ) -> Result<A, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |connection| {
+            let _not_awaited_any_more = reply.send(question(connection));
+        });
+        self.0.try_send(question).map_err(|_| StoreError::Overloaded)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+fn next(received: &Mutex<Receiver<Question>>) -> Option<Question> {
+    received.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}

@@ -1,0 +1,256 @@
+//! What waits for the writer: orders that somebody awaits, and log rows that nobody does.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::ChargerId;
+use tokio::sync::oneshot;
+
+use crate::counters::{Counters, DropReason};
+use crate::memory::StoredRecord;
+use crate::rows::LogEntry;
+use crate::{Limits, StoreError};
+
+/// Rows are committed at the latest this long after the first of them came.
+const GROUP_FOR: Duration = Duration::from_millis(10);
+/// Or as soon as so many wait.
+pub(crate) const GROUP_ROWS: usize = 500;
+
+/// Where the outcome of an order is awaited.
+pub(crate) type Done = oneshot::Sender<Result<(), StoreError>>;
+
+/// Something that somebody awaits.
+pub(crate) enum Order {
+    /// Make it durable.
+    Keep(ChargerId, StoredRecord, Done),
+    /// Say when every earlier keep is settled.
+    Settle(Done),
+    /// Apply the retention now and say when it is done.
+    Tidy(Done),
+}
+
+/// Something for the message log.
+pub(crate) enum Row {
+    Entry {
+        charger: ChargerId,
+        entry: LogEntry,
+        bytes: usize,
+    },
+    /// Say when every earlier row is settled.
+    Flush(Done),
+}
+
+/// Why the writer woke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// There is something to write.
+    Work,
+    /// Nothing came until the time given.
+    Quiet,
+    /// The store is closing and everything is written.
+    Over,
+}
+
+#[derive(Default)]
+struct Waiting {
+    orders: VecDeque<Order>,
+    rows: VecDeque<Row>,
+    row_bytes: usize,
+    /// When the oldest waiting row came.
+    rows_since: Option<Instant>,
+    /// Somebody awaits the rows.
+    hurry: bool,
+    closing: bool,
+    /// Orders taken by the writer and not settled yet.
+    in_hand: usize,
+}
+
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+    limits: Limits,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { waiting: Mutex::default(), wake: Condvar::new(), limits }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that runs under the lock leaves it half changed.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an order; an order that cannot be taken is settled at once.
+    pub(crate) fn order(&self, order: Order) {
+        let mut waiting = self.lock();
+        let refused = if waiting.closing {
+            Some(StoreError::Closed)
+        } else if waiting.orders.len() >= self.limits.queued_keeps {
+            Some(StoreError::Overloaded)
+        } else {
+            None
+        };
+        match refused {
+            None => {
+                waiting.orders.push_back(order);
+                drop(waiting);
+                self.wake.notify_one();
+            }
+            Some(error) => {
+                drop(waiting);
+                order.settle(Err(error));
+            }
+        }
+    }
+
+    /// Whether every order so far is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        let waiting = self.lock();
+        waiting.orders.is_empty() && waiting.in_hand == 0
+    }
+
+    /// Adds a log row, or drops and counts it.
+    pub(crate) fn note(&self, charger: &ChargerId, entry: LogEntry, counters: &Counters) {
+        let bytes = entry.weight();
+        let mut waiting = self.lock();
+        let dropped = if waiting.closing {
+            Some(DropReason::Closed)
+        } else if waiting.rows.len() >= self.limits.queued_rows
+            || waiting.row_bytes.saturating_add(bytes) > self.limits.queued_row_bytes
+        {
+            Some(DropReason::QueueFull)
+        } else {
+            None
+        };
+        if let Some(reason) = dropped {
+            drop(waiting);
+            counters.dropped(entry.kind(), reason);
+            return;
+        }
+        waiting.row_bytes += bytes;
+        waiting.rows.push_back(Row::Entry { charger: charger.clone(), entry, bytes });
+        waiting.rows_since.get_or_insert_with(Instant::now);
+        // The writer sleeps until the first row, then until the group is complete or its time is over.
+        let wake = matches!(waiting.rows.len(), 1 | GROUP_ROWS);
+        drop(waiting);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Asks to be told when every row so far is written or dropped.
+    pub(crate) fn flush(&self, done: Done) {
+        let mut waiting = self.lock();
+        if waiting.closing {
+            drop(waiting);
+            settle(done, Err(StoreError::Closed));
+            return;
+        }
+        waiting.rows.push_back(Row::Flush(done));
+        waiting.hurry = true;
+        drop(waiting);
+        self.wake.notify_one();
+    }
+
+    /// Lets the writer finish what waits, and refuses everything new.
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.wake.notify_one();
+    }
+
+    /// The writer is gone: nothing that waits will ever be written.
+    pub(crate) fn abandon(&self, counters: &Counters) {
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        waiting.in_hand = 0;
+        waiting.row_bytes = 0;
+        let orders = std::mem::take(&mut waiting.orders);
+        let rows = std::mem::take(&mut waiting.rows);
+        drop(waiting);
+        for order in orders {
+            order.settle(Err(StoreError::Closed));
+        }
+        for row in rows {
+            match row {
+                Row::Entry { entry, .. } => counters.dropped(entry.kind(), DropReason::Closed),
+                Row::Flush(done) => settle(done, Err(StoreError::Closed)),
+            }
+        }
+    }
+
+    /// Log rows that wait.
+    pub(crate) fn rows_waiting(&self) -> usize {
+        self.lock().rows.len()
+    }
+
+    /// Waits for work: an order at once, rows when their group is complete or its time is over.
+    pub(crate) fn wait(&self, until: Instant) -> Wake {
+        let mut waiting = self.lock();
+        loop {
+            let idle = waiting.orders.is_empty() && waiting.rows.is_empty();
+            if waiting.closing {
+                return if idle { Wake::Over } else { Wake::Work };
+            }
+            if !waiting.orders.is_empty() || waiting.hurry || waiting.rows.len() >= GROUP_ROWS {
+                return Wake::Work;
+            }
+            let now = Instant::now();
+            let due = match waiting.rows_since {
+                Some(since) if since + GROUP_FOR <= now => return Wake::Work,
+                Some(since) => until.min(since + GROUP_FOR),
+                None => until,
+            };
+            if due <= now {
+                return Wake::Quiet;
+            }
+            waiting = self.wake.wait_timeout(waiting, due - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes every order up to `orders`, and up to `rows` rows.
+    pub(crate) fn take(&self, orders: usize, rows: usize) -> (Vec<Order>, Vec<Row>) {
+        let mut waiting = self.lock();
+        let count = waiting.orders.len().min(orders);
+        let taken_orders: Vec<Order> = waiting.orders.drain(..count).collect();
+        waiting.in_hand += count;
+        let count = waiting.rows.len().min(rows);
+        let taken_rows: Vec<Row> = waiting.rows.drain(..count).collect();
+        for row in &taken_rows {
+            if let Row::Entry { bytes, .. } = row {
+                waiting.row_bytes = waiting.row_bytes.saturating_sub(*bytes);
+            }
+        }
+        if waiting.rows.is_empty() {
+            waiting.rows_since = None;
+            waiting.hurry = false;
+        }
+        (taken_orders, taken_rows)
+    }
+
+    /// So many orders that were taken are settled.
+    pub(crate) fn settled(&self, orders: usize) {
+        let mut waiting = self.lock();
+        waiting.in_hand = waiting.in_hand.saturating_sub(orders);
+    }
+
+    /// Whether an order waits: upkeep then steps back.
+    pub(crate) fn has_orders(&self) -> bool {
+        !self.lock().orders.is_empty()
+    }
+}
+
+impl Order {
+    /// Tells whoever awaits it how it went.
+    pub(crate) fn settle(self, outcome: Result<(), StoreError>) {
+        match self {
+            Order::Keep(_, _, done) | Order::Settle(done) | Order::Tidy(done) => settle(done, outcome),
+        }
+    }
+}
+
+/// Whoever asked may have stopped waiting; the work is done all the same.
+pub(crate) fn settle(done: Done, outcome: Result<(), StoreError>) {
+    let _not_awaited_any_more = done.send(outcome);
+}

@@ -1,0 +1,187 @@
+//! The handle that everyone holds.
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use engine::{ChargerId, Record};
+use tokio::sync::oneshot;
+
+use crate::counters::{Attempt, Counters};
+use crate::database::{self, Files};
+use crate::memory::{self, Readers, StoredRecord};
+use crate::queue::{Order, Queue};
+use crate::rows::LogEntry;
+use crate::writer::{Health, Writer};
+use crate::{Figures, Limits, OpenError, Settings, StoreError};
+
+/// What the proxy remembers. Cheap to clone; the last clone dropped writes what waits and closes the
+/// file.
+#[derive(Clone)]
+pub struct Store(Arc<Open>);
+
+struct Open {
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+    readers: Readers,
+    files: Files,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the file, creating it on first start, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file or its place, and what would do.
+    pub fn open(path: &Path, settings: Settings) -> Result<Store, OpenError> {
+        Self::open_with(path, settings, Limits::default())
+    }
+
+    /// As [`Store::open`], with bounds of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Store, OpenError> {
+        let files = Files::new(path);
+        let (connection, lock) = database::open_for_writing(path, &limits)?;
+        let failed =
+            |cause: &dyn fmt::Display| OpenError::Failed { path: path.to_owned(), cause: cause.to_string() };
+        let queue = Arc::new(Queue::new(limits));
+        let counters = Arc::new(Counters::default());
+        let health = Arc::new(Health::default());
+        let readers = Readers::start(path)?;
+        let writer = Writer::new(
+            connection,
+            lock,
+            settings,
+            Arc::clone(&queue),
+            Arc::clone(&counters),
+            Arc::clone(&health),
+        )
+        .map_err(|error| failed(&error))?;
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| failed(&error))?;
+        let writer = Mutex::new(Some(writer));
+        Ok(Store(Arc::new(Open { queue, counters, health, readers, files, writer })))
+    }
+
+    /// What was kept of this charger: every fact, every transaction that is not closed, and the
+    /// newest 64 that are. Sees every record whose [`Store::keep`] was called before.
+    ///
+    /// # Errors
+    /// When the file cannot be read. A record that cannot be understood is left out, loudly.
+    pub async fn remembered(&self, charger: &ChargerId) -> Result<Vec<Record>, StoreError> {
+        if !self.0.queue.is_settled() {
+            let (done, settled) = oneshot::channel();
+            self.0.queue.order(Order::Settle(done));
+            // How the earlier records fared is told to those who kept them.
+            let _outcome = settled.await;
+        }
+        let charger = charger.clone();
+        let counters = Arc::clone(&self.0.counters);
+        let read =
+            self.0.readers.ask(move |connection| memory::remembered(connection, &charger, &counters)).await;
+        if read.is_err() {
+            self.0.counters.failed(Attempt::Read);
+        }
+        read
+    }
+
+    /// Makes a record durable. The order is given when this is called, not when the result is first
+    /// awaited: records of one charger are applied in the order of the calls.
+    pub fn keep(&self, charger: &ChargerId, record: Record) -> Kept {
+        let (done, outcome) = oneshot::channel();
+        match StoredRecord::new(record) {
+            Ok(record) => self.0.queue.order(Order::Keep(charger.clone(), record, done)),
+            Err(error) => crate::queue::settle(done, Err(StoreError::Failed(error.to_string()))),
+        }
+        Kept(outcome)
+    }
+
+    /// Adds to the message log. Never waits; what does not fit is dropped and counted.
+    pub fn note(&self, charger: &ChargerId, entry: LogEntry) {
+        self.0.queue.note(charger, entry, &self.0.counters);
+    }
+
+    /// Resolves when every entry noted before is in the file, or is dropped and counted.
+    pub fn flush(&self) -> Kept {
+        let (done, outcome) = oneshot::channel();
+        self.0.queue.flush(done);
+        Kept(outcome)
+    }
+
+    /// Applies the retention now instead of when the writer next finds the time. Resolves when it is
+    /// done.
+    pub fn tidy(&self) -> Kept {
+        let (done, outcome) = oneshot::channel();
+        self.0.queue.order(Order::Tidy(done));
+        Kept(outcome)
+    }
+
+    /// Figures for metrics. Costs a few atomic reads and a look at the sizes of two files.
+    pub fn figures(&self) -> Figures {
+        let waiting = self.0.queue.rows_waiting() as u64;
+        self.0.counters.figures(self.0.files.size_bytes(), waiting)
+    }
+
+    /// Whether the last write succeeded. After a failure the writer tries again by itself, so that
+    /// this turns good without a restart.
+    ///
+    /// # Errors
+    /// The reason, for a person.
+    pub fn is_writable(&self) -> Result<(), String> {
+        self.0.health.check()
+    }
+
+    /// Writes what waits, closes the file and resolves when that is done. Other clones find the
+    /// store closed.
+    pub async fn close(self) {
+        self.0.queue.close();
+        self.0.health.over().await;
+        self.0.join();
+    }
+}
+
+impl Open {
+    fn join(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer of the store ended by a panic");
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.join();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("files", &self.0.files).finish_non_exhaustive()
+    }
+}
+
+/// Resolves when it is on the disk, or cannot be. Dropping it withdraws nothing.
+#[derive(Debug)]
+#[must_use = "only the resolved future says that the record is durable"]
+pub struct Kept(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Future for Kept {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|outcome| outcome.unwrap_or(Err(StoreError::Closed)))
+    }
+}

@@ -1,0 +1,165 @@
+//! Retention, in small steps between the writes.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::counters::{Attempt, Counters};
+use crate::{Settings, StoreError};
+
+/// Upkeep starts this often.
+const EVERY: Duration = Duration::from_secs(10);
+/// Rows looked at in one step.
+const STEP_ROWS: i64 = 500;
+/// Free pages given back to the file system in one step.
+const STEP_PAGES: i64 = 256;
+/// Free pages the file may keep: they will be needed again soon.
+const SPARE_PAGES: i64 = 64;
+
+/// When to look after the file, and what is to be done.
+pub(crate) struct Upkeep {
+    due: Instant,
+}
+
+impl Upkeep {
+    pub(crate) fn new(due: Instant) -> Self {
+        Self { due }
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Does a little. What is left is due at once, so that a record never waits for more than this.
+    pub(crate) fn step(&mut self, connection: &mut Connection, settings: &Settings, counters: &Counters) {
+        match step(connection, settings, counters) {
+            Ok(true) => self.due = Instant::now(),
+            Ok(false) => self.due = Instant::now() + EVERY,
+            Err(error) => {
+                counters.failed(Attempt::Upkeep);
+                tracing::warn!(%error, "what is too old cannot be deleted from the store");
+                self.due = Instant::now() + EVERY;
+            }
+        }
+    }
+
+    /// Does all there is to do.
+    pub(crate) fn everything(
+        &mut self,
+        connection: &mut Connection,
+        settings: &Settings,
+        counters: &Counters,
+    ) -> Result<(), StoreError> {
+        while step(connection, settings, counters).inspect_err(|_| counters.failed(Attempt::Upkeep))? {}
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.due = Instant::now() + EVERY;
+        Ok(())
+    }
+}
+
+/// Says whether there is more to do.
+fn step(connection: &mut Connection, settings: &Settings, counters: &Counters) -> Result<bool, StoreError> {
+    let now = unix_ms();
+    let expired = delete_expired(connection, now.saturating_sub(millis(settings.keep_log_for)))?;
+    let forgotten = forget(connection, now.saturating_sub(millis(settings.keep_transactions_for)))?;
+    let shed = if used_bytes(connection)? > settings.keep_log_bytes { delete_oldest(connection)? } else { 0 };
+    counters.expired(expired + shed);
+    let returned = return_pages(connection)?;
+    Ok(expired > 0 || forgotten > 0 || shed > 0 || returned)
+}
+
+/// Deletes rows received before `cutoff_unix_ms`, among the oldest of the log.
+fn delete_expired(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
+    // In the order of writing and not of time: a row that a wrong clock dated into the future goes
+    // with its neighbours.
+    let sql = "SELECT max(seq) FROM (
+                   SELECT seq, received_unix_ms AS time FROM (SELECT * FROM calls ORDER BY seq LIMIT ?1)
+                   UNION ALL
+                   SELECT seq, unix_ms AS time FROM (SELECT * FROM occurrences ORDER BY seq LIMIT ?1)
+               ) WHERE time < ?2";
+    let last: Option<i64> =
+        connection.prepare_cached(sql)?.query_row(params![STEP_ROWS, cutoff_unix_ms], |row| row.get(0))?;
+    last.map_or(Ok(0), |last| delete_up_to(connection, last))
+}
+
+/// Deletes the oldest rows of the log, however old they are.
+fn delete_oldest(connection: &mut Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT max(seq) FROM (SELECT seq FROM calls UNION ALL SELECT seq FROM answers
+                                     UNION ALL SELECT seq FROM occurrences ORDER BY seq LIMIT ?1)";
+    let last: Option<i64> =
+        connection.prepare_cached(sql)?.query_row([STEP_ROWS], |row| row.get(0)).optional()?.flatten();
+    last.map_or(Ok(0), |last| delete_up_to(connection, last))
+}
+
+fn delete_up_to(connection: &mut Connection, last: i64) -> Result<u64, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut rows = 0;
+    for sql in [
+        "DELETE FROM answers WHERE trace IN (SELECT trace FROM calls WHERE seq <= ?1)",
+        "DELETE FROM answers WHERE seq <= ?1",
+        "DELETE FROM calls WHERE seq <= ?1",
+        "DELETE FROM occurrences WHERE seq <= ?1",
+    ] {
+        rows += transaction.prepare_cached(sql)?.execute([last])? as u64;
+    }
+    transaction.commit()?;
+    Ok(rows)
+}
+
+/// Forgets transactions closed before `cutoff_unix_ms`.
+fn forget(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
+    const OLDEST: &str = "SELECT rowid FROM transactions WHERE state = 'closed' AND closed_unix_ms < ?1
+                          ORDER BY closed_unix_ms LIMIT ?2";
+    let due = connection
+        .prepare_cached(OLDEST)?
+        .query_row(params![cutoff_unix_ms, 1], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if due.is_none() {
+        return Ok(0);
+    }
+    let transaction = connection.transaction()?;
+    transaction
+        .prepare_cached(&format!(
+            "DELETE FROM transaction_numbers WHERE (charger, trace) IN
+                 (SELECT charger, trace FROM transactions WHERE rowid IN ({OLDEST}))"
+        ))?
+        .execute(params![cutoff_unix_ms, STEP_ROWS])?;
+    let forgotten = transaction
+        .prepare_cached(&format!("DELETE FROM transactions WHERE rowid IN ({OLDEST})"))?
+        .execute(params![cutoff_unix_ms, STEP_ROWS])?;
+    transaction.commit()?;
+    Ok(forgotten as u64)
+}
+
+/// Bytes in use, without the pages that are free.
+fn used_bytes(connection: &Connection) -> Result<u64, StoreError> {
+    let pages = pragma(connection, "page_count")? - pragma(connection, "freelist_count")?;
+    Ok(u64::try_from(pages * pragma(connection, "page_size")?).unwrap_or(0))
+}
+
+/// Shrinks the file by some of its free pages; says whether more are free than may stay.
+fn return_pages(connection: &Connection) -> Result<bool, StoreError> {
+    let free = pragma(connection, "freelist_count")?;
+    if free <= SPARE_PAGES {
+        return Ok(false);
+    }
+    let pages = (free - SPARE_PAGES).min(STEP_PAGES);
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    // Each row that is asked for frees one page.
+    let mut freed = statement.query([])?;
+    while freed.next()?.is_some() {}
+    // A file that cannot shrink is not tried for ever.
+    Ok(pragma(connection, "freelist_count")? < free)
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}

@@ -1,0 +1,297 @@
+//! The one thread that writes, in groups.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::ChargerId;
+use rusqlite::{Connection, TransactionBehavior, params};
+use tokio::sync::watch;
+
+use crate::counters::{Attempt, Counters, DropReason, Tally};
+use crate::database::Lock;
+use crate::queue::{Done, GROUP_ROWS, Order, Queue, Row, Wake, settle};
+use crate::rows::{self, LogEntry};
+use crate::upkeep::Upkeep;
+use crate::{Settings, StoreError};
+
+/// Records that go into one commit.
+const GROUP_ORDERS: usize = 500;
+/// Rows taken between two looks at the orders: what a record waits for at most.
+const CHUNK_ROWS: usize = 32;
+/// A group is committed when filling it took this long.
+const FILL_FOR: Duration = Duration::from_millis(10);
+/// While writing fails, it is tried again this often even if nothing is to be written.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether writing works, for everyone to see.
+pub(crate) struct Health {
+    trouble: Mutex<Option<String>>,
+    over: watch::Sender<bool>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { trouble: Mutex::default(), over: watch::Sender::new(false) }
+    }
+}
+
+impl Health {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().map_or(Ok(()), Err)
+    }
+
+    /// Resolves when the writer has ended.
+    pub(crate) async fn over(&self) {
+        let mut over = self.over.subscribe();
+        // The sender lives as long as this does.
+        let _ended = over.wait_for(|over| *over).await;
+    }
+
+    fn set(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
+    }
+}
+
+pub(crate) struct Writer {
+    connection: Connection,
+    settings: Settings,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+    upkeep: Upkeep,
+    /// The number of the last log row.
+    sequence: i64,
+    /// Dropped after the connection.
+    _lock: Lock,
+}
+
+/// Tells everyone when the writer ends, also when it ends by a panic.
+struct Ending {
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.queue.abandon(&self.counters);
+        self.health.set(Some(StoreError::Closed.to_string()));
+        self.health.over.send_replace(true);
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        connection: Connection,
+        lock: Lock,
+        settings: Settings,
+        queue: Arc<Queue>,
+        counters: Arc<Counters>,
+        health: Arc<Health>,
+    ) -> rusqlite::Result<Self> {
+        let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
+        let upkeep = Upkeep::new(Instant::now());
+        Ok(Self { connection, settings, queue, counters, health, upkeep, sequence, _lock: lock })
+    }
+
+    pub(crate) fn run(mut self) {
+        let ending = Ending {
+            queue: Arc::clone(&self.queue),
+            counters: Arc::clone(&self.counters),
+            health: Arc::clone(&self.health),
+        };
+        loop {
+            let mut until = self.upkeep.due();
+            let failing = self.health.check().is_err();
+            if failing {
+                until = until.min(Instant::now() + RETRY_EVERY);
+            }
+            match self.queue.wait(until) {
+                Wake::Work => self.write_group(),
+                Wake::Quiet if failing => self.probe(),
+                Wake::Quiet => {}
+                Wake::Over => break,
+            }
+            self.tend();
+        }
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "the write-ahead log stays beside the store");
+        }
+        // Closes the file and gives the lock back before anyone hears that it is over.
+        drop(self);
+        drop(ending);
+    }
+
+    /// Writes what waits, in one commit.
+    fn write_group(&mut self) {
+        let mut group = Group::default();
+        let rows_outcome = self.fill_and_commit(&mut group);
+        let mut outcome = rows_outcome.clone();
+        // What nobody waits for must not be the reason why a record is not durable.
+        if outcome.is_err() && group.rows.total() > 0 && group.keeps > 0 {
+            self.counters.failed(Attempt::Commit);
+            outcome = self.commit_records(&group.orders);
+        }
+        match &rows_outcome {
+            Ok(()) => self.counters.wrote(group.rows, 0),
+            Err(_) => self.counters.dropped_all(group.rows, DropReason::StoreFailed),
+        }
+        if outcome.is_ok() {
+            self.counters.wrote(Tally::default(), group.keeps);
+        }
+        if group.keeps > 0 || group.rows.total() > 0 {
+            self.report(&outcome);
+        }
+        self.queue.settled(group.orders.len());
+        let mut tidy = Vec::new();
+        for order in group.orders {
+            match order {
+                Order::Tidy(done) => tidy.push(done),
+                order => order.settle(outcome.clone()),
+            }
+        }
+        for done in group.flushes {
+            settle(done, rows_outcome.clone());
+        }
+        if !tidy.is_empty() {
+            let outcome = self.upkeep.everything(&mut self.connection, &self.settings, &self.counters);
+            for done in tidy {
+                settle(done, outcome.clone());
+            }
+        }
+    }
+
+    /// Takes from the queue until the group is full, or complete with every record that waits.
+    fn fill_and_commit(&mut self, group: &mut Group) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let mut transaction = None;
+        loop {
+            let (orders, rows) = self.queue.take(GROUP_ORDERS, CHUNK_ROWS);
+            if orders.is_empty() && rows.is_empty() {
+                break;
+            }
+            // Everything taken is in the group before anything can fail.
+            let known = group.orders.len();
+            let entries = group.add(orders, rows);
+            if transaction.is_none() && (group.keeps > 0 || !entries.is_empty()) {
+                transaction = Some(Transaction::begin(&self.connection)?);
+            }
+            if let Some(transaction) = &transaction {
+                write_records(&transaction.0, &group.orders[known..])?;
+                for (charger, entry) in entries {
+                    self.sequence += 1;
+                    rows::insert(&transaction.0, self.sequence, &charger, entry)?;
+                }
+            }
+            let full = group.rows.total() >= GROUP_ROWS as u64 || started.elapsed() >= FILL_FOR;
+            if full || !group.orders.is_empty() {
+                break;
+            }
+        }
+        match transaction {
+            Some(transaction) => {
+                if group.rows.total() > 0 {
+                    let sql = "UPDATE sequence SET last = ?1";
+                    transaction.0.prepare_cached(sql)?.execute(params![self.sequence])?;
+                }
+                transaction.commit(&self.counters)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Commits the records of a group again, without its rows.
+    fn commit_records(&self, orders: &[Order]) -> Result<(), StoreError> {
+        let transaction = Transaction::begin(&self.connection)?;
+        write_records(&transaction.0, orders)?;
+        transaction.commit(&self.counters)
+    }
+
+    /// Tries to write while writing fails and nothing comes that would show whether it works again.
+    fn probe(&self) {
+        let outcome = Transaction::begin(&self.connection).and_then(|transaction| {
+            transaction.0.execute("UPDATE sequence SET last = ?1", params![self.sequence])?;
+            transaction.commit(&self.counters)
+        });
+        self.report(&outcome);
+    }
+
+    /// Keeps the health current; a change is worth a line in the log, its repetition is not.
+    fn report(&self, outcome: &Result<(), StoreError>) {
+        match outcome {
+            Ok(()) => {
+                if let Some(trouble) = self.health.set(None) {
+                    tracing::info!(%trouble, "the store can be written again");
+                }
+            }
+            Err(error) => {
+                self.counters.failed(Attempt::Commit);
+                if self.health.set(Some(error.to_string())).is_none() {
+                    tracing::error!(%error, "the store cannot be written");
+                }
+            }
+        }
+    }
+
+    /// One step of upkeep, if it is due and nobody waits.
+    fn tend(&mut self) {
+        if self.upkeep.due() <= Instant::now() && !self.queue.has_orders() {
+            self.upkeep.step(&mut self.connection, &self.settings, &self.counters);
+        }
+    }
+}
+
+/// What goes into one commit.
+#[derive(Default)]
+struct Group {
+    orders: Vec<Order>,
+    flushes: Vec<Done>,
+    keeps: u64,
+    rows: Tally,
+}
+
+impl Group {
+    /// Adds what was taken, and gives the log entries back to be written.
+    fn add(&mut self, orders: Vec<Order>, rows: Vec<Row>) -> Vec<(ChargerId, LogEntry)> {
+        self.keeps += orders.iter().filter(|order| matches!(order, Order::Keep(..))).count() as u64;
+        self.orders.extend(orders);
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row {
+                Row::Entry { charger, entry, .. } => {
+                    self.rows.add(entry.kind());
+                    entries.push((charger, entry));
+                }
+                Row::Flush(done) => self.flushes.push(done),
+            }
+        }
+        entries
+    }
+}
+
+/// A database transaction that times its commit. Dropped without one, it changes nothing.
+struct Transaction<'c>(rusqlite::Transaction<'c>);
+
+impl<'c> Transaction<'c> {
+    /// The writer begins none while another is open.
+    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self(rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?))
+    }
+
+    fn commit(self, counters: &Counters) -> Result<(), StoreError> {
+        let started = Instant::now();
+        self.0.commit()?;
+        counters.committed(started.elapsed());
+        Ok(())
+    }
+}
+
+fn write_records(connection: &Connection, orders: &[Order]) -> Result<(), StoreError> {
+    for order in orders {
+        if let Order::Keep(charger, record, _) = order {
+            record.write(connection, charger)?;
+        }
+    }
+    Ok(())
+}
