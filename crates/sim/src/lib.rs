@@ -8,8 +8,10 @@
 mod backoffice;
 mod charger;
 pub mod frame;
+mod world;
 
 pub use backoffice::{
     Backoffice, BackofficeFaults, BackofficeNews, BackofficeSettings, BookedTransaction, Command, Complaint,
 };
 pub use charger::{Charger, ChargerNews, ChargerSettings, ChargingSession, Number, SESSION_BAND_WH};
+pub use world::{COMMON_CARD, Failure, Promises, Summary, World, WorldOptions};

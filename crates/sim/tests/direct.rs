@@ -5,7 +5,8 @@ use std::time::Duration;
 use engine::{Moment, Tick};
 use serde_json::json;
 use sim::{
-    Backoffice, BackofficeNews, BackofficeSettings, Charger, ChargerNews, ChargerSettings, Command, Complaint, Number,
+    Backoffice, BackofficeNews, BackofficeSettings, Charger, ChargerNews, ChargerSettings, Command,
+    Complaint, Number,
 };
 
 /// The two ends and the time, with a perfect line between them.
@@ -153,17 +154,20 @@ fn a_start_made_offline_is_delivered_later() {
 
 #[test]
 fn a_start_that_was_lost_becomes_number_minus_one() {
-    let settings = ChargerSettings {
-        authorizes: false,
-        forgets_unanswered_start: true,
-        ..ChargerSettings::default()
-    };
+    let settings =
+        ChargerSettings { authorizes: false, forgets_unanswered_start: true, ..ChargerSettings::default() };
     let mut line = Line::new(settings, knows_card());
     line.run(Duration::from_secs(5));
     let now = line.moment();
     line.charger.present_card(now, 1, "CARD");
-    while !line.charger.poll_frame().expect("a start is sent").contains("StartTransaction") {
-        line.run(Duration::ZERO);
+    // What it says until then is delivered; the start itself is lost with the connection.
+    while let Some(text) = line.charger.poll_frame().filter(|text| !text.contains("StartTransaction")) {
+        line.backoffice.heard(now, &text);
+        line.now = line.backoffice.poll_deadline().expect("it answers");
+        let now = line.moment();
+        line.backoffice.woke(now);
+        let answer = line.backoffice.poll_frame().expect("it has answered");
+        line.charger.heard(now, &answer);
     }
     line.cut();
     line.connect();

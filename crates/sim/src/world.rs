@@ -1,0 +1,439 @@
+//! A charger, its backoffices and one `engine::Session` between them, in virtual time. Links are
+//! slow and break, plans change, the proxy crashes: all by one seed, judged after every step.
+
+mod chance;
+mod content;
+mod judge;
+mod links;
+mod options;
+mod report;
+mod shell;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Record, Session, Side, Tick};
+
+use crate::backoffice::Backoffice;
+use crate::charger::Charger;
+use judge::Judge;
+use links::{Happening, Link, Member};
+pub use options::{COMMON_CARD, Promises, WorldOptions};
+use report::Transcript;
+pub use report::{Failure, Summary};
+
+/// When the world begins, in milliseconds since 1970: a Sunday in November 2026.
+const BEGINNING_UNIX_MS: i64 = 1_795_352_400_000;
+/// How long the world is left alone before everything must be in order again. Longer than the
+/// longest wait between dials.
+const CALM: Duration = Duration::from_secs(1_200);
+/// How long the session at the end goes.
+const LAST_SESSION: Duration = Duration::from_secs(200);
+/// Events at one and the same moment; more means that time stands still.
+const MOST_STEPS_AT_ONCE: u32 = 20_000;
+
+/// The simulated world.
+pub struct World {
+    seed: u64,
+    options: WorldOptions,
+    random: fastrand::Rng,
+    now: Tick,
+    happenings: BTreeMap<(Tick, u64), Happening>,
+    sequence: u64,
+    charger: Charger,
+    charger_link: Link,
+    charger_wants_link: bool,
+    members: BTreeMap<BackofficeId, Member>,
+    plan: Arc<Plan>,
+    session: Option<Session>,
+    proxy_away_until: Tick,
+    kept: BTreeMap<String, Record>,
+    commits: VecDeque<(u64, Vec<Record>)>,
+    batch: u64,
+    last_commit: Tick,
+    store_fails_next: bool,
+    calm: bool,
+    judge: Judge,
+    transcript: Transcript,
+}
+
+impl World {
+    /// The world that a seed stands for.
+    pub fn new(seed: u64) -> Self {
+        Self::with_options(seed, WorldOptions::draw(seed))
+    }
+
+    /// A world of one's own.
+    pub fn with_options(seed: u64, options: WorldOptions) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let members: BTreeMap<BackofficeId, Member> = options
+            .backoffices
+            .iter()
+            .map(|settings| {
+                let backoffice = Backoffice::new(settings.clone(), random.u64(..));
+                (BackofficeId::from(settings.name.as_str()), Member { backoffice, link: Link::default() })
+            })
+            .collect();
+        let planned: Vec<BackofficeId> = members.keys().take(options.planned).cloned().collect();
+        let plan = Arc::new(chance::plan_of(&mut random, planned));
+        let mut world = Self {
+            seed,
+            charger: Charger::new(options.charger.clone(), random.u64(..)),
+            charger_link: Link::default(),
+            charger_wants_link: true,
+            members,
+            judge: Judge::new(plan.clone(), options.promises.follower_boots_alone),
+            plan,
+            random,
+            now: Tick(0),
+            happenings: BTreeMap::new(),
+            sequence: 0,
+            session: None,
+            proxy_away_until: Tick(0),
+            kept: BTreeMap::new(),
+            commits: VecDeque::new(),
+            batch: 0,
+            last_commit: Tick(0),
+            store_fails_next: false,
+            calm: false,
+            transcript: Transcript::default(),
+            options,
+        };
+        world.schedule(Duration::from_secs(1), Happening::ChargerDials);
+        world.plan_whims();
+        world
+    }
+
+    /// Lets the storm pass and the world come to rest, and sees whether all is in order then.
+    ///
+    /// # Errors
+    /// The first step in which a promise was broken.
+    pub fn run(mut self) -> Result<Summary, Box<Failure>> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_phases()));
+        let broken = match outcome {
+            Ok(Ok(())) => return Ok(self.judge.summary),
+            Ok(Err(broken)) => broken,
+            Err(panic) => {
+                let text = panic
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                vec![format!("panic: {}", text.unwrap_or_else(|| "of an unknown kind".to_owned()))]
+            }
+        };
+        Err(Box::new(Failure {
+            seed: self.seed,
+            broken,
+            options: Box::new(self.options),
+            transcript: self.transcript.take(),
+        }))
+    }
+
+    fn run_phases(&mut self) -> Result<(), Vec<String>> {
+        self.run_until(self.now + self.options.storm)?;
+        self.calm_down();
+        self.run_until(self.now + CALM)?;
+        self.check_rest()?;
+        let now = self.moment();
+        self.transcript.push(self.now, format_args!("the last session begins"));
+        self.charger.present_card(now, 1, COMMON_CARD);
+        self.flush_peers();
+        self.run_until(self.now + LAST_SESSION)?;
+        let now = self.moment();
+        self.charger.unplug(now, 1);
+        self.flush_peers();
+        self.run_until(self.now + Duration::from_secs(90))?;
+        self.check_rest()?;
+        self.check_last_session()
+    }
+
+    /// Everything is answered, everyone is connected.
+    fn check_rest(&mut self) -> Result<(), Vec<String>> {
+        let mut broken = Vec::new();
+        if !self.charger_link.peer_open || !self.charger.is_accepted() {
+            broken.push("at rest the charger is not served".to_owned());
+        }
+        if !self.charger.is_settled() {
+            broken.push("at rest the charger still has something to deliver".to_owned());
+        }
+        for backoffice in self.plan.backoffices() {
+            if !self.judge.is_up(&Side::Backoffice(backoffice.clone())) {
+                broken.push(format!("at rest the link to {backoffice} is not up"));
+            }
+            let waiting = self.members[backoffice].backoffice.commands_unanswered();
+            if waiting > 0 {
+                broken.push(format!("at rest {backoffice} waits for {waiting} answers"));
+            }
+        }
+        broken.extend(self.judge.unanswered().into_iter().map(|what| format!("at rest unanswered: {what}")));
+        if self.options.promises.follower_misses_nothing {
+            broken.extend(self.judge.missed());
+        }
+        if broken.is_empty() { Ok(()) } else { Err(broken) }
+    }
+
+    /// In quiet times every backoffice books the whole session under a number of its own.
+    fn check_last_session(&mut self) -> Result<(), Vec<String>> {
+        let Some(last) = self.charger.sessions().last() else {
+            return Err(vec!["the last session never began".to_owned()]);
+        };
+        let mut broken = Vec::new();
+        for id in self.plan.backoffices() {
+            let booked =
+                self.members[id].backoffice.books().iter().rfind(|booked| booked.serial == last.serial);
+            match booked {
+                None => broken.push(format!("{id} never heard of the last session, number {}", last.serial)),
+                Some(booked) if !booked.stopped => {
+                    broken.push(format!("{id} was not told the end of {booked:?}"))
+                }
+                Some(_) => {}
+            }
+        }
+        if broken.is_empty() { Ok(()) } else { Err(broken) }
+    }
+
+    fn run_until(&mut self, end: Tick) -> Result<(), Vec<String>> {
+        let mut steps_at_once = 0;
+        loop {
+            let next = self.next_moment().filter(|next| *next <= end);
+            let Some(next) = next else {
+                self.now = end;
+                return Ok(());
+            };
+            if next > self.now {
+                self.now = next;
+                steps_at_once = 0;
+            }
+            steps_at_once += 1;
+            if steps_at_once > MOST_STEPS_AT_ONCE {
+                let deadline = self.session.as_ref().and_then(Session::poll_deadline);
+                return Err(vec![format!("time stands still; the session's deadline is {deadline:?}")]);
+            }
+            self.step();
+            self.judge.check_waiting(self.now);
+            for (id, member) in &self.members {
+                self.judge.check_complaints(self.now, id, &member.backoffice);
+            }
+            let broken = self.judge.take_broken();
+            if !broken.is_empty() {
+                return Err(broken);
+            }
+        }
+    }
+
+    fn next_moment(&self) -> Option<Tick> {
+        let happening = self.happenings.keys().next().map(|(at, _)| *at);
+        let session = self.session.as_ref().and_then(Session::poll_deadline);
+        let charger = self.charger.poll_deadline();
+        let backoffices = self.members.values().filter_map(|member| member.backoffice.poll_deadline()).min();
+        [happening, session, charger, backoffices].into_iter().flatten().min()
+    }
+
+    fn step(&mut self) {
+        let due = self.happenings.first_key_value().is_some_and(|((at, _), _)| *at <= self.now);
+        if due && let Some((_, happening)) = self.happenings.pop_first() {
+            self.happen(happening);
+        } else if self.session.as_ref().and_then(Session::poll_deadline).is_some_and(|at| at <= self.now) {
+            self.hand(Event::DeadlinePassed);
+        } else {
+            let now = self.moment();
+            if self.charger.poll_deadline().is_some_and(|at| at <= self.now) {
+                self.charger.woke(now);
+            }
+            for member in self.members.values_mut() {
+                if member.backoffice.poll_deadline().is_some_and(|at| at <= now.tick) {
+                    member.backoffice.woke(now);
+                }
+            }
+        }
+        self.flush_peers();
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::ChargerDials => self.charger_dials(),
+            Happening::TextFromCharger { epoch, text } => {
+                if epoch == self.charger_link.epoch && self.charger_link.proxy_open {
+                    self.charger_link.unread.push_back(text);
+                    self.read();
+                }
+            }
+            Happening::TextToCharger { epoch, text } => {
+                if epoch == self.charger_link.epoch && self.charger_link.peer_open {
+                    let now = self.moment();
+                    self.charger.heard(now, &text);
+                }
+            }
+            Happening::ChargerGone { epoch, departure } => {
+                if epoch == self.charger_link.epoch && self.charger_link.proxy_open {
+                    self.charger_link.close_proxy_end();
+                    self.judge.link_is(&Side::Charger, false);
+                    self.hand(Event::ChargerLeft(departure));
+                }
+            }
+            Happening::ChargerHearsClose { epoch } => {
+                if epoch == self.charger_link.epoch && self.charger_link.peer_open {
+                    self.charger_link.peer_open = false;
+                    self.charger_lost_link();
+                }
+            }
+            Happening::ChargerPongs { epoch } => {
+                if epoch == self.charger_link.epoch
+                    && self.charger_link.proxy_open
+                    && self.charger_link.peer_open
+                {
+                    self.hand(Event::Ponged(Side::Charger));
+                }
+            }
+            Happening::DialEnds { who, epoch, departure } => self.dial_ended(&who, epoch, departure),
+            Happening::TextFromBackoffice { who, epoch, text } => {
+                let link = &mut self.member(&who).link;
+                if epoch == link.epoch && link.proxy_open {
+                    link.unread.push_back(text);
+                    self.read();
+                }
+            }
+            Happening::TextToBackoffice { who, epoch, text } => {
+                let now = self.moment();
+                let member = self.member(&who);
+                if epoch == member.link.epoch && member.link.peer_open {
+                    member.backoffice.heard(now, &text);
+                }
+            }
+            Happening::BackofficeGone { who, epoch, departure } => {
+                let link = &mut self.member(&who).link;
+                if epoch == link.epoch && link.proxy_open {
+                    link.close_proxy_end();
+                    self.judge.link_is(&Side::Backoffice(who.clone()), false);
+                    self.hand(Event::BackofficeDown(who, departure));
+                }
+            }
+            Happening::BackofficeHearsClose { who, epoch } => {
+                let member = self.member(&who);
+                if epoch == member.link.epoch && member.link.peer_open {
+                    member.link.peer_open = false;
+                    member.backoffice.disconnected();
+                }
+            }
+            Happening::BackofficePongs { who, epoch } => {
+                let link = &self.member(&who).link;
+                if epoch == link.epoch && link.proxy_open && link.peer_open && !link.stalled {
+                    self.hand(Event::Ponged(Side::Backoffice(who)));
+                }
+            }
+            Happening::StallEnds { who } => self.stall_ended(&who),
+            Happening::Committed { batch } => self.committed(batch),
+            Happening::ProxyStops => self.crash("the proxy has stopped"),
+            Happening::Whim(whim) => self.indulge(whim),
+        }
+    }
+
+    /// The charger dials; the gateway makes sure of a session first.
+    fn charger_dials(&mut self) {
+        if self.charger_link.peer_open || !self.charger_wants_link {
+            return;
+        }
+        if self.now < self.proxy_away_until {
+            self.schedule(Duration::from_secs(5), Happening::ChargerDials);
+            return;
+        }
+        if self.session.is_none() {
+            let dialed_first = self.options.leader_dialed_first;
+            if dialed_first && self.dial_fails() {
+                self.transcript
+                    .push(self.now, format_args!("the charger is refused: its leader cannot be dialed"));
+                self.schedule(Duration::from_secs(10), Happening::ChargerDials);
+                return;
+            }
+            let remembered: Vec<Record> = self.kept.values().cloned().collect();
+            self.transcript
+                .push(self.now, format_args!("a session begins with {} records", remembered.len()));
+            let seed = self.random.u64(..);
+            self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), remembered, seed));
+            self.judge.summary.sessions += 1;
+            if dialed_first {
+                let leader = self.plan.leader.clone();
+                self.backoffice_up(&leader);
+            }
+        }
+        self.charger_link.open();
+        self.judge.link_is(&Side::Charger, true);
+        let now = self.moment();
+        self.charger.connected(now);
+        self.hand(Event::ChargerArrived);
+    }
+
+    fn dial_ended(&mut self, who: &BackofficeId, epoch: u64, departure: Option<Departure>) {
+        let link = &mut self.member(who).link;
+        if epoch != link.epoch || !link.dialing {
+            return;
+        }
+        match departure {
+            None => self.backoffice_up(who),
+            Some(departure) => {
+                link.dialing = false;
+                self.judge.link_is(&Side::Backoffice(who.clone()), false);
+                self.hand(Event::BackofficeDown(who.clone(), departure));
+            }
+        }
+    }
+
+    fn backoffice_up(&mut self, who: &BackofficeId) {
+        let now = self.moment();
+        let member = self.member(who);
+        member.link.open();
+        member.backoffice.disconnected();
+        member.backoffice.connected(now);
+        self.judge.link_is(&Side::Backoffice(who.clone()), true);
+        self.hand(Event::BackofficeUp(who.clone()));
+    }
+
+    /// Whatever the peers have to say goes on its way.
+    fn flush_peers(&mut self) {
+        while let Some(text) = self.charger.poll_frame() {
+            let at = self.arrival(self.charger_link.to_proxy);
+            self.charger_link.to_proxy = at;
+            let epoch = self.charger_link.epoch;
+            self.schedule_at(at, Happening::TextFromCharger { epoch, text });
+        }
+        if self.charger.takes_leave() && self.charger_link.peer_open {
+            self.charger_closes(Departure::Closed(Some(1000)));
+        }
+        let names: Vec<BackofficeId> = self.members.keys().cloned().collect();
+        for who in names {
+            while let Some(text) = self.member(&who).backoffice.poll_frame() {
+                let at = self.arrival(self.members[&who].link.to_proxy);
+                let link = &mut self.member(&who).link;
+                link.to_proxy = at;
+                let epoch = link.epoch;
+                self.schedule_at(at, Happening::TextFromBackoffice { who: who.clone(), epoch, text });
+            }
+        }
+    }
+
+    /// When something sent now arrives behind what is already on its way.
+    fn arrival(&mut self, behind: Tick) -> Tick {
+        let latency =
+            Duration::from_micros(self.random.u64(100..=self.options.latency.as_micros() as u64 + 100));
+        (self.now + latency).max(Tick(behind.0 + 1))
+    }
+
+    fn member(&mut self, who: &BackofficeId) -> &mut Member {
+        self.members.get_mut(who).expect("plans and events name only members of this world")
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { tick: self.now, unix_ms: BEGINNING_UNIX_MS + (self.now.0 / 1000) as i64 }
+    }
+
+    fn schedule(&mut self, after: Duration, happening: Happening) {
+        self.schedule_at(self.now + after, happening);
+    }
+
+    fn schedule_at(&mut self, at: Tick, happening: Happening) {
+        self.sequence += 1;
+        self.happenings.insert((at, self.sequence), happening);
+    }
+}

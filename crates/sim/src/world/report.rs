@@ -1,0 +1,90 @@
+//! What a run leaves behind: counts when all went well, the transcript when not.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use engine::Tick;
+
+use super::WorldOptions;
+
+/// How many lines a failure shows.
+const SHOWN_LINES: usize = 160;
+
+/// What a run saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Events handed to the session.
+    pub events: u64,
+    /// Calls of the charger that were answered.
+    pub charger_answers: u64,
+    /// Of these, starts that got a number.
+    pub starts: u64,
+    /// Commands that reached the charger.
+    pub commands: u64,
+    /// Copies and originals of the charger's calls that reached a backoffice.
+    pub copies: u64,
+    /// Commands of backoffices that were answered.
+    pub command_answers: u64,
+    /// Sessions made.
+    pub sessions: u64,
+}
+
+impl Summary {
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: Summary) {
+        self.events += other.events;
+        self.charger_answers += other.charger_answers;
+        self.starts += other.starts;
+        self.commands += other.commands;
+        self.copies += other.copies;
+        self.command_answers += other.command_answers;
+        self.sessions += other.sessions;
+    }
+}
+
+/// A broken promise, and how it came about.
+#[derive(Debug)]
+pub struct Failure {
+    /// The seed of the world.
+    pub seed: u64,
+    /// What was broken; all that was noticed in that step.
+    pub broken: Vec<String>,
+    /// What the seed decided.
+    pub options: Box<WorldOptions>,
+    /// What happened last.
+    pub transcript: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {} broke a promise:", self.seed)?;
+        for broken in &self.broken {
+            writeln!(f, "  * {broken}")?;
+        }
+        writeln!(f, "options: {:#?}", self.options)?;
+        writeln!(f, "the last {} lines of what happened:", self.transcript.len())?;
+        for line in &self.transcript {
+            writeln!(f, "  {line}")?;
+        }
+        writeln!(f, "replay: SWARM_FROM={} SWARM_SEEDS=1 cargo test -p sim --test swarm", self.seed)
+    }
+}
+
+/// The last lines of what happened.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    lines: VecDeque<String>,
+}
+
+impl Transcript {
+    pub(super) fn push(&mut self, at: Tick, line: fmt::Arguments<'_>) {
+        if self.lines.len() == SHOWN_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(format!("{:>12.6} {line}", at.0 as f64 / 1e6));
+    }
+
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines).into()
+    }
+}

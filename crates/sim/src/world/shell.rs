@@ -1,0 +1,285 @@
+//! The shell around the session: hands in events, performs effects, holds back what waits for a
+//! commit, and loses what a crash loses.
+
+use std::time::Duration;
+
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Record, Side, Tick};
+
+use super::World;
+use super::judge::{self, Books};
+use super::links::{Happening, Link, MOST_UNSENT};
+
+impl World {
+    /// Hands in an event, judges what comes of it, and performs it.
+    pub(super) fn hand(&mut self, event: Event) {
+        let now = self.moment();
+        let Some(session) = self.session.as_mut() else { return };
+        self.transcript.push(self.now, format_args!("> {event:?}"));
+        session.handle(now, event);
+        let effects: Vec<Effect> = std::iter::from_fn(|| session.poll_effect()).collect();
+        for effect in &effects {
+            self.transcript.push(self.now, format_args!("    < {effect:?}"));
+        }
+        self.judge.batch(self.now, &effects, &self.charger, &Books(&self.members));
+        self.batch += 1;
+        let mut waits_for = None;
+        for effect in effects {
+            match effect {
+                Effect::Keep(record) => {
+                    if waits_for.is_none() {
+                        waits_for = Some(self.batch);
+                        self.commits.push_back((self.batch, Vec::new()));
+                    }
+                    let (_, records) = self.commits.back_mut().expect("pushed just now");
+                    records.push(record);
+                }
+                Effect::Note(_) => {}
+                Effect::SayToCharger(_) => self.hold(&Side::Charger, waits_for, effect),
+                Effect::SayToBackoffice(ref to, _) | Effect::Dial(ref to) => {
+                    let side = Side::Backoffice(to.clone());
+                    self.hold(&side, waits_for, effect);
+                }
+                Effect::Ping(ref side) | Effect::HangUp(ref side, _) => {
+                    let side = side.clone();
+                    self.hold(&side, waits_for, effect);
+                }
+            }
+        }
+        if waits_for.is_some() {
+            let commit = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
+            self.last_commit = (self.now + commit).max(Tick(self.last_commit.0 + 1));
+            self.schedule_at(self.last_commit, Happening::Committed { batch: self.batch });
+        }
+        self.release();
+        if self.session.as_ref().is_some_and(engine::Session::is_over) {
+            self.session_over();
+        } else {
+            self.read();
+        }
+    }
+
+    fn hold(&mut self, side: &Side, waits_for: Option<u64>, effect: Effect) {
+        self.link(side).held.push_back((waits_for, effect));
+    }
+
+    /// Performs what no longer waits.
+    fn release(&mut self) {
+        let uncommitted = self.commits.front().map(|(batch, _)| *batch);
+        let sides: Vec<Side> = std::iter::once(Side::Charger)
+            .chain(self.members.keys().cloned().map(Side::Backoffice))
+            .collect();
+        for side in sides {
+            loop {
+                let held = &mut self.link(&side).held;
+                let free = held.front().is_some_and(|(waits_for, _)| match (waits_for, uncommitted) {
+                    (Some(batch), Some(uncommitted)) => *batch < uncommitted,
+                    _ => true,
+                });
+                if !free {
+                    break;
+                }
+                let Some((_, effect)) = held.pop_front() else { break };
+                self.perform(&side, effect);
+            }
+        }
+    }
+
+    fn perform(&mut self, side: &Side, effect: Effect) {
+        match effect {
+            Effect::SayToCharger(text) => {
+                if !self.charger_link.proxy_open {
+                    return;
+                }
+                self.judge.delivered(side, &text, judge::rows(self.kept.values()));
+                let at = self.arrival(self.charger_link.to_peer);
+                self.charger_link.to_peer = at;
+                let epoch = self.charger_link.epoch;
+                self.schedule_at(at, Happening::TextToCharger { epoch, text });
+            }
+            Effect::SayToBackoffice(who, text) => self.say_to_backoffice(&who, text),
+            Effect::Dial(who) => self.dial(&who),
+            Effect::Ping(Side::Charger) => {
+                let epoch = self.charger_link.epoch;
+                self.schedule(self.options.latency * 2, Happening::ChargerPongs { epoch });
+            }
+            Effect::Ping(Side::Backoffice(who)) => {
+                let epoch = self.member(&who).link.epoch;
+                self.schedule(self.options.latency * 2, Happening::BackofficePongs { who, epoch });
+            }
+            Effect::HangUp(Side::Charger, _) => {
+                self.charger_link.close_proxy_end();
+                let at = self.arrival(self.charger_link.to_peer);
+                let epoch = self.charger_link.epoch;
+                self.schedule_at(at, Happening::ChargerHearsClose { epoch });
+            }
+            Effect::HangUp(Side::Backoffice(who), _) => self.hang_up(who),
+            Effect::Keep(_) | Effect::Note(_) => {}
+        }
+    }
+
+    fn say_to_backoffice(&mut self, who: &BackofficeId, text: String) {
+        let side = Side::Backoffice(who.clone());
+        if !self.member(who).link.proxy_open {
+            return;
+        }
+        self.judge.delivered(&side, &text, judge::rows(self.kept.values()));
+        let link = &mut self.member(who).link;
+        if link.stalled {
+            link.unsent.push_back(text);
+            if link.unsent.len() > MOST_UNSENT {
+                let epoch = link.epoch;
+                let departure = Departure::TooSlow;
+                self.schedule(
+                    Duration::ZERO,
+                    Happening::BackofficeGone { who: who.clone(), epoch, departure },
+                );
+                self.schedule(Duration::ZERO, Happening::BackofficeHearsClose { who: who.clone(), epoch });
+            }
+            return;
+        }
+        let at = self.arrival(self.members[who].link.to_peer);
+        let link = &mut self.member(who).link;
+        link.to_peer = at;
+        let epoch = link.epoch;
+        self.schedule_at(at, Happening::TextToBackoffice { who: who.clone(), epoch, text });
+    }
+
+    fn dial(&mut self, who: &BackofficeId) {
+        let link = &mut self.member(who).link;
+        // The peer may not have noticed yet that the older connection ended; it does now.
+        link.close();
+        link.dialing = true;
+        let epoch = link.epoch;
+        self.member(who).backoffice.disconnected();
+        let departure = self.dial_fails().then(|| {
+            Departure::Undialable(match self.random.u32(..5) {
+                0 => DialFailure::TimedOut,
+                1 => DialFailure::Tls("the certificate has expired".to_owned()),
+                2 => DialFailure::Refused { status: 503, retry_after_s: Some(20) },
+                3 => DialFailure::Refused { status: 429, retry_after_s: None },
+                _ => DialFailure::Unreachable("connection refused".to_owned()),
+            })
+        });
+        let takes = Duration::from_millis(self.random.u64(1..=if departure.is_some() { 6_000 } else { 900 }));
+        self.schedule(takes, Happening::DialEnds { who: who.clone(), epoch, departure });
+    }
+
+    pub(super) fn dial_fails(&mut self) -> bool {
+        !self.calm && self.random.u32(..1000) < self.options.dial_failures_per_mille
+    }
+
+    fn hang_up(&mut self, who: BackofficeId) {
+        let at = self.arrival(self.members[&who].link.to_peer);
+        let link = &mut self.member(&who).link;
+        link.close_proxy_end();
+        let epoch = link.epoch;
+        self.schedule_at(at, Happening::BackofficeHearsClose { who, epoch });
+    }
+
+    /// Hands in what was read, as long as the session takes it.
+    pub(super) fn read(&mut self) {
+        let sides: Vec<Side> = std::iter::once(Side::Charger)
+            .chain(self.members.keys().cloned().map(Side::Backoffice))
+            .collect();
+        for side in sides {
+            let may = self.session.as_ref().is_some_and(|session| session.may_read(&side));
+            if !may {
+                continue;
+            }
+            let Some(text) = self.link(&side).unread.pop_front() else { continue };
+            self.judge.heard(self.now, &side, &text);
+            // Handing it in reads on, until nothing is left or nothing more is taken.
+            self.hand(match side {
+                Side::Charger => Event::ChargerSaid(text.into()),
+                Side::Backoffice(who) => Event::BackofficeSaid(who, text.into()),
+            });
+        }
+    }
+
+    pub(super) fn committed(&mut self, batch: u64) {
+        if self.commits.front().is_none_or(|(front, _)| *front != batch) {
+            return;
+        }
+        let Some((_, records)) = self.commits.pop_front() else { return };
+        if std::mem::take(&mut self.store_fails_next) && !self.calm {
+            self.transcript.push(self.now, format_args!("the store fails"));
+            // What was not committed is never said, nor is what waited behind it.
+            self.commits.clear();
+            self.charger_link.held.clear();
+            for member in self.members.values_mut() {
+                member.link.held.clear();
+            }
+            self.hand(Event::StoreFailed);
+            return;
+        }
+        self.keep(records);
+        self.release();
+    }
+
+    fn keep(&mut self, records: Vec<Record>) {
+        for record in records {
+            match record {
+                Record::Transaction(row) => {
+                    self.kept.insert(format!("transaction/{}", row.trace), Record::Transaction(row));
+                }
+                Record::Fact(fact) if fact.body.is_none() => {
+                    self.kept.remove(&format!("fact/{}", fact.key));
+                }
+                Record::Fact(fact) => {
+                    self.kept.insert(format!("fact/{}", fact.key), Record::Fact(fact));
+                }
+            }
+        }
+    }
+
+    /// The program is gone: sockets closed, some of what waited for the disk lost.
+    pub(super) fn crash(&mut self, how: &str) {
+        let survives = self.random.usize(..=self.commits.len());
+        self.transcript.push(
+            self.now,
+            format_args!("{how}; {} of {} open commits survive", survives, self.commits.len()),
+        );
+        for _ in 0..survives {
+            if let Some((_, records)) = self.commits.pop_front() {
+                self.keep(records);
+            }
+        }
+        self.commits.clear();
+        self.session = None;
+        self.judge.session_gone(true);
+        let away = Duration::from_secs(self.random.u64(1..20));
+        self.proxy_away_until = self.now + away;
+        self.close_all();
+    }
+
+    fn session_over(&mut self) {
+        let open: Vec<String> = self.judge.open_links().iter().map(ToString::to_string).collect();
+        if !open.is_empty() {
+            self.judge.accuse(format!("the session is over but has not hung up {open:?}"));
+        }
+        self.transcript.push(self.now, format_args!("the session is over"));
+        self.session = None;
+        self.judge.session_gone(false);
+    }
+
+    fn close_all(&mut self) {
+        let latency = self.options.latency;
+        self.charger_link.close_proxy_end();
+        let epoch = self.charger_link.epoch;
+        self.schedule(latency, Happening::ChargerHearsClose { epoch });
+        let names: Vec<BackofficeId> = self.members.keys().cloned().collect();
+        for who in names {
+            let link = &mut self.member(&who).link;
+            link.close_proxy_end();
+            let epoch = link.epoch;
+            self.schedule(latency, Happening::BackofficeHearsClose { who, epoch });
+        }
+    }
+
+    fn link(&mut self, side: &Side) -> &mut Link {
+        match side {
+            Side::Charger => &mut self.charger_link,
+            Side::Backoffice(who) => &mut self.member(who).link,
+        }
+    }
+}
