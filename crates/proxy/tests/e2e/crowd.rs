@@ -56,7 +56,9 @@ async fn boot(url: String) -> (usize, impl Sized) {
 #[test]
 fn five_hundred_chargers_at_once_are_all_served() {
     let leader = Backoffice::start(Library::Node, json!({}));
-    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let follower = Backoffice::start(Library::Node, json!({}));
+    let proxy =
+        Proxy::start(&rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "observer")]));
     let before = proxy.memory_mib();
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -76,8 +78,10 @@ fn five_hundred_chargers_at_once_are_all_served() {
     });
     assert_eq!(sockets.len(), CROWD);
     eprintln!("{CROWD} chargers were served in {:?} after {refusals} refusals", began.elapsed());
-    proxy.wait_metric("ocpp_proxy_chargers_connected", &[], CROWD as f64);
+    proxy.wait_metric("ocpp_proxy_charger_connections", &[], CROWD as f64);
     let grown = proxy.memory_mib().saturating_sub(before);
     assert!(grown < 100, "memory grew by {grown} MiB");
-    assert_eq!(leader.calls().len(), CROWD);
+    assert!(refusals > 0, "nothing bounded the rate at which they were let in");
+    leader.wait_calls("BootNotification", CROWD);
+    follower.wait_calls("BootNotification", CROWD);
 }

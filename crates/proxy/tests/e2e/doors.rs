@@ -25,9 +25,16 @@ fn a_charger_that_matches_no_rule_is_not_found() {
 fn an_identity_is_decoded_once_and_encoded_for_the_backoffice() {
     let leader = Backoffice::start(Library::Node, json!({}));
     let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
-    let mut charger = RawCharger::connect(proxy.chargers, "CP%2F1%20%C3%A4");
+    let mut charger = RawCharger::connect(proxy.chargers, "CP%201-%C3%A4");
     session::whole(&mut charger, session::GOOD_CARD);
-    leader.wait_linked("CP/1 ä");
+    leader.wait_linked("CP 1-ä");
+    for unusable in ["CP%2F1", "CP%00", "CP%zz", "CP1%3Aadmin", "%2e%2e"] {
+        assert_eq!(
+            RawCharger::offer(proxy.chargers, unusable, Some("ocpp1.6")).err(),
+            Some(400),
+            "{unusable}"
+        );
+    }
 }
 
 #[test]

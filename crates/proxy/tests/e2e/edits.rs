@@ -22,7 +22,7 @@ fn the_leader_changes(edit: Edit) {
     second.wait_call("MeterValues", |_| true);
 
     proxy.edit(edit, &rules(acme(), &[(volt(), "control")]));
-    proxy.wait_log(&["acme", "volt", "lead"]);
+    proxy.wait_metric("ocpp_proxy_leader_switches_total", &[], 1.0);
     // The new leader answers from now on, under the number it issued itself.
     second.cue(json!({"do": "set", "behaviour": {"answers": {"Heartbeat": {"currentTime": "2031-01-01T00:00:00Z"}}}}));
     assert_eq!(charger.call("Heartbeat", json!({}))["currentTime"], "2031-01-01T00:00:00Z");

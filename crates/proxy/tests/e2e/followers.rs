@@ -44,7 +44,7 @@ fn one_that_is_down() {
     down.peer.kill();
     let mut scene = scene(("acme", down.url(), ""));
     scene.whole_session(1);
-    scene.proxy.wait_metric("ocpp_proxy_backoffice_links", &["backoffice=\"acme\""], 0.0);
+    scene.proxy.wait_metric("ocpp_proxy_backoffice_connections", &["backoffice=\"acme\""], 0.0);
 }
 
 #[test]

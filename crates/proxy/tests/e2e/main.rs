@@ -19,3 +19,4 @@ mod restarts;
 mod sessions;
 mod sizes;
 mod tls;
+mod transactions;

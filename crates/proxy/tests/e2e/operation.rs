@@ -57,7 +57,7 @@ fn health_and_metrics_are_there_and_promtool_agrees() {
     follower.wait_call("StopTransaction", |_| true);
     crate::support::eventually("a divergence", || {
         let labels = ["backoffice=\"acme\"", "action=\"Authorize\""];
-        proxy.metric("ocpp_proxy_divergences_total", &labels).filter(|count| *count == 1.0)
+        proxy.metric("ocpp_proxy_divergence_total", &labels).filter(|count| *count == 1.0)
     });
 
     let (status, text) = proxy.get("/metrics");

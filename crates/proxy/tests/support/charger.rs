@@ -1,13 +1,12 @@
 //! A charger of our own, for what the libraries of others do not let a test do: odd handshakes, big
 //! frames, many thousands of messages, several sockets at once.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, HandshakeError, Message, WebSocket, client};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, WebSocket};
 
 use super::PATIENCE;
 use super::peer::Frame;
@@ -32,26 +31,30 @@ impl RawCharger {
         Self::dial(proxy, &format!("/ocpp/{charger}"), protocols)
     }
 
-    /// Connects to any path.
+    /// Connects to any path. The handshake is written by hand, because a library refuses what some tests ask for.
     pub fn dial(proxy: SocketAddr, path: &str, protocols: Option<&str>) -> Result<Self, u16> {
-        let mut request = format!("ws://{proxy}{path}").into_client_request().unwrap();
-        if let Some(protocols) = protocols {
-            request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_str(protocols).unwrap());
-        }
-        let socket = TcpStream::connect(proxy).unwrap();
+        let mut socket = TcpStream::connect(proxy).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        match client::client_with_config(request, socket, Some(config)) {
-            Ok((socket, answer)) => {
-                let subprotocol = answer.headers().get("Sec-WebSocket-Protocol");
-                let subprotocol = subprotocol.map(|value| value.to_str().unwrap().to_owned());
-                Ok(Self { socket, next_id: 1, subprotocol })
-            }
-            Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
-            Err(error) => panic!("the handshake failed: {error}"),
+        let offer = protocols.map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n")).unwrap_or_default();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+        );
+        socket.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut socket);
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an HTTP status");
+        if status != 101 {
+            return Err(status);
         }
+        // The answer to that key in RFC 6455 §1.3.
+        assert_eq!(header(&head, "Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        assert_eq!(header(&head, "Sec-WebSocket-Extensions"), None, "{head}");
+        let subprotocol = header(&head, "Sec-WebSocket-Protocol").map(str::to_owned);
+        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        let socket = WebSocket::from_raw_socket(socket, Role::Client, Some(config));
+        Ok(Self { socket, next_id: 1, subprotocol })
     }
 
     /// Sends a CALL; its message id.
@@ -108,4 +111,21 @@ impl RawCharger {
             }
         }
     }
+}
+
+/// The head of an HTTP answer, and not a byte of what follows it.
+fn read_head(socket: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        socket.read_exact(&mut byte).expect("the rest of the handshake's answer");
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// A header of an HTTP answer.
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+    headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
 }
