@@ -1,5 +1,31 @@
 //! Talks. Sockets, TLS, handshakes, dialing, one task per charger, metrics.
+//!
+//! Where to start reading: [`Gateway`]; then `handshake` (how a charger gets in), `greeting` (the
+//! leader is agreed before the charger is answered) and `task` (the loop around the engine).
 
+mod admin;
+mod clock;
+mod dial;
+mod fleet;
+mod gateway;
+mod greeting;
+mod handshake;
+mod held;
+mod identity;
+mod limits;
+mod links;
+mod listener;
+mod metrics;
+mod notes;
+mod rate;
 mod routing;
+mod served;
+mod socket;
+mod subprotocol;
+mod task;
+mod tls;
+mod wire;
 
+pub use gateway::{Gateway, Settings, StartError};
+pub use metrics::{Metrics, metrics_markdown};
 pub use routing::{BackofficeSettings, BasicAuth, Routing, Rule, Secret};

@@ -1,0 +1,256 @@
+//! Opening a link: name, TCP, TLS, WebSocket handshake, all within one time limit. Redirects are not
+//! followed, and credentials go nowhere but to the configured URL (semantics F-66, F-68, §1.10).
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use engine::{ChargerId, DialFailure};
+use hyper::header::{
+    AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::{Error, http::Uri};
+
+use crate::limits::{
+    BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SOCKET_RECEIVE_BUFFER,
+    SOCKET_SEND_BUFFER, backoffice_socket,
+};
+use crate::routing::{BackofficeSettings, BasicAuth};
+use crate::socket::Socket;
+use crate::subprotocol::Version;
+use crate::tls;
+use crate::wire::Wire;
+
+/// A dial under way; dropping it gives it up.
+pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Link, DialFailure>> + Send>>;
+
+/// A link that is open.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Its socket.
+    pub(crate) socket: Socket,
+    /// The version the backoffice chose.
+    pub(crate) version: Version,
+}
+
+/// How one backoffice is reached, with what its TLS needs made ready.
+pub(crate) struct Destination {
+    pub(crate) settings: Arc<BackofficeSettings>,
+    tls: Option<Result<TlsConnector, String>>,
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Destination {
+    /// Makes TLS ready if the URL asks for it.
+    pub(crate) fn new(settings: Arc<BackofficeSettings>) -> Self {
+        let secure = settings.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"));
+        let tls = secure.then(|| tls::connector(settings.ca_certificates.as_deref()));
+        Self { settings, tls }
+    }
+
+    /// Begins to dial for this charger, offering these versions.
+    pub(crate) fn dial(
+        self: &Arc<Self>,
+        charger: &ChargerId,
+        versions: &[Version],
+        limit: Duration,
+    ) -> Dialing {
+        let (destination, charger, versions) = (self.clone(), charger.clone(), versions.to_vec());
+        Box::pin(async move {
+            tokio::time::timeout(limit, destination.open(&charger, &versions, limit))
+                .await
+                .unwrap_or(Err(DialFailure::TimedOut))
+        })
+    }
+
+    async fn open(
+        &self,
+        charger: &ChargerId,
+        versions: &[Version],
+        limit: Duration,
+    ) -> Result<Link, DialFailure> {
+        let request = request(&self.settings, charger, versions)?;
+        let (host, port) = host_and_port(request.uri(), self.tls.is_some())?;
+        let stream = connect(host, port, limit).await?;
+        let wire = match &self.tls {
+            None => Wire::plain(stream),
+            Some(Err(why)) => return Err(DialFailure::Tls(why.clone())),
+            Some(Ok(connector)) => {
+                let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+                    DialFailure::Tls("the URL's host is no name for a certificate".to_owned())
+                })?;
+                Wire::tls(connector.connect(name, stream).await.map_err(|error| tls_failure(&error))?)
+            }
+        };
+        let (stream, response) =
+            client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
+        let version = chosen(&response, versions)?;
+        Ok(Link { socket: Socket::new(stream, BACKOFFICE_QUEUE_BYTES), version })
+    }
+}
+
+/// Unreserved characters stay as they are (RFC 3986 §2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn request(
+    settings: &BackofficeSettings,
+    charger: &ChargerId,
+    versions: &[Version],
+) -> Result<Request, DialFailure> {
+    let unusable =
+        |what: &str| DialFailure::Unreachable(format!("{what} cannot be used; correct it in proxy.toml"));
+    let identity = utf8_percent_encode(charger.as_str(), ESCAPED).to_string();
+    let url = settings.url.replace("{charger}", &identity);
+    let mut request = url.into_client_request().map_err(|_| unusable("the backoffice's url"))?;
+    let offer = versions.iter().map(|version| version.token).collect::<Vec<_>>().join(", ");
+    let offer = HeaderValue::from_str(&offer).expect("subprotocol tokens are plain ASCII");
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offer);
+    if let Some(credentials) = &settings.basic_auth {
+        request.headers_mut().insert(AUTHORIZATION, authorization(credentials, charger));
+    }
+    Ok(request)
+}
+
+fn authorization(credentials: &BasicAuth, charger: &ChargerId) -> HeaderValue {
+    let user = credentials.user.replace("{charger}", charger.as_str());
+    let password = credentials.password.reveal().replace("{charger}", charger.as_str());
+    let encoded = STANDARD.encode(format!("{user}:{password}"));
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).expect("base64 is plain ASCII");
+    value.set_sensitive(true);
+    value
+}
+
+fn host_and_port(uri: &Uri, secure: bool) -> Result<(&str, u16), DialFailure> {
+    let host = uri
+        .host()
+        .ok_or_else(|| DialFailure::Unreachable("the backoffice's url names no host".to_owned()))?;
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    Ok((host.trim_start_matches('[').trim_end_matches(']'), port))
+}
+
+async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialFailure> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| DialFailure::Unreachable(format!("the name {host} has no address: {error}")))?
+        .take(4)
+        .collect();
+    // An address that swallows everything must leave time for the next one.
+    let each = limit / (addresses.len().max(1) as u32);
+    let mut failure = DialFailure::Unreachable(format!("the name {host} has no address"));
+    for address in addresses {
+        failure = match tokio::time::timeout(each, connect_to(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => DialFailure::Unreachable(shortened(&error)),
+            Err(_) => DialFailure::TimedOut,
+        };
+    }
+    Err(failure)
+}
+
+async fn connect_to(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_send_buffer_size(SOCKET_SEND_BUFFER)?;
+    socket.set_recv_buffer_size(SOCKET_RECEIVE_BUFFER)?;
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}
+
+fn tls_failure(error: &std::io::Error) -> DialFailure {
+    match error.get_ref().filter(|inner| inner.is::<rustls::Error>()) {
+        Some(inner) => DialFailure::Tls(shortened(inner)),
+        None => DialFailure::Unreachable(format!("the connection ended during the TLS handshake: {error}")),
+    }
+}
+
+fn refusal(error: Error) -> DialFailure {
+    match error {
+        Error::Http(response) => {
+            DialFailure::Refused { status: response.status().as_u16(), retry_after_s: retry_after(&response) }
+        }
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => DialFailure::Incompatible,
+        Error::Io(error) => DialFailure::Unreachable(shortened(&error)),
+        other => DialFailure::Unreachable(format!("no WebSocket handshake: {}", shortened(&other))),
+    }
+}
+
+/// Seconds only: a date would need a clock that both sides agree on.
+fn retry_after(response: &Response) -> Option<u32> {
+    let seconds: u32 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(seconds.min(RETRY_AFTER_BELIEVED_S))
+}
+
+fn chosen(response: &Response, offered: &[Version]) -> Result<Version, DialFailure> {
+    if response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        // RFC 6455 §4.1: an extension that was not offered fails the connection.
+        return Err(DialFailure::Unreachable(
+            "it chose a WebSocket extension that was not offered".to_owned(),
+        ));
+    }
+    let token = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(|value| value.as_bytes());
+    let version = offered.iter().find(|version| Some(version.token.as_bytes()) == token);
+    version.copied().ok_or(DialFailure::Incompatible)
+}
+
+fn shortened(error: &(impl fmt::Display + ?Sized)) -> String {
+    error.to_string().chars().filter(|c| !c.is_control()).take(DIAL_ERROR_CHARACTERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::Secret;
+    use crate::subprotocol::OCPP_16;
+
+    fn settings(url: &str) -> BackofficeSettings {
+        let basic_auth =
+            BasicAuth { user: "{charger}".to_owned(), password: Secret::new("s3:{charger}".to_owned()) };
+        BackofficeSettings { url: url.to_owned(), basic_auth: Some(basic_auth), ca_certificates: None }
+    }
+
+    #[test]
+    fn the_request_names_the_charger_and_the_version() {
+        let settings = settings("ws://acme.example/ocpp16/{charger}?tenant=7");
+        let request = request(&settings, &ChargerId::from("CP 1/ä"), &[OCPP_16]).unwrap();
+        assert_eq!(request.uri().to_string(), "ws://acme.example/ocpp16/CP%201%2F%C3%A4?tenant=7");
+        assert_eq!(request.headers()[SEC_WEBSOCKET_PROTOCOL], "ocpp1.6");
+        let expected = format!("Basic {}", STANDARD.encode("CP 1/ä:s3:CP 1/ä"));
+        assert_eq!(request.headers()[AUTHORIZATION], expected.as_str());
+        assert!(request.headers()[AUTHORIZATION].is_sensitive());
+        assert!(!request.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
+    }
+
+    #[test]
+    fn a_url_without_the_charger_stays_as_it_is() {
+        let request =
+            request(&settings("ws://acme.example/fixed"), &ChargerId::from("CP1"), &[OCPP_16]).unwrap();
+        assert_eq!(request.uri().path(), "/fixed");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_bounded() {
+        let cases: &[(&str, Option<u32>)] =
+            &[("5", Some(5)), (" 60 ", Some(60)), ("999999", Some(3600)), ("-1", None), ("soon", None)];
+        for (value, expected) in cases {
+            let response = hyper::Response::builder().header(RETRY_AFTER, *value).body(None).unwrap();
+            assert_eq!(retry_after(&response), *expected, "{value}");
+        }
+        assert_eq!(cases.len(), 5);
+    }
+}

@@ -1,0 +1,123 @@
+//! All sessions: which task serves which charger. A task is entered when its charger first knocks
+//! and leaves when it ends, whatever ended it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use engine::ChargerId;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::gateway::Shared;
+use crate::socket::Socket;
+use crate::subprotocol::Version;
+use crate::task;
+
+/// What a session's task is told from outside. The channel is unbounded, but what fills it is not:
+/// handshakes are limited and each waits for its answer; the rest comes from the operator.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// A charger asks to be let in.
+    Knock(Knock),
+    /// The charger that was let in has finished its handshake.
+    Arrived(Arrival),
+    /// There are other rules.
+    RoutingChanged,
+    /// The program stops: finish what is in flight.
+    Drain,
+    /// The program stops now.
+    Stop,
+}
+
+/// A handshake that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Knock {
+    /// Where it comes from.
+    pub(crate) from: IpAddr,
+    /// What it can speak, the most wanted first; what we cannot speak is left out.
+    pub(crate) versions: Vec<Version>,
+    /// Where the answer goes. Dropped unanswered when the task ends: knock again.
+    pub(crate) reply: oneshot::Sender<Verdict>,
+}
+
+/// The answer to a knock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Come in; this version is agreed with the leader.
+    Welcome(Version),
+    /// The leader cannot be reached: better refuse than accept and then close (semantics F-69, X-3).
+    LeaderDown,
+    /// The leader speaks none of its versions.
+    NoCommonVersion,
+    /// Another socket of this identity is alive.
+    Duplicate,
+    /// No rule matches any more.
+    NotServed,
+    /// What was kept of this charger cannot be read.
+    StoreFailed,
+    /// The program is stopping.
+    Stopping,
+}
+
+/// A charger's socket after its handshake.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The socket.
+    pub(crate) socket: Socket,
+    /// Where it comes from.
+    pub(crate) from: IpAddr,
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    sessions: DashMap<ChargerId, mpsc::UnboundedSender<Control>>,
+    left: Notify,
+}
+
+impl Fleet {
+    /// The way to a charger's task, which is started when there is none.
+    pub(crate) fn enter(shared: &Arc<Shared>, charger: &ChargerId) -> mpsc::UnboundedSender<Control> {
+        let start = || {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let membership = Membership { shared: shared.clone(), charger: charger.clone() };
+            tokio::spawn(task::run(membership, receiver));
+            sender
+        };
+        // The guard lives for this statement only.
+        shared.fleet.sessions.entry(charger.clone()).or_insert_with(start).value().clone()
+    }
+
+    /// Tells every session; `control` makes one message for each.
+    pub(crate) fn tell_all(&self, control: impl Fn() -> Control) {
+        for session in &self.sessions {
+            // A task that has just ended does not need to hear it.
+            let _ = session.value().send(control());
+        }
+    }
+
+    /// Resolves when no session is left.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.sessions.is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+/// A task's place in the fleet, given up when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) charger: ChargerId,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.shared.fleet.sessions.remove(&self.charger);
+        self.shared.fleet.left.notify_waiters();
+    }
+}

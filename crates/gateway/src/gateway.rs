@@ -1,0 +1,191 @@
+//! The gateway as the program sees it: start, new rules, the live tail, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use engine::{ChargerId, Note};
+use store::Store;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::fleet::{Control, Fleet};
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::rate::Bucket;
+use crate::routing::Routing;
+use crate::served::Served;
+use crate::{admin, listener, tls};
+
+/// Where to listen, and how much at once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where chargers dial; port 0 takes any free one.
+    pub chargers: SocketAddr,
+    /// What stands before the identity in a charger's URL; begins and ends with a slash.
+    pub path: String,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` serves them nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Chargers' handshakes answered per second once the burst is used up.
+    pub handshakes_per_second: u32,
+    /// Chargers' handshakes that may come at once.
+    pub handshake_burst: u32,
+    /// Charger connections that may be between accept and the finished handshake.
+    pub half_open_handshakes: usize,
+}
+
+impl Settings {
+    /// With the path `/ocpp/` and the default limits.
+    pub fn new(chargers: SocketAddr, admin: Option<SocketAddr>) -> Self {
+        Self {
+            chargers,
+            path: "/ocpp/".to_owned(),
+            admin,
+            handshakes_per_second: limits::HANDSHAKES_PER_SECOND,
+            handshake_burst: limits::HANDSHAKE_BURST,
+            half_open_handshakes: limits::HALF_OPEN_HANDSHAKES,
+        }
+    }
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {cause}; {remedy}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Its key in `proxy.toml`.
+        key: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+        /// What would do.
+        remedy: &'static str,
+    },
+    /// The metrics have been used for another gateway.
+    #[error("the store's metrics cannot be registered: {0}; give every gateway its own metrics")]
+    Metrics(String),
+}
+
+/// The running gateway. Dropping it without [`Gateway::drain`] leaves the sessions running until the
+/// runtime ends, but accepts no more.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    charger_address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    chargers: Task,
+    /// Serves until the gateway is gone.
+    _admin: Option<Task>,
+}
+
+/// What all parts of a gateway share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) served: ArcSwap<Served>,
+    pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
+    pub(crate) fleet: Fleet,
+    pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
+    pub(crate) handshakes: Bucket,
+    pub(crate) clock: Clock,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the program is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+impl Gateway {
+    /// Binds the listeners and begins to serve.
+    ///
+    /// # Errors
+    /// Names the address that cannot be listened on, why, and what would do.
+    pub async fn start(
+        settings: Settings,
+        routing: Routing,
+        store: Store,
+        metrics: Metrics,
+    ) -> Result<Gateway, StartError> {
+        tls::install_provider();
+        metrics.show_store(store.clone()).map_err(|error| StartError::Metrics(error.to_string()))?;
+        let chargers = listener::bind(settings.chargers, "listen.chargers")?;
+        let admin = settings.admin.map(|address| listener::bind(address, "listen.admin")).transpose()?;
+        let (charger_address, admin_address) = (chargers.address, admin.as_ref().map(|bound| bound.address));
+        let shared = Arc::new(Shared {
+            handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
+            settings,
+            served: ArcSwap::from_pointee(Served::new(routing, None)),
+            store,
+            metrics,
+            fleet: Fleet::default(),
+            tail: broadcast::channel(limits::TAIL_NOTES).0,
+            clock: Clock::start(),
+            draining: AtomicBool::new(false),
+        });
+        let chargers = Task(tokio::spawn(listener::serve(shared.clone(), chargers.listener)));
+        let admin = admin.map(|bound| Task(tokio::spawn(admin::serve(shared.clone(), bound.listener))));
+        tracing::info!(chargers = %charger_address, path = shared.settings.path, "listening for chargers");
+        if let Some(address) = admin_address {
+            tracing::info!(admin = %address, "serving /metrics, /healthz and /readyz");
+        }
+        Ok(Gateway { shared, charger_address, admin_address, chargers, _admin: admin })
+    }
+
+    /// Where chargers are listened for.
+    pub fn charger_address(&self) -> SocketAddr {
+        self.charger_address
+    }
+
+    /// Where the admin listener is, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Puts other rules in force: sessions whose plan differs are told, chargers that no rule
+    /// matches any more are closed, links whose backoffice is reached otherwise are dialed again.
+    /// What did not change stays connected.
+    pub fn apply(&self, routing: Routing) {
+        let served = Served::new(routing, Some(&self.shared.served.load()));
+        self.shared.served.store(Arc::new(served));
+        self.shared.fleet.tell_all(|| Control::RoutingChanged);
+    }
+
+    /// The live tail: every note from now on. A listener that is too far behind loses the oldest.
+    pub fn subscribe(&self) -> broadcast::Receiver<(ChargerId, Arc<Note>)> {
+        self.shared.tail.subscribe()
+    }
+
+    /// Stops: accepts nothing new, lets every session finish what is in flight, and closes with 1001
+    /// what is left after `deadline`.
+    pub async fn drain(self, deadline: Duration) {
+        self.shared.draining.store(true, Ordering::Release);
+        drop(self.chargers);
+        self.shared.fleet.tell_all(|| Control::Drain);
+        if tokio::time::timeout(deadline, self.shared.fleet.emptied()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("the drain's deadline has passed; closing what is left");
+        self.shared.fleet.tell_all(|| Control::Stop);
+        // Twice the time that each socket gets, then whatever is left goes with the program.
+        let _ = tokio::time::timeout(limits::FORCED_CLOSE * 2, self.shared.fleet.emptied()).await;
+    }
+}
+
+/// A task that ends with its handle.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

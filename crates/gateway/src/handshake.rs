@@ -1,0 +1,228 @@
+//! How a charger gets in: identity, rule, subprotocol, leader; only then is it answered 101
+//! (semantics §1.8).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use engine::ChargerId;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::fleet::{Arrival, Control, Fleet, Knock, Verdict};
+use crate::gateway::Shared;
+use crate::identity::{BadPath, identity};
+use crate::limits::{ARRIVAL_TIMEOUT, CHARGER_QUEUE_BYTES, CLOSE_TIMEOUT, RETRY_AFTER_S, charger_socket};
+use crate::socket::Socket;
+use crate::subprotocol::Offer;
+use crate::task;
+use crate::wire::Wire;
+
+type Answer = Response<Full<Bytes>>;
+
+/// How often a handshake knocks again because the task it knocked at was just ending.
+const KNOCKS: usize = 8;
+/// Longest `Sec-WebSocket-Key` that is hashed; a proper one has 24 characters, but chargers with
+/// others exist.
+const KEY_BYTES: usize = 128;
+
+/// Why a request is not let in: the word for the metric, and the answer.
+struct Refusal {
+    result: &'static str,
+    status: StatusCode,
+    text: &'static str,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    fn new(result: &'static str, status: StatusCode, text: &'static str) -> Self {
+        Self { result, status, text, header: None }
+    }
+
+    /// Come again later: at a time that differs from one charger to the next.
+    fn later(result: &'static str, text: &'static str) -> Self {
+        let header = Some((RETRY_AFTER, HeaderValue::from(fastrand::u32(RETRY_AFTER_S))));
+        Self { header, ..Self::new(result, StatusCode::SERVICE_UNAVAILABLE, text) }
+    }
+
+    fn with(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+}
+
+/// Answers one request on the chargers' port.
+pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, from: IpAddr) -> Answer {
+    match admit(&shared, &mut request, from).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            shared.metrics.charger_connected(refusal.result);
+            tracing::debug!(%from, result = refusal.result, status = refusal.status.as_u16(), "handshake refused");
+            let mut answer = Response::new(Full::from(refusal.text));
+            *answer.status_mut() = refusal.status;
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            answer.headers_mut().extend(refusal.header);
+            answer
+        }
+    }
+}
+
+async fn admit(
+    shared: &Arc<Shared>,
+    request: &mut Request<Incoming>,
+    from: IpAddr,
+) -> Result<Answer, Refusal> {
+    let charger = identity(request.uri().path(), &shared.settings.path).map_err(|bad| match bad {
+        BadPath::NotFound => Refusal::new("not_found", StatusCode::NOT_FOUND, "not found\n"),
+        BadPath::BadIdentity(why) => Refusal::new("bad_identity", StatusCode::BAD_REQUEST, why),
+    })?;
+    let key = websocket_key(request)?;
+    if shared.is_draining() {
+        return Err(Refusal::later("stopping", "the proxy is stopping\n"));
+    }
+    if shared.served.load().plan(&charger).is_none() {
+        return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
+    }
+    if !shared.handshakes.take(Instant::now()) {
+        return Err(Refusal::later("rate_limited", "too many chargers at once\n"));
+    }
+    let offer = Offer::read(request.headers());
+    let upgrade = hyper::upgrade::on(&mut *request);
+    let verdict = match &offer {
+        Offer::NoneInCommon => Verdict::NoCommonVersion,
+        offer => knock(shared, &charger, offer, from).await,
+    };
+    let subprotocol = match verdict {
+        Verdict::Welcome(version) => {
+            tokio::spawn(hand_over(shared.clone(), charger, upgrade, from));
+            offer.answer(version)
+        }
+        // Not an HTTP error: the handshake is completed without the header, then closed (F-64).
+        Verdict::NoCommonVersion => {
+            tracing::warn!(%charger, %from, "no OCPP version in common");
+            shared.metrics.charger_connected("bad_subprotocol");
+            tokio::spawn(turn_away(upgrade));
+            None
+        }
+        Verdict::LeaderDown => return Err(Refusal::later("leader_down", "backoffice not available\n")),
+        Verdict::StoreFailed => return Err(Refusal::later("store_failed", "the proxy cannot store\n")),
+        Verdict::Stopping => return Err(Refusal::later("stopping", "the proxy is stopping\n")),
+        Verdict::Duplicate => {
+            let text = "this charger is connected from another address\n";
+            return Err(Refusal::new("duplicate_refused", StatusCode::CONFLICT, text));
+        }
+        Verdict::NotServed => {
+            return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
+        }
+    };
+    Ok(switching_protocols(&key, subprotocol))
+}
+
+/// Checks the request of RFC 6455 §4.2.1, and gives what `Sec-WebSocket-Accept` is made from.
+/// A missing `Connection: Upgrade` and a key of an odd length are tolerated (semantics F-69).
+fn websocket_key(request: &Request<Incoming>) -> Result<Vec<u8>, Refusal> {
+    let bad = |text| Refusal::new("bad_request", StatusCode::BAD_REQUEST, text);
+    let headers = request.headers();
+    if request.method() != Method::GET || request.version() != HttpVersion::HTTP_11 {
+        return Err(bad("a WebSocket handshake is GET with HTTP/1.1\n"));
+    }
+    if !lists_websocket(headers) {
+        let refusal =
+            Refusal::new("bad_request", StatusCode::UPGRADE_REQUIRED, "this is for WebSocket clients\n");
+        return Err(refusal.with(UPGRADE, "websocket"));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
+        let refusal =
+            Refusal::new("bad_request", StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 only\n");
+        return Err(refusal.with(SEC_WEBSOCKET_VERSION, "13"));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(|key| key.as_bytes().trim_ascii());
+    match key {
+        Some(key) if !key.is_empty() && key.len() <= KEY_BYTES => Ok(key.to_vec()),
+        _ => Err(bad("no usable Sec-WebSocket-Key\n")),
+    }
+}
+
+fn lists_websocket(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(UPGRADE).into_iter();
+    let mut tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// No extension is ever negotiated, whatever is offered.
+fn switching_protocols(key: &[u8], subprotocol: Option<&'static str>) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::from_str(&derive_accept_key(key)).expect("base64 is plain ASCII");
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(token) = subprotocol {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(token));
+    }
+    answer
+}
+
+/// Asks the charger's task, which dials the leader if need be.
+async fn knock(shared: &Arc<Shared>, charger: &ChargerId, offer: &Offer, from: IpAddr) -> Verdict {
+    for _ in 0..KNOCKS {
+        let (reply, verdict) = oneshot::channel();
+        let knock = Knock { from, versions: offer.versions().to_vec(), reply };
+        // An ending task takes no more messages, or drops the knock: then there will be another one.
+        let _ = Fleet::enter(shared, charger).send(Control::Knock(knock));
+        if let Ok(verdict) = verdict.await {
+            return verdict;
+        }
+    }
+    Verdict::LeaderDown
+}
+
+/// Brings the socket of a charger that was let in to its task.
+async fn hand_over(shared: Arc<Shared>, charger: ChargerId, upgrade: OnUpgrade, from: IpAddr) {
+    match upgraded(upgrade).await {
+        Some(socket) => {
+            // When the task has ended meanwhile the charger finds its socket closed and dials again.
+            let _ = Fleet::enter(&shared, &charger).send(Control::Arrived(Arrival { socket, from }));
+        }
+        None => shared.metrics.charger_connected("aborted"),
+    }
+}
+
+/// Closes the socket of a charger with which no version is shared.
+async fn turn_away(upgrade: OnUpgrade) {
+    if let Some(mut socket) = upgraded(upgrade).await {
+        socket.close(1002, "no OCPP version in common");
+        task::see_off(socket, CLOSE_TIMEOUT).await;
+    }
+}
+
+async fn upgraded(upgrade: OnUpgrade) -> Option<Socket> {
+    let upgraded: Upgraded = timeout(ARRIVAL_TIMEOUT, upgrade).await.ok()?.ok()?;
+    // The listener serves nothing but TCP streams.
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let (wire, read) = (Wire::plain(parts.io.into_inner()), parts.read_buf.to_vec());
+    let stream = WebSocketStream::from_partially_read(wire, read, Role::Server, Some(charger_socket())).await;
+    Some(Socket::new(stream, CHARGER_QUEUE_BYTES))
+}
+
+/// Tells a connection that there is no room even for a handshake, without waiting for its request.
+pub(crate) fn refuse_at_the_door(stream: &TcpStream) {
+    let wait = fastrand::u32(RETRY_AFTER_S);
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {wait}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    // A fresh socket has room for it; if not, closing says enough.
+    let _ = stream.try_write(answer.as_bytes());
+}

@@ -1,0 +1,108 @@
+//! Every bound of the gateway in one place, each with its reason. What a peer can make us hold,
+//! wait for or do is limited here.
+
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// Connections the kernel may hold that we have not accepted yet.
+pub(crate) const ACCEPT_BACKLOG: u32 = 1024;
+/// How long to let the system recover when it has no sockets left.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest identity; `identifierString` of OCPP 2.x is at most 48 characters.
+pub(crate) const IDENTITY_CHARACTERS: usize = 48;
+/// A request head larger than this is no charger's. The smallest that hyper allows.
+pub(crate) const REQUEST_HEAD_BYTES: usize = 8 * 1024;
+/// Headers in one request; chargers send about eight, front proxies add a dozen.
+pub(crate) const REQUEST_HEADERS: usize = 48;
+/// A half-sent request is closed after this; without it a socket can be held open for ever.
+pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections between accept and the finished handshake. Each holds a task and a request head.
+pub(crate) const HALF_OPEN_HANDSHAKES: usize = 1024;
+/// Handshakes answered per second, so that a returning fleet does not starve the chargers that are
+/// already there.
+pub(crate) const HANDSHAKES_PER_SECOND: u32 = 50;
+/// Handshakes that may come at once before the rate applies.
+pub(crate) const HANDSHAKE_BURST: u32 = 200;
+/// Shortest and longest `Retry-After`, in seconds; spread so that refused chargers do not return
+/// together.
+pub(crate) const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 5..=60;
+
+/// How long a charger's handshake may wait for the leader (semantics F-63).
+pub(crate) const LEADER_DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long any other dial may take: name, connect, TLS and WebSocket handshake together.
+pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an agreed leader link waits for the charger to finish its own handshake.
+pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a leader that could not be reached is not dialed again for the same charger; chargers
+/// that come back in a loop must not become a loop of dials.
+pub(crate) const LEADER_PAUSE: Duration = Duration::from_secs(1);
+/// The same for a leader that refused the charger: trying faster locks accounts (semantics §1.10).
+pub(crate) const REFUSED_LEADER_PAUSE: Duration = Duration::from_secs(30);
+/// How long the older of two sockets has to show that it lives when the newer one comes from
+/// another address.
+pub(crate) const CHALLENGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Handshakes of one charger that may wait at the same time; more are a storm, not a charger.
+pub(crate) const WAITING_KNOCKS: usize = 4;
+
+/// Longest message from a charger (semantics F-95).
+pub(crate) const CHARGER_MESSAGE_BYTES: usize = 1 << 20;
+/// Longest message from a backoffice: local lists and certificates are large (semantics F-95).
+pub(crate) const BACKOFFICE_MESSAGE_BYTES: usize = 4 << 20;
+/// What may wait for a charger besides one message of any size; chargers read slowly over 2G.
+pub(crate) const CHARGER_QUEUE_BYTES: usize = 1 << 20;
+/// What may wait for a backoffice besides one message of any size: what must reach it is kept as
+/// deliveries, so little needs to wait here.
+pub(crate) const BACKOFFICE_QUEUE_BYTES: usize = 256 << 10;
+/// Control frames that may wait; each is tiny, but a stalled socket must not collect them.
+pub(crate) const QUEUED_PINGS: usize = 8;
+/// Messages held back for one destination until a record is durable.
+pub(crate) const HELD_ORDERS: usize = 1024;
+/// The kernel swallows megabytes for a peer that stopped reading, unless told not to.
+pub(crate) const SOCKET_SEND_BUFFER: u32 = 64 << 10;
+/// The same in the other direction; a few messages.
+pub(crate) const SOCKET_RECEIVE_BUFFER: u32 = 64 << 10;
+/// The library's default of 128 KiB costs 136 kB a connection; 4 KiB costs 5.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+/// Unsent bytes without progress for this long: the peer has stopped reading.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(20);
+/// How long the peer has to answer our close frame (semantics §1.10).
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for a socket that a newer one has replaced (semantics F-70).
+pub(crate) const REPLACED_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Sockets of one session that may be closing at once; the oldest is dropped beyond that.
+pub(crate) const DEPARTING_SOCKETS: usize = 16;
+/// Messages read from one peer before the others get their turn.
+pub(crate) const READS_PER_TURN: u8 = 8;
+/// Longest `Retry-After` of a backoffice that is believed, in seconds: one hour.
+pub(crate) const RETRY_AFTER_BELIEVED_S: u32 = 3600;
+/// Longest error text kept of a failed dial; certificates can put much into it.
+pub(crate) const DIAL_ERROR_CHARACTERS: usize = 300;
+/// Notes a slow listener of the live tail may be behind before it loses the oldest.
+pub(crate) const TAIL_NOTES: usize = 1024;
+/// Concurrent connections of the admin listener: scrapers, probes and a person.
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
+/// A scrape that is not taken within this is cut.
+pub(crate) const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long sockets get to take the close frame when the drain's deadline has passed.
+pub(crate) const FORCED_CLOSE: Duration = Duration::from_secs(1);
+
+/// How a charger's socket is read and written.
+pub(crate) fn charger_socket() -> WebSocketConfig {
+    socket(CHARGER_MESSAGE_BYTES)
+}
+
+/// How a backoffice's socket is read and written.
+pub(crate) fn backoffice_socket() -> WebSocketConfig {
+    socket(BACKOFFICE_MESSAGE_BYTES)
+}
+
+fn socket(longest_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        // One message of the longest kind, which comes from a backoffice, and some control frames.
+        .max_write_buffer_size(BACKOFFICE_MESSAGE_BYTES + (64 << 10))
+        .max_message_size(Some(longest_message))
+        .max_frame_size(Some(longest_message))
+}

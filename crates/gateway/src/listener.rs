@@ -1,0 +1,112 @@
+//! The door for chargers: an accept loop of our own, because every ready-made one leaves the header
+//! timer off and a half-sent request open for ever.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::gateway::{Shared, StartError};
+use crate::handshake;
+use crate::limits::{
+    ACCEPT_BACKLOG, ACCEPT_PAUSE, ARRIVAL_TIMEOUT, CHALLENGE_TIMEOUT, HEADER_READ_TIMEOUT,
+    LEADER_DIAL_TIMEOUT, REQUEST_HEAD_BYTES, REQUEST_HEADERS, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER,
+};
+
+/// A listener and where it is.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) listener: TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
+/// Listens; `key` is the address's key in `proxy.toml`.
+pub(crate) fn bind(address: SocketAddr, key: &'static str) -> Result<Bound, StartError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        // Accepted sockets take these over.
+        socket.set_send_buffer_size(SOCKET_SEND_BUFFER)?;
+        socket.set_recv_buffer_size(SOCKET_RECEIVE_BUFFER)?;
+        socket.bind(address)?;
+        let listener = socket.listen(ACCEPT_BACKLOG)?;
+        Ok(Bound { address: listener.local_addr()?, listener })
+    };
+    listen().map_err(|cause: io::Error| {
+        let remedy = match cause.kind() {
+            io::ErrorKind::AddrInUse => "stop the program that uses the port, or choose another port",
+            io::ErrorKind::PermissionDenied => "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
+            io::ErrorKind::AddrNotAvailable => "use an address of this machine, or 0.0.0.0 for all",
+            _ => "correct the address",
+        };
+        StartError::Listen { address, key, cause, remedy }
+    })
+}
+
+/// Accepts chargers until the task is ended.
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+    let half_open = Arc::new(Semaphore::new(shared.settings.half_open_handshakes));
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if is_of_one_connection(&error) {
+                    continue;
+                }
+                tracing::error!(%error, "cannot accept chargers; raise the limit of open files");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match half_open.clone().try_acquire_owned() {
+            Ok(permit) => {
+                tokio::spawn(serve_connection(shared.clone(), stream, from, permit));
+            }
+            Err(_) => {
+                shared.metrics.charger_connected("rate_limited");
+                handshake::refuse_at_the_door(&stream);
+            }
+        }
+    }
+}
+
+/// Whether only the connection that was to be accepted has failed.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn serve_connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    from: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
+    // Only fails on a socket that is gone, which reading will find out.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(handshake::answer(shared, request, from.ip()).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(REQUEST_HEAD_BYTES)
+        .max_headers(REQUEST_HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let limit = HEADER_READ_TIMEOUT + CHALLENGE_TIMEOUT + LEADER_DIAL_TIMEOUT + ARRIVAL_TIMEOUT;
+    match tokio::time::timeout(limit, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%from, %error, "a connection ended before its handshake"),
+        Err(_) => tracing::debug!(%from, "a connection did not finish its handshake in time"),
+    }
+    drop(permit);
+}

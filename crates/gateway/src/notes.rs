@@ -1,0 +1,128 @@
+//! Where a note goes: metrics, the log of the program, the message log, the live tail. Never waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{ChargerId, Departure, DialFailure, Note, Side};
+use store::LogEntry;
+
+use crate::clock::unix_ms;
+use crate::gateway::Shared;
+
+/// Passes on one note of a charger's session.
+pub(crate) fn take(shared: &Shared, charger: &ChargerId, note: Note) {
+    count(shared, &note);
+    tell(charger, &note);
+    if shared.tail.receiver_count() > 0 {
+        // Nobody may have stayed to listen: that is no failure.
+        let _ = shared.tail.send((charger.clone(), Arc::new(note.clone())));
+    }
+    if let Some(entry) = entry(note) {
+        shared.store.note(charger, entry);
+    }
+}
+
+fn count(shared: &Shared, note: &Note) {
+    let metrics = &shared.metrics;
+    match note {
+        Note::Frame { peer, direction, kind, action, bytes } => {
+            metrics.message(peer, *direction, *kind, action, *bytes);
+        }
+        Note::Answer(answer) => metrics.answer(answer),
+        Note::ChargerLeft { reason } => metrics.charger_left(reason),
+        Note::LinkDown { backoffice, departure, retry_in_ms } => {
+            metrics.link_down(backoffice, departure);
+            if let Some(wait) = retry_in_ms {
+                metrics.backoff(backoffice, Duration::from_millis(*wait));
+            }
+        }
+        Note::HungUp(side, reason) => metrics.hung_up(side, *reason),
+        Note::ProtocolViolation { peer, kind } => metrics.violation(peer, kind),
+        Note::LeaderChanged { .. } => metrics.leader_switched(),
+        Note::Alert { kind, .. } => metrics.alert(kind),
+        Note::Call(_) | Note::ChargerArrived | Note::LinkUp(_) => {}
+    }
+}
+
+/// The log of the program. Message bodies appear at no level; they are in the message log.
+fn tell(charger: &ChargerId, note: &Note) {
+    match note {
+        Note::Frame { peer, direction, kind, action, bytes } => {
+            tracing::trace!(%charger, %peer, direction = direction.label(), kind = kind.label(), action, bytes, "message");
+        }
+        Note::Call(call) => tracing::debug!(
+            %charger, from = %call.from, action = ?shortened(&call.action), outcome = call.outcome.label(),
+            trace = %call.trace, "call answered"
+        ),
+        Note::Answer(answer) => tracing::debug!(
+            %charger, backoffice = %answer.backoffice, action = answer.action, outcome = answer.outcome.label(),
+            verdict = answer.verdict.label(), trace = %answer.trace, "backoffice answered"
+        ),
+        Note::ChargerArrived => tracing::info!(%charger, "charger arrived"),
+        Note::ChargerLeft { reason } => tracing::info!(%charger, reason, "charger left"),
+        Note::LinkUp(backoffice) => tracing::info!(%charger, %backoffice, "link up"),
+        Note::LinkDown { backoffice, departure, retry_in_ms } => {
+            tracing::warn!(%charger, %backoffice, departure = described(departure), retry_in_ms, "link down");
+        }
+        Note::HungUp(side, reason) => {
+            tracing::info!(%charger, peer = %side, reason = reason.label(), "hung up");
+        }
+        Note::ProtocolViolation { peer, kind } => {
+            tracing::warn!(%charger, %peer, kind, "protocol violation");
+        }
+        Note::LeaderChanged { from, to } => tracing::info!(%charger, %from, %to, "leader changed"),
+        Note::Alert { kind, detail } => tracing::warn!(%charger, kind, detail, "alert"),
+    }
+}
+
+/// The row of the message log, if the note has one.
+fn entry(note: Note) -> Option<LogEntry> {
+    let occurrence = |kind: &'static str, who: &Side, detail: String| {
+        Some(LogEntry::Occurrence { unix_ms: unix_ms(), kind, who: who.to_string(), detail })
+    };
+    match note {
+        Note::Frame { .. } => None,
+        Note::Call(call) => Some(LogEntry::Call(call)),
+        Note::Answer(answer) => Some(LogEntry::Answer(answer)),
+        Note::ChargerArrived => occurrence("charger_arrived", &Side::Charger, String::new()),
+        Note::ChargerLeft { reason } => occurrence("charger_left", &Side::Charger, reason.to_owned()),
+        Note::LinkUp(id) => occurrence("link_up", &Side::Backoffice(id), String::new()),
+        Note::LinkDown { backoffice, departure, retry_in_ms } => {
+            let mut detail = described(&departure);
+            if let Some(wait) = retry_in_ms {
+                detail.push_str(&format!("; dialed again in {wait} ms"));
+            }
+            occurrence("link_down", &Side::Backoffice(backoffice), detail)
+        }
+        Note::HungUp(side, reason) => occurrence("hung_up", &side, reason.label().to_owned()),
+        Note::ProtocolViolation { peer, kind } => occurrence("protocol_violation", &peer, kind.to_owned()),
+        Note::LeaderChanged { from, to } => {
+            let detail = format!("{from} led before");
+            occurrence("leader_changed", &Side::Backoffice(to), detail)
+        }
+        Note::Alert { kind, detail } => occurrence("alert", &Side::Charger, format!("{kind}: {detail}")),
+    }
+}
+
+/// For a person: what happened, with what the other side said.
+fn described(departure: &Departure) -> String {
+    match departure {
+        Departure::Closed(Some(code)) => format!("closed with {code}"),
+        Departure::Closed(None) => "closed without a code".to_owned(),
+        Departure::Lost => "connection lost".to_owned(),
+        Departure::TooSlow => "too slow: it stopped reading".to_owned(),
+        Departure::Violated(violation) => format!("violated the WebSocket rules: {}", violation.label()),
+        Departure::Undialable(DialFailure::Unreachable(why)) => format!("unreachable: {why}"),
+        Departure::Undialable(DialFailure::Tls(why)) => format!("TLS: {why}"),
+        Departure::Undialable(DialFailure::Refused { status, .. }) => format!("refused with HTTP {status}"),
+        Departure::Undialable(DialFailure::TimedOut) => "timed out".to_owned(),
+        Departure::Undialable(DialFailure::Incompatible) => {
+            "it did not choose the OCPP version of the session".to_owned()
+        }
+    }
+}
+
+/// What a peer sent, short enough for a log line.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}

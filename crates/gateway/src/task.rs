@@ -1,0 +1,448 @@
+//! One task per charger. It owns the charger's socket and its links and polls them all around the
+//! engine's session: perform effects until there are none, wait for the next thing to happen, hand
+//! it in. Nothing here ever waits for one peer.
+
+mod perform;
+mod poll;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use engine::{BackofficeId, ChargerId, Departure, DialFailure, Event, Note, Plan, Reason, Session, Side};
+use store::{Kept, StoreError};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, Sleep, timeout};
+
+use crate::dial::Link;
+use crate::fleet::{Arrival, Control, Knock, Membership, Verdict};
+use crate::gateway::Shared;
+use crate::greeting::{Greeted, greet};
+use crate::held::{Held, Settled};
+use crate::limits::{
+    CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, FORCED_CLOSE, LEADER_DIAL_TIMEOUT, REPLACED_CLOSE_TIMEOUT,
+    WAITING_KNOCKS,
+};
+use crate::links::{Departures, Seat, Slot, State};
+use crate::metrics::Counted;
+use crate::notes;
+use crate::socket::{Heard, Socket};
+use crate::subprotocol::Version;
+
+/// Serves one charger from its first knock until its session is over.
+pub(crate) async fn run(place: Membership, mut controls: UnboundedReceiver<Control>) {
+    // The place in the fleet is given up before the channel closes: whoever finds it closed starts
+    // another task.
+    let place = place;
+    let Some(greeted) = greet(&place, &mut controls).await else { return };
+    let mut talk = Talk::begin(&place, greeted);
+    while !talk.is_over() {
+        let happening = poll_fn(|cx| talk.poll(cx, &mut controls)).await;
+        talk.take_in(happening);
+    }
+    talk.end().await;
+    drop(place);
+}
+
+/// Brings a socket whose close frame is queued to its end.
+pub(crate) async fn see_off(mut socket: Socket, limit: Duration) {
+    // When the time is up the socket is dropped, which closes it.
+    let _ = timeout(limit, poll_fn(|cx| socket.poll_departure(cx))).await;
+}
+
+/// A session in progress.
+struct Talk {
+    shared: Arc<Shared>,
+    charger: ChargerId,
+    session: Session,
+    plan: Arc<Plan>,
+    version: Version,
+    seat: Option<ChargerSeat>,
+    /// The leader's first.
+    slots: Vec<Slot>,
+    departures: Departures,
+    held: Held<Kept>,
+    /// Facts that came up while effects were performed; handed in after the batch.
+    raised: VecDeque<Event>,
+    /// Handshakes that wait for the leader.
+    knocks: Vec<(Knock, Instant)>,
+    /// A handshake from elsewhere that waits for the present socket to show that it lives.
+    challenge: Option<(Knock, Instant)>,
+    timer: Pin<Box<Sleep>>,
+    stopping: bool,
+    /// How long sockets get to close at the end.
+    farewell: Duration,
+    _counted: Counted,
+}
+
+struct ChargerSeat {
+    seat: Seat,
+    from: IpAddr,
+}
+
+/// Who a happening is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Charger,
+    /// By its place among the slots.
+    Link(usize),
+}
+
+/// What the task wakes for.
+enum Happening {
+    Told(Control),
+    Settled(Settled<StoreError>),
+    Dialed(usize, Result<Link, DialFailure>),
+    Heard(Peer, Heard),
+    /// Writing failed.
+    Broke(Peer, Departure),
+    TimeCame,
+}
+
+impl Talk {
+    fn begin(place: &Membership, greeted: Greeted) -> Self {
+        let (shared, charger) = (place.shared.clone(), place.charger.clone());
+        let Greeted { plan, link, arrival, remembered } = greeted;
+        let session = Session::new(charger.clone(), plan.clone(), remembered, seed());
+        let mut talk = Self {
+            session,
+            version: link.version,
+            seat: None,
+            slots: Vec::new(),
+            departures: Departures::default(),
+            held: Held::default(),
+            raised: VecDeque::new(),
+            knocks: Vec::new(),
+            challenge: None,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            stopping: false,
+            farewell: CLOSE_TIMEOUT,
+            _counted: shared.metrics.count_session(),
+            shared,
+            charger,
+            plan,
+        };
+        let leader = talk.plan.leader.clone();
+        if let Some(at) = talk.slot(&leader) {
+            talk.link_opened(at, link);
+        }
+        talk.arrived(arrival);
+        talk
+    }
+
+    /// Whether nothing is left to do but to see the sockets off.
+    fn is_over(&self) -> bool {
+        self.stopping || (self.session.is_over() && self.held.is_empty())
+    }
+
+    /// Closes whatever is still open, and waits a little for the other sides.
+    async fn end(mut self) {
+        let until = Instant::now() + self.farewell;
+        if let Some(seat) = self.seat.take() {
+            self.part(Side::Charger, seat.seat.socket, Reason::Shutdown, until);
+        }
+        for slot in std::mem::take(&mut self.slots) {
+            let mut slot = slot;
+            if let Some(seat) = slot.vacate() {
+                self.part(slot.side, seat.socket, Reason::Shutdown, until);
+            }
+        }
+        self.departures.shorten(until);
+        let departures = &mut self.departures;
+        let closed = poll_fn(|cx| {
+            departures.poll(cx);
+            if departures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // When the time is up the sockets are dropped, which closes them.
+        let _ = tokio::time::timeout_at(until, closed).await;
+    }
+
+    fn take_in(&mut self, happening: Happening) {
+        match happening {
+            Happening::Told(control) => self.told(control),
+            Happening::Settled(settled) => self.settled(settled),
+            Happening::Dialed(at, outcome) => self.dialed(at, outcome),
+            Happening::Heard(peer, heard) => self.heard(peer, heard),
+            Happening::Broke(peer, departure) => self.lost(peer, departure),
+            Happening::TimeCame => self.time_came(),
+        }
+        self.hand_in_raised();
+        let plan = &self.plan;
+        self.slots.retain(|slot| !matches!(slot.state, State::Idle) || plan.names(&slot.backoffice));
+    }
+
+    fn told(&mut self, control: Control) {
+        match control {
+            Control::Knock(knock) => self.knocked(knock),
+            Control::Arrived(arrival) => self.arrived(arrival),
+            Control::RoutingChanged => self.rules_changed(),
+            Control::Drain => self.tell(Event::DrainBegan),
+            Control::Stop => {
+                self.farewell = FORCED_CLOSE;
+                self.stopping = true;
+            }
+        }
+    }
+
+    fn knocked(&mut self, knock: Knock) {
+        match &mut self.seat {
+            Some(present) if !present.seat.muted && present.from != knock.from => {
+                if self.challenge.is_some() {
+                    knock.answer(Verdict::Duplicate);
+                    return;
+                }
+                present.seat.socket.ping();
+                self.challenge = Some((knock, Instant::now() + CHALLENGE_TIMEOUT));
+            }
+            _ => self.let_in(knock),
+        }
+    }
+
+    /// Lets the charger in as soon as the leader is there.
+    fn let_in(&mut self, knock: Knock) {
+        let leader = self.plan.leader.clone();
+        let Some(at) = self.slot(&leader) else {
+            knock.answer(Verdict::LeaderDown);
+            return;
+        };
+        if self.slots[at].live().is_some() {
+            knock.welcome(self.version);
+        } else if self.knocks.len() >= WAITING_KNOCKS {
+            knock.answer(Verdict::LeaderDown);
+        } else {
+            self.knocks.push((knock, Instant::now() + LEADER_DIAL_TIMEOUT));
+            self.slots[at].want(false);
+        }
+    }
+
+    /// The present socket has shown that it lives: whoever knocked meanwhile is somebody else.
+    fn charger_is_alive(&mut self) {
+        if let Some((knock, _)) = self.challenge.take() {
+            let detail = format!("a second socket from {} was refused: the first one is alive", knock.from);
+            notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_refused", detail });
+            knock.answer(Verdict::Duplicate);
+        }
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
+        // The new one is installed first, so that the end of the old one cannot disturb it.
+        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
+        self.held.forget(&Side::Charger);
+        let result = if former.is_some() { "duplicate_replaced" } else { "accepted" };
+        self.shared.metrics.charger_connected(result);
+        if let Some(former) = former {
+            let mut socket = former.seat.socket;
+            socket.forget_waiting();
+            self.part(Side::Charger, socket, Reason::Replaced, Instant::now() + REPLACED_CLOSE_TIMEOUT);
+        }
+        self.tell(Event::ChargerArrived);
+    }
+
+    fn rules_changed(&mut self) {
+        let served = self.shared.served.load_full();
+        let Some(plan) = served.plan(&self.charger) else {
+            self.no_longer_served();
+            return;
+        };
+        if *plan != *self.plan {
+            self.plan = plan.clone();
+            let leader = &self.plan.leader;
+            self.slots.sort_by_key(|slot| slot.backoffice != *leader);
+            self.tell(Event::PlanChanged(plan));
+        }
+        for at in 0..self.slots.len() {
+            let slot = &mut self.slots[at];
+            let Some(destination) = served.destination(&slot.backoffice) else { continue };
+            if Arc::ptr_eq(destination, &slot.destination) {
+                continue;
+            }
+            slot.destination = destination.clone();
+            match &mut slot.state {
+                State::Dialing { by_engine, .. } => slot.state = State::Wanted { by_engine: *by_engine },
+                State::Up(_) => self.move_link(at),
+                State::Idle | State::Wanted { .. } => {}
+            }
+        }
+    }
+
+    /// The backoffice is reached otherwise from now on; the engine dials it again.
+    fn move_link(&mut self, at: usize) {
+        let side = self.slots[at].side.clone();
+        let Some(seat) = self.slots[at].vacate() else { return };
+        let mut socket = seat.socket;
+        socket.close(1012, "configuration changed");
+        self.held.forget(&side);
+        self.departures.add(side, socket, Instant::now() + CLOSE_TIMEOUT);
+        if !seat.muted {
+            let backoffice = self.slots[at].backoffice.clone();
+            self.tell(Event::BackofficeDown(backoffice, Departure::Closed(Some(1012))));
+        }
+    }
+
+    fn no_longer_served(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            let until = Instant::now() + CLOSE_TIMEOUT;
+            self.held.forget(&Side::Charger);
+            self.part(Side::Charger, seat.seat.socket, Reason::NotServed, until);
+            notes::take(&self.shared, &self.charger, Note::HungUp(Side::Charger, Reason::NotServed));
+            self.tell(Event::ChargerLeft(Departure::Closed(Some(Reason::NotServed.close_code()))));
+        }
+        // Without a plan there is no grace: nobody may come back.
+        self.stopping = true;
+    }
+
+    fn settled(&mut self, settled: Settled<StoreError>) {
+        for (side, order) in settled.released {
+            self.carry_out(&side, order);
+        }
+        if let Some(error) = settled.failure {
+            tracing::error!(charger = %self.charger, %error, "what must be kept cannot be");
+            self.tell(Event::StoreFailed);
+        }
+    }
+
+    fn dialed(&mut self, at: usize, outcome: Result<Link, DialFailure>) {
+        let slot = &mut self.slots[at];
+        let is_leader = slot.backoffice == self.plan.leader;
+        match outcome {
+            Ok(link) => {
+                self.link_opened(at, link);
+                if is_leader {
+                    for (knock, _) in std::mem::take(&mut self.knocks) {
+                        knock.welcome(self.version);
+                    }
+                }
+            }
+            Err(failure) => {
+                let by_engine = matches!(slot.state, State::Dialing { by_engine: true, .. });
+                slot.state = State::Idle;
+                if is_leader {
+                    for (knock, _) in std::mem::take(&mut self.knocks) {
+                        knock.answer(Verdict::LeaderDown);
+                    }
+                }
+                let (backoffice, departure) = (slot.backoffice.clone(), Departure::Undialable(failure));
+                if by_engine {
+                    self.tell(Event::BackofficeDown(backoffice, departure));
+                } else {
+                    let note = Note::LinkDown { backoffice, departure, retry_in_ms: None };
+                    notes::take(&self.shared, &self.charger, note);
+                }
+            }
+        }
+    }
+
+    fn link_opened(&mut self, at: usize, link: Link) {
+        let slot = &mut self.slots[at];
+        let counted = self.shared.metrics.count_link(&slot.backoffice);
+        slot.state = State::Up(Box::new(Seat::new(link.socket, counted)));
+        let backoffice = slot.backoffice.clone();
+        self.tell(Event::BackofficeUp(backoffice));
+    }
+
+    fn heard(&mut self, peer: Peer, heard: Heard) {
+        if peer == Peer::Charger && !matches!(heard, Heard::Gone(_)) {
+            self.charger_is_alive();
+        }
+        match (peer, heard) {
+            (Peer::Charger, Heard::Text(text)) => self.tell_message(Event::ChargerSaid(text), "from_charger"),
+            (Peer::Charger, Heard::Alive) => self.tell(Event::Ponged(Side::Charger)),
+            (Peer::Link(at), Heard::Text(text)) => {
+                let backoffice = self.slots[at].backoffice.clone();
+                self.tell_message(Event::BackofficeSaid(backoffice, text), "from_backoffice");
+            }
+            (Peer::Link(at), Heard::Alive) => {
+                let side = self.slots[at].side.clone();
+                self.tell(Event::Ponged(side));
+            }
+            (peer, Heard::Gone(departure)) => self.lost(peer, departure),
+        }
+    }
+
+    /// A socket has ended, or ends now because its peer left no choice.
+    fn lost(&mut self, peer: Peer, departure: Departure) {
+        let (side, seat) = match peer {
+            Peer::Charger => (Side::Charger, self.seat.take().map(|present| present.seat)),
+            Peer::Link(at) => (self.slots[at].side.clone(), self.slots[at].vacate().map(|seat| *seat)),
+        };
+        let Some(seat) = seat else { return };
+        self.held.forget(&side);
+        let (muted, mut socket) = (seat.muted, seat.socket);
+        if departure == Departure::TooSlow {
+            socket.forget_waiting();
+            socket.close(1008, "too slow: it stopped reading");
+        }
+        if departure != Departure::Lost {
+            self.departures.add(side.clone(), socket, Instant::now() + CLOSE_TIMEOUT);
+        }
+        if side == Side::Charger
+            && let Some((knock, _)) = self.challenge.take()
+        {
+            self.let_in(knock);
+        }
+        if !muted {
+            self.tell(match side {
+                Side::Charger => Event::ChargerLeft(departure),
+                Side::Backoffice(backoffice) => Event::BackofficeDown(backoffice, departure),
+            });
+        }
+    }
+
+    fn time_came(&mut self) {
+        let now = Instant::now();
+        self.departures.expire(now);
+        let (late, in_time) =
+            std::mem::take(&mut self.knocks).into_iter().partition(|(_, until)| *until <= now);
+        self.knocks = in_time;
+        for (knock, _) in late as Vec<(Knock, Instant)> {
+            knock.answer(Verdict::LeaderDown);
+        }
+        if let Some((knock, _)) = self.challenge.take_if(|(_, until)| *until <= now) {
+            self.let_in(knock);
+        }
+        if self.seat.as_mut().is_some_and(|present| present.seat.socket.has_stalled(now)) {
+            self.lost(Peer::Charger, Departure::TooSlow);
+        }
+        for at in 0..self.slots.len() {
+            if self.slots[at].seat().is_some_and(|seat| seat.socket.has_stalled(now)) {
+                self.lost(Peer::Link(at), Departure::TooSlow);
+            }
+        }
+        let due = self.session.poll_deadline().map(|tick| self.shared.clock.instant(tick));
+        if due.is_some_and(|due| due <= now) {
+            self.tell(Event::DeadlinePassed);
+        }
+    }
+
+    /// The place of a backoffice's slot, made if need be; `None` when there is no such backoffice.
+    fn slot(&mut self, backoffice: &BackofficeId) -> Option<usize> {
+        if let Some(at) = self.slots.iter().position(|slot| slot.backoffice == *backoffice) {
+            return Some(at);
+        }
+        let destination = self.shared.served.load().destination(backoffice)?.clone();
+        let at = if *backoffice == self.plan.leader { 0 } else { self.slots.len() };
+        self.slots.insert(at, Slot::new(backoffice.clone(), destination));
+        Some(at)
+    }
+
+    fn part(&mut self, side: Side, mut socket: Socket, reason: Reason, until: Instant) {
+        socket.close(reason.close_code(), reason.text());
+        self.departures.add(side, socket, until);
+    }
+}
+
+/// Unpredictable: the message ids of a session come from it.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let filled = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
+    if filled.is_err() {
+        // Weaker, but different for every session.
+        return fastrand::u64(..);
+    }
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,177 @@
+//! Handing events to the engine and carrying out what it orders.
+
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Reason, Side};
+use tokio::time::Instant;
+
+use super::{Peer, Talk};
+use crate::held::Order;
+use crate::limits::CLOSE_TIMEOUT;
+use crate::links::State;
+use crate::notes;
+use crate::socket::TooSlow;
+
+impl Talk {
+    /// Hands in what happened and carries out all that follows.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.session.handle(self.shared.clock.now(), event);
+        self.held.begin_batch();
+        while let Some(effect) = self.session.poll_effect() {
+            self.perform(effect);
+        }
+    }
+
+    /// As [`Talk::tell`], and measures what the proxy itself costs.
+    pub(super) fn tell_message(&mut self, event: Event, direction: &'static str) {
+        let begun = Instant::now();
+        self.tell(event);
+        self.shared.metrics.overhead(direction, begun.elapsed());
+    }
+
+    pub(super) fn hand_in_raised(&mut self) {
+        while let Some(event) = self.raised.pop_front() {
+            self.tell(event);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::SayToCharger(text) => {
+                if self.seat.as_ref().is_some_and(|present| !present.seat.muted) {
+                    self.order(Side::Charger, Order::Say(text));
+                }
+            }
+            Effect::SayToBackoffice(backoffice, text) => {
+                if self.live_slot(&backoffice).is_some() {
+                    self.order(Side::Backoffice(backoffice), Order::Say(text));
+                }
+            }
+            Effect::Ping(Side::Charger) => {
+                if let Some(present) = &mut self.seat {
+                    present.seat.socket.ping();
+                }
+            }
+            Effect::Ping(Side::Backoffice(backoffice)) => {
+                let at = self.live_slot(&backoffice);
+                if let Some(seat) = at.and_then(|at| self.slots[at].live()) {
+                    seat.socket.ping();
+                }
+            }
+            Effect::Dial(backoffice) => self.dial(backoffice),
+            Effect::HangUp(side, reason) => self.hang_up(side, reason),
+            Effect::Keep(record) => self.held.keep(self.shared.store.keep(&self.charger, record)),
+            Effect::Note(note) => notes::take(&self.shared, &self.charger, note),
+        }
+    }
+
+    fn order(&mut self, side: Side, order: Order) {
+        match self.held.admit(&side, order) {
+            Ok(Some(order)) => self.carry_out(&side, order),
+            Ok(None) => {}
+            Err(_overfull) => {
+                tracing::error!(charger = %self.charger, "too much waits for the store");
+                self.held.forget_all();
+                self.raised.push_back(Event::StoreFailed);
+            }
+        }
+    }
+
+    /// Does what may be done now. The peer may have gone while the order was held.
+    pub(super) fn carry_out(&mut self, side: &Side, order: Order) {
+        match order {
+            Order::Say(text) => self.say(side, text),
+            Order::HangUp(reason) => self.close(side, reason),
+        }
+    }
+
+    fn say(&mut self, side: &Side, text: String) {
+        let (peer, seat) = match side {
+            Side::Charger => (Peer::Charger, self.seat.as_mut().map(|present| &mut present.seat)),
+            Side::Backoffice(backoffice) => {
+                let Some(at) = self.slots.iter().position(|slot| slot.backoffice == *backoffice) else {
+                    return;
+                };
+                (Peer::Link(at), self.slots[at].seat())
+            }
+        };
+        if let Some(Err(TooSlow)) = seat.map(|seat| seat.socket.say(text)) {
+            self.too_slow(peer, side);
+        }
+    }
+
+    /// The bound of what may wait is reached: the socket ends now, the engine hears of it after the
+    /// batch.
+    fn too_slow(&mut self, peer: Peer, side: &Side) {
+        let (seat, event) = match (peer, side) {
+            (Peer::Link(at), Side::Backoffice(backoffice)) => {
+                let event = Event::BackofficeDown(backoffice.clone(), Departure::TooSlow);
+                (self.slots[at].vacate().map(|seat| *seat), event)
+            }
+            _ => (self.seat.take().map(|present| present.seat), Event::ChargerLeft(Departure::TooSlow)),
+        };
+        let Some(seat) = seat else { return };
+        self.held.forget(side);
+        let (muted, mut socket) = (seat.muted, seat.socket);
+        socket.forget_waiting();
+        socket.close(1008, "too slow: it stopped reading");
+        self.departures.add(side.clone(), socket, Instant::now() + CLOSE_TIMEOUT);
+        if !muted {
+            self.raised.push_back(event);
+        }
+    }
+
+    fn dial(&mut self, backoffice: BackofficeId) {
+        let Some(at) = self.slot(&backoffice) else {
+            let failure = DialFailure::Unreachable("it is not configured".to_owned());
+            self.raised.push_back(Event::BackofficeDown(backoffice, Departure::Undialable(failure)));
+            return;
+        };
+        match &self.slots[at].state {
+            // It was hung up, and the order still waits for a record: it need not wait any longer.
+            State::Up(seat) if seat.muted => self.close(&Side::Backoffice(backoffice), Reason::NotInPlan),
+            // It was opened for a charger that knocked, before the engine wanted it.
+            State::Up(_) => self.raised.push_back(Event::BackofficeUp(backoffice)),
+            State::Idle | State::Wanted { .. } | State::Dialing { .. } => {}
+        }
+        self.slots[at].want(true);
+    }
+
+    fn hang_up(&mut self, side: Side, reason: Reason) {
+        match &side {
+            Side::Charger => match &mut self.seat {
+                Some(present) => present.seat.muted = true,
+                None => return,
+            },
+            Side::Backoffice(backoffice) => {
+                let slot = self.slots.iter_mut().find(|slot| slot.backoffice == *backoffice);
+                let Some(slot) = slot else { return };
+                match &mut slot.state {
+                    State::Up(seat) => seat.muted = true,
+                    state => {
+                        *state = State::Idle;
+                        return;
+                    }
+                }
+            }
+        }
+        self.order(side, Order::HangUp(reason));
+    }
+
+    fn close(&mut self, side: &Side, reason: Reason) {
+        let seat = match side {
+            Side::Charger => self.seat.take().map(|present| present.seat),
+            Side::Backoffice(backoffice) => {
+                let slot = self.slots.iter_mut().find(|slot| slot.backoffice == *backoffice);
+                slot.and_then(|slot| slot.vacate()).map(|seat| *seat)
+            }
+        };
+        self.held.forget(side);
+        if let Some(seat) = seat {
+            self.part(side.clone(), seat.socket, reason, Instant::now() + CLOSE_TIMEOUT);
+        }
+    }
+
+    fn live_slot(&mut self, backoffice: &BackofficeId) -> Option<usize> {
+        let at = self.slots.iter().position(|slot| slot.backoffice == *backoffice)?;
+        self.slots[at].live().is_some().then_some(at)
+    }
+}

@@ -1,0 +1,52 @@
+//! TLS towards backoffices: rustls over aws-lc-rs, the system's roots, loaded once, and whatever
+//! `ca_file` adds.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+/// Makes aws-lc-rs the one provider of cryptography of this program. Harmless when done before.
+pub(crate) fn install_provider() {
+    // It fails only when a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// What verifies a backoffice's certificate. The error says why there is nothing to verify it with.
+pub(crate) fn connector(ca_certificates: Option<&[u8]>) -> Result<TlsConnector, String> {
+    let mut roots = system_roots().clone();
+    if let Some(pem) = ca_certificates {
+        let mut added = 0;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate
+                .map_err(|error| format!("ca_file is not readable as PEM: {error}; give a PEM file"))?;
+            roots
+                .add(certificate)
+                .map_err(|error| format!("ca_file holds an unusable certificate: {error}"))?;
+            added += 1;
+        }
+        if added == 0 {
+            return Err("ca_file holds no certificate; give a PEM file with BEGIN CERTIFICATE".to_owned());
+        }
+    }
+    if roots.is_empty() {
+        return Err("no trusted root certificates; install ca-certificates or set ca_file".to_owned());
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn system_roots() -> &'static RootCertStore {
+    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let loaded = rustls_native_certs::load_native_certs();
+        for error in &loaded.errors {
+            tracing::warn!(%error, "some of the system's root certificates cannot be read");
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(loaded.certs);
+        roots
+    })
+}
