@@ -1,2 +1,50 @@
-//! placeholder
-fn main() {}
+//! `ocpp-proxy`, the program: reads the command line and goes where it says.
+
+mod cli;
+mod config;
+mod demo;
+mod logging;
+mod logs;
+mod reload;
+mod run;
+mod since;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Arguments, Command, Page};
+use config::Report;
+
+/// The configuration or the command line is not valid; clap uses the same.
+const INVALID: u8 = 2;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command() {
+        Command::Run(config) => run::run(&config.path),
+        Command::Check(config) => check(&config.path),
+        Command::Demo => demo::run(),
+        Command::Logs(which) => logs::show(&which),
+        Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),
+        Command::Docs { page: Page::Metrics } => logs::print(&gateway::metrics_markdown()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            if error.is::<Report>() { ExitCode::from(INVALID) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Says what is to be said about a configuration.
+fn check(path: &Path) -> anyhow::Result<()> {
+    let config = config::load(path).outcome?;
+    let file = path.display();
+    for warning in &config.warnings {
+        println!("{file}:{warning}");
+    }
+    let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
+    println!("{file}: valid; {rules} rules for chargers, {backoffices} backoffices");
+    Ok(())
+}

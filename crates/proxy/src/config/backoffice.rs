@@ -1,0 +1,208 @@
+//! Checks `[backoffices.NAME]`: names, addresses, credentials, certificates.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::BackofficeId;
+use gateway::{BackofficeSettings, BasicAuth, Secret};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use super::check::Remarks;
+use super::expand::reason;
+use super::explain::{quoted, suggestion};
+use super::files::Files;
+use super::source::Node;
+use super::{Surroundings, schema};
+
+const PLACEHOLDER: &str = "{charger}";
+const LONGEST_NAME: usize = 32;
+
+/// Every backoffice; `None` when one of them cannot be used.
+pub(crate) fn check_all(
+    file: &schema::File,
+    root: &Node,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Option<BTreeMap<BackofficeId, Arc<BackofficeSettings>>> {
+    let mut settings = Some(BTreeMap::new());
+    for (name, backoffice) in &file.backoffices {
+        let entry = root.get("backoffices")?.entry(name)?;
+        check_name(name, entry.key_span.start, remarks);
+        let node = &entry.node;
+        let url = check_url(name, &backoffice.url, node.place("url"), remarks);
+        let basic_auth = backoffice.basic_auth.as_ref().map(|auth| {
+            check_user(name, &auth.user, node.get("basic_auth").unwrap_or(node).place("user"), remarks);
+            BasicAuth { user: auth.user.clone(), password: Secret::new(auth.password.clone()) }
+        });
+        let ca_certificates = match &backoffice.ca_file {
+            None => Some(None),
+            Some(path) => certificates(path, node.place("ca_file"), around, files, remarks).map(Some),
+        };
+        if !file.chargers.iter().any(|rule| {
+            rule.leader == *name || rule.followers.iter().any(|follower| follower.backoffice == *name)
+        }) {
+            remarks.warning(entry.key_span.start, format!("no rule under [[chargers]] names {name:?}"));
+        }
+        let checked = url.zip(ca_certificates).map(|(url, ca_certificates)| {
+            (name.as_str().into(), Arc::new(BackofficeSettings { url, basic_auth, ca_certificates }))
+        });
+        settings = settings.zip(checked).map(|(mut all, (name, one))| {
+            all.insert(name, one);
+            all
+        });
+    }
+    settings
+}
+
+fn check_name(name: &str, at: usize, remarks: &mut Remarks<'_>) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(allowed) {
+        let message = format!(
+            "{} cannot name a backoffice; use letters, digits, \"-\" and \"_\", at most {LONGEST_NAME}",
+            quoted(name)
+        );
+        remarks.error(at, message);
+    } else if matches!(name, "charger" | "proxy") {
+        remarks.error(at, format!("{name:?} cannot name a backoffice: the log calls something else so"));
+    }
+}
+
+/// The messages never show the URL: a query may hold a token.
+fn check_url(name: &str, url: &str, at: usize, remarks: &mut Remarks<'_>) -> Option<String> {
+    let example = format!("url = \"wss://{name}.example/ocpp/{PLACEHOLDER}\"");
+    let Some((scheme, rest)) = url.split_once("://") else {
+        remarks.error(at, format!("this is no URL; for example {example}"));
+        return None;
+    };
+    if !matches!(scheme, "ws" | "wss") {
+        let near = match scheme {
+            "http" => "; did you mean \"ws\"?".to_owned(),
+            "https" => "; did you mean \"wss\"?".to_owned(),
+            other => suggestion(other, ["wss", "ws"]),
+        };
+        remarks.error(at, format!("unknown scheme {}{near}", quoted(scheme)));
+        return None;
+    }
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    if authority.contains('@') {
+        let message = "credentials in the URL would end up in logs; put them into \
+                       basic_auth = { user = \"…\", password = \"…\" }";
+        remarks.error(at, message);
+        return None;
+    }
+    if authority.contains('{') {
+        let message = "a placeholder cannot stand in the host; only in what follows it";
+        remarks.error(at, message);
+        return None;
+    }
+    if rest.contains('#') {
+        remarks.error(at, "a WebSocket URL has no fragment; take out what starts with \"#\" (RFC 6455 §3)");
+        return None;
+    }
+    if let Some(unknown) = unknown_placeholder(rest) {
+        let near = suggestion(&unknown, [PLACEHOLDER]);
+        remarks.error(at, format!("unknown placeholder {}{near}", quoted(&unknown)));
+        return None;
+    }
+    let filled = url.replace(PLACEHOLDER, "CHARGER");
+    let host = match filled.parse::<Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => uri.host().unwrap_or("").to_owned(),
+        _ => {
+            remarks.error(at, format!("this is no URL; for example {example}"));
+            return None;
+        }
+    };
+    if let Err(message) = check_port(authority) {
+        remarks.error(at, message);
+        return None;
+    }
+    if !url.contains(PLACEHOLDER) {
+        let message = format!(
+            "the URL does not hold {PLACEHOLDER}, so this backoffice cannot tell the chargers apart \
+             (OCPP-J 1.6 §3.1.1)"
+        );
+        remarks.warning(at, message);
+    }
+    if scheme == "ws" && !is_loopback(&host) {
+        let message = format!(
+            "ws:// to {host} is not encrypted: whoever is on the way can read and change everything, the \
+             password too; use wss:// if the backoffice offers it"
+        );
+        remarks.warning(at, message);
+    }
+    Some(url.to_owned())
+}
+
+fn check_port(authority: &str) -> Result<(), String> {
+    // An IPv6 address in brackets holds colons of its own.
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, after)| after);
+    match after_host.split_once(':') {
+        Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Err(format!("the port {} is not a number from 1 to 65535", quoted(port)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown_placeholder(text: &str) -> Option<String> {
+    let without = text.replace(PLACEHOLDER, "");
+    let start = without.find(['{', '}'])?;
+    let end = without[start..].find('}').map_or(without.len(), |end| start + end + 1);
+    Some(without[start..end].to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn check_user(name: &str, user: &str, at: usize, remarks: &mut Remarks<'_>) {
+    if user.contains(':') {
+        let message = format!(
+            "the user of {name:?} holds a colon, which ends the user name in HTTP Basic (RFC 7617 §2); put \
+             what follows it into password"
+        );
+        remarks.error(at, message);
+    } else if user.is_empty() {
+        remarks
+            .error(at, format!("the user of {name:?} is empty; most often it is user = \"{PLACEHOLDER}\""));
+    }
+}
+
+fn certificates(
+    path: &str,
+    at: usize,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Option<Vec<u8>> {
+    let bytes = match files.read(&around.folder.join(path)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            remarks.error(at, format!("{} cannot be read: {}", quoted(path), reason(&error)));
+            return None;
+        }
+    };
+    let mut usable = 0;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        if certificate.is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok()) {
+            usable += 1;
+        } else {
+            remarks.error(at, format!("{} holds a certificate that cannot be read", quoted(path)));
+            return None;
+        }
+    }
+    if usable == 0 {
+        let message = format!(
+            "{} holds no certificate; it must be a PEM file with \"-----BEGIN CERTIFICATE-----\"",
+            quoted(path)
+        );
+        remarks.error(at, message);
+        return None;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,149 @@
+//! Does a configuration of the right shape make sense? Everything that does not is found in one pass.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gateway::Routing;
+
+use super::explain::{Finding, quoted};
+use super::files::Files;
+use super::source::Node;
+use super::{Fixed, Surroundings, backoffice, plan, schema};
+
+/// What the check came to: the configuration when there is no error.
+#[derive(Default)]
+pub(crate) struct Checked {
+    /// What the gateway and the store take.
+    pub(crate) config: Option<(Fixed, Routing)>,
+    /// Errors and warnings.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Checks the whole file. The tree is only asked for places.
+pub(crate) fn check(
+    file: &schema::File,
+    root: &Node,
+    text: &str,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+) -> Checked {
+    let mut remarks = Remarks { text, findings: Vec::new() };
+    let fixed = fixed(file, root, around, &mut remarks);
+    let backoffices = backoffice::check_all(file, root, around, files, &mut remarks);
+    let rules = plan::check_all(file, root, &mut remarks);
+    let config = fixed.zip(backoffices).zip(rules);
+    Checked {
+        config: config.map(|((fixed, backoffices), rules)| (fixed, Routing { backoffices, rules })),
+        findings: remarks.findings,
+    }
+}
+
+/// Collects findings about one text.
+pub(crate) struct Remarks<'a> {
+    text: &'a str,
+    findings: Vec<Finding>,
+}
+
+impl Remarks<'_> {
+    /// The file cannot be used like this.
+    pub(crate) fn error(&mut self, at: usize, message: impl Into<String>) {
+        self.findings.push(Finding::error(self.text, at, message));
+    }
+
+    /// The file can be used like this, but somebody should know.
+    pub(crate) fn warning(&mut self, at: usize, message: impl Into<String>) {
+        self.findings.push(Finding::warning(self.text, at, message));
+    }
+
+    /// The line of a byte of the text.
+    pub(crate) fn line(&self, at: usize) -> usize {
+        Finding::warning(self.text, at, "").line
+    }
+
+    /// The value, or an error at that place.
+    fn note<T>(&mut self, at: usize, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.error(at, message)).ok()
+    }
+}
+
+fn fixed(
+    file: &schema::File,
+    root: &Node,
+    around: &Surroundings<'_>,
+    remarks: &mut Remarks<'_>,
+) -> Option<Fixed> {
+    let place = |section: &str, key: &str| root.get(section).unwrap_or(root).place(key);
+    let listen = &file.listen;
+    let chargers = remarks.note(place("listen", "chargers"), address("listen.chargers", &listen.chargers));
+    let path = remarks.note(place("listen", "path"), listen_path(&listen.path));
+    let admin_place = place("listen", "admin");
+    let admin = match listen.admin.as_str() {
+        "off" => Some(None),
+        admin => remarks.note(admin_place, address("listen.admin", admin).map(Some)),
+    };
+    if let (Some(chargers), Some(Some(admin))) = (chargers, admin)
+        && chargers == admin
+        && chargers.port() != 0
+    {
+        remarks.error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
+    }
+    let store_place = place("store", "path");
+    if file.store.path.is_empty() {
+        remarks.error(store_place, "store.path is empty; for example path = \"ocpp-proxy.db\"");
+    }
+    let keep_log_bytes = remarks.note(place("log", "keep_size"), size(&file.log.keep_size));
+    Some(Fixed {
+        chargers: chargers?,
+        path: path?,
+        admin: admin?,
+        store: around.folder.join(&file.store.path),
+        keep_log_for: days(file.log.keep_days),
+        keep_log_bytes: keep_log_bytes?,
+        keep_transactions_for: days(file.store.keep_transactions_days),
+    })
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 86_400)
+}
+
+fn address(key: &str, found: &str) -> Result<SocketAddr, String> {
+    found.parse().map_err(|_| {
+        let example = if key == "listen.admin" { "127.0.0.1:9090" } else { "0.0.0.0:9000" };
+        format!("{key} is {}; it must be an IP address and a port, such as {example:?}", quoted(found))
+    })
+}
+
+fn listen_path(path: &str) -> Result<String, String> {
+    let remedy = "for example path = \"/ocpp/\"";
+    if !path.starts_with('/') || !path.ends_with('/') {
+        return Err(format!("listen.path is {}; it must start and end with \"/\", {remedy}", quoted(path)));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+    match path.chars().find(|c| !allowed(*c)) {
+        Some(wrong) => Err(format!("listen.path holds {wrong:?}; use letters, digits, - . _ ~, {remedy}")),
+        None if path.contains("//") => Err(format!("listen.path holds \"//\"; {remedy}")),
+        None => Ok(path.to_owned()),
+    }
+}
+
+/// `"10 GB"` in bytes; units are powers of 1000, as disks are sold.
+fn size(found: &str) -> Result<u64, String> {
+    let wrong = || {
+        let found = quoted(found);
+        format!("log.keep_size is {found}; it must be a number with MB, GB or TB, such as \"10 GB\"")
+    };
+    let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = found[..digits].parse().map_err(|_| wrong())?;
+    let unit: u64 = match found[digits..].trim().to_ascii_uppercase().as_str() {
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(unit) {
+        Some(0) => Err("log.keep_size is 0; the log needs some room, such as \"100 MB\"".to_owned()),
+        Some(bytes) if bytes <= i64::MAX as u64 => Ok(bytes),
+        _ => Err(wrong()),
+    }
+}

@@ -1,0 +1,183 @@
+//! `proxy.toml`: read, expanded, checked as a whole, and made into what the gateway and the store take.
+//!
+//! `source` (the tree with places) → `expand` (`${…}`) → `shape` (against the schema) → `check` (does it
+//! make sense) → [`Config`]. Whatever is wrong becomes a [`Report`] with `file:line:column`.
+
+mod backoffice;
+mod check;
+mod docs;
+mod expand;
+mod explain;
+mod files;
+mod plan;
+mod schema;
+mod shape;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gateway::Routing;
+
+pub(crate) use docs::markdown;
+pub(crate) use explain::{Finding, Report, Severity};
+pub(crate) use files::Files;
+
+/// A valid configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// What only a restart can change.
+    pub(crate) fixed: Fixed,
+    /// What can be replaced while the proxy runs.
+    pub(crate) routing: Routing,
+    /// What somebody should know although it is valid.
+    pub(crate) warnings: Vec<Finding>,
+}
+
+/// What only a restart can change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fixed {
+    /// Where chargers connect.
+    pub(crate) chargers: SocketAddr,
+    /// What stands before the identity; starts and ends with `/`.
+    pub(crate) path: String,
+    /// Where metrics and health are served, if anywhere.
+    pub(crate) admin: Option<SocketAddr>,
+    /// The embedded database.
+    pub(crate) store: PathBuf,
+    /// How long messages are kept.
+    pub(crate) keep_log_for: Duration,
+    /// How many bytes of messages are kept.
+    pub(crate) keep_log_bytes: u64,
+    /// How long finished transactions are kept.
+    pub(crate) keep_transactions_for: Duration,
+}
+
+impl Fixed {
+    /// The sections of `proxy.toml` in which the two differ.
+    pub(crate) fn sections_other_than(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
+        let listen = (self.chargers, &self.path, self.admin) != (other.chargers, &other.path, other.admin);
+        let store = (&self.store, self.keep_transactions_for) != (&other.store, other.keep_transactions_for);
+        let log = (self.keep_log_for, self.keep_log_bytes) != (other.keep_log_for, other.keep_log_bytes);
+        let sections = [("listen", listen), ("store", store), ("log", log)];
+        sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section)
+    }
+}
+
+/// What reading the file came to.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The configuration, or all that is wrong with it.
+    pub(crate) outcome: Result<Config, Report>,
+    /// Every file that was read or could not be read on the way.
+    pub(crate) files: Files,
+}
+
+/// What a configuration refers to outside its text.
+pub(crate) struct Surroundings<'a> {
+    /// Looks up an environment variable.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The folder of `proxy.toml`; relative paths in it start there.
+    pub(crate) folder: &'a Path,
+}
+
+/// Reads a file in the environment of this process.
+pub(crate) fn load(path: &Path) -> Loaded {
+    let variable = |name: &str| std::env::var(name).ok();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files = Files::default();
+    let name = path.display().to_string();
+    let around = Surroundings { variable: &variable, folder };
+    let outcome = read_text(path, &mut files)
+        .map_err(|finding| Report { file: name.clone(), findings: vec![finding] })
+        .and_then(|text| read(&name, &text, &around, &mut files));
+    Loaded { outcome, files }
+}
+
+/// The database that a configuration names. Looks at nothing else: whoever reads the log need not know
+/// the backoffices' passwords.
+pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { variable: &variable, folder: path.parent().unwrap_or(Path::new("")) };
+    let mut files = Files::default();
+    let mut findings = Vec::new();
+    let report = |findings| Report { file: path.display().to_string(), findings };
+    let text = read_text(path, &mut files).map_err(|finding| report(vec![finding]))?;
+    let mut root = source::parse(&text).map_err(report)?;
+    if let Some(store) = root.get_mut("store") {
+        expand::expand(store, &text, &around, &mut files, &mut findings);
+    }
+    if !findings.is_empty() {
+        return Err(report(findings));
+    }
+    match root.get("store").and_then(|store| store.get("path")).map(|node| (&node.value, node.span.start)) {
+        None => Ok(around.folder.join(schema::StoreFile::default().path)),
+        Some((source::Value::Text(path), _)) => Ok(around.folder.join(path)),
+        Some((_, at)) => Err(report(vec![Finding::error(&text, at, "store.path must be text in quotes")])),
+    }
+}
+
+fn read_text(path: &Path, files: &mut Files) -> Result<String, Finding> {
+    let bytes = files.read(path).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "; name another with --config, or try `ocpp-proxy demo`, which needs none"
+            }
+            _ => "",
+        };
+        Finding::error("", 0, format!("cannot be read: {}{hint}", expand::reason(&error)))
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Finding::error(&text, valid, "this is not UTF-8 text; save the file as UTF-8")
+    })
+}
+
+/// Reads the text of a configuration.
+pub(crate) fn read(
+    name: &str,
+    text: &str,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+) -> Result<Config, Report> {
+    let mut findings = Vec::new();
+    let mut root = source::parse(text).map_err(|findings| Report { file: name.to_owned(), findings })?;
+    let concealed = expand::expand(&mut root, text, around, files, &mut findings);
+    let tidy = |mut findings: Vec<Finding>| {
+        findings.sort_by_key(|finding| (finding.line, finding.column));
+        for finding in &mut findings {
+            finding.message = concealed.conceal(&finding.message);
+        }
+        findings
+    };
+    let report = |mut findings: Vec<Finding>| {
+        // A warning beside an error is most often a consequence of it.
+        findings.retain(|finding| finding.severity == Severity::Error);
+        Report { file: name.to_owned(), findings: tidy(findings) }
+    };
+    let shape = shape::check(&mut root, text);
+    findings.extend(shape.findings);
+    if shape.broken {
+        return Err(report(findings));
+    }
+    let file = match serde_json::from_value(root.to_json()) {
+        Ok(file) => file,
+        Err(error) => {
+            findings.push(Finding::error(text, 0, error.to_string()));
+            return Err(report(findings));
+        }
+    };
+    // What could not be expanded is reported already; judging the unexpanded text would only add noise.
+    let expanded = findings.is_empty() || !text.contains("${");
+    let checked = if expanded { check::check(&file, &root, text, around, files) } else { Default::default() };
+    findings.extend(checked.findings);
+    let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
+    match checked.config {
+        Some((fixed, routing)) if !invalid => Ok(Config { fixed, routing, warnings: tidy(findings) }),
+        _ => Err(report(findings)),
+    }
+}

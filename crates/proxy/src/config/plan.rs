@@ -1,0 +1,115 @@
+//! Checks `[[chargers]]`: matches, leaders, followers, and rules that are never reached.
+
+use std::sync::Arc;
+
+use engine::{Follower, Plan, Role};
+use gateway::Rule;
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::check::Remarks;
+use super::explain::{quoted, suggestion};
+use super::schema::{self, RoleName};
+use super::source::Node;
+
+/// Every rule in the order of the file; `None` when one of them cannot be used.
+pub(crate) fn check_all(file: &schema::File, root: &Node, remarks: &mut Remarks<'_>) -> Option<Vec<Rule>> {
+    if file.chargers.is_empty() {
+        remarks.warning(root.place("chargers"), "there is no [[chargers]] rule: every charger is refused");
+        return Some(Vec::new());
+    }
+    let nodes = root.get("chargers")?;
+    let mut earlier: Vec<Earlier> = Vec::new();
+    let mut rules = Some(Vec::new());
+    for (index, rule) in file.chargers.iter().enumerate() {
+        let node = nodes.item(index)?;
+        let at = node.place("match");
+        let matcher = matcher(&rule.r#match, at, remarks);
+        if let Some(matcher) = &matcher {
+            warn_if_never_reached(&rule.r#match, at, &earlier, remarks);
+            let line = remarks.line(at);
+            earlier.push(Earlier { pattern: rule.r#match.clone(), line, matcher: matcher.clone() });
+        }
+        let plan = plan(file, rule, node, remarks);
+        rules = rules.zip(matcher.zip(plan)).map(|(mut all, (matcher, plan))| {
+            all.push(Rule { matcher, plan: Arc::new(plan) });
+            all
+        });
+    }
+    rules
+}
+
+/// Identities are compared without regard to capitals (semantics F-61).
+fn matcher(pattern: &str, at: usize, remarks: &mut Remarks<'_>) -> Option<GlobMatcher> {
+    if pattern.trim().is_empty() {
+        remarks.error(at, "match is empty; write an identity, a glob such as \"SITE1-*\", or \"*\" for all");
+        return None;
+    }
+    match GlobBuilder::new(pattern).case_insensitive(true).build() {
+        Ok(glob) => Some(glob.compile_matcher()),
+        Err(error) => {
+            remarks.error(at, format!("match {} is no glob: {}", quoted(pattern), error.kind()));
+            None
+        }
+    }
+}
+
+struct Earlier {
+    pattern: String,
+    line: usize,
+    matcher: GlobMatcher,
+}
+
+fn warn_if_never_reached(pattern: &str, at: usize, earlier: &[Earlier], remarks: &mut Remarks<'_>) {
+    let is_identity = !pattern.contains(['*', '?', '[', '{', '\\']);
+    let first = earlier.iter().find(|rule| {
+        rule.pattern.eq_ignore_ascii_case(pattern)
+            || rule.pattern.chars().all(|c| c == '*')
+            || (is_identity && rule.matcher.is_match(pattern))
+    });
+    if let Some(Earlier { pattern: first, line, .. }) = first {
+        let (pattern, first) = (quoted(pattern), quoted(first));
+        let message = format!("{pattern} is never reached: {first} in line {line} matches first");
+        remarks.warning(at, message);
+    }
+}
+
+fn plan(
+    file: &schema::File,
+    rule: &schema::ChargerRule,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<Plan> {
+    let mut valid = check_name(file, "leader", &rule.leader, node.place("leader"), remarks);
+    let mut followers: Vec<Follower> = Vec::new();
+    for (index, follower) in rule.followers.iter().enumerate() {
+        let name = &follower.backoffice;
+        let at = node.get("followers").and_then(|list| list.item(index)).unwrap_or(node).place("backoffice");
+        valid &= check_name(file, "backoffice", name, at, remarks);
+        if *name == rule.leader {
+            remarks.error(at, format!("{} leads here already; a backoffice leads or follows", quoted(name)));
+            valid = false;
+        } else if followers.iter().any(|follower| follower.backoffice.as_str() == name) {
+            remarks.error(at, format!("{} follows here already; name each backoffice once", quoted(name)));
+            valid = false;
+        }
+        followers.push(Follower { backoffice: name.as_str().into(), role: role(follower.role) });
+    }
+    valid.then(|| Plan { leader: rule.leader.as_str().into(), followers })
+}
+
+fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &mut Remarks<'_>) -> bool {
+    if file.backoffices.contains_key(name) {
+        return true;
+    }
+    let near = suggestion(name, file.backoffices.keys().map(String::as_str));
+    let hint = if file.backoffices.is_empty() { "; write [backoffices.NAME] with its url" } else { &near };
+    remarks.error(at, format!("{key} names the unknown backoffice {}{hint}", quoted(name)));
+    false
+}
+
+fn role(name: RoleName) -> Role {
+    match name {
+        RoleName::Control => Role::Control,
+        RoleName::Observer => Role::Observer,
+    }
+}

@@ -1,0 +1,157 @@
+//! What may stand in `proxy.toml`. These structs are the one source of the reader, of the check for
+//! unknown keys and wrong types, and of `docs/configuration.md`: their comments are the documentation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    /// Where the proxy listens. Changing it takes a restart.
+    pub(crate) listen: Listen,
+    /// Where the proxy remembers. Changing it takes a restart.
+    pub(crate) store: StoreFile,
+    /// How much of the message log is kept. Changing it takes a restart.
+    pub(crate) log: Log,
+    /// The backoffices, each under a name of your choice: letters, digits, `-` and `_`, at most 32. The
+    /// name is what `[[chargers]]`, the message log and the metrics call it.
+    pub(crate) backoffices: BTreeMap<String, Backoffice>,
+    /// Who serves which charger. The rules are tried from top to bottom and the first match wins; a
+    /// charger that matches none is refused with 404.
+    pub(crate) chargers: Vec<ChargerRule>,
+}
+
+/// Where the proxy listens.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listen {
+    /// Address and port for the chargers: they dial `ws://HOST:PORT/ocpp/CHARGER_ID`. Port 0 takes a
+    /// free one.
+    pub(crate) chargers: String,
+    /// What stands before the charger's identity in the URL. Starts and ends with `/`.
+    pub(crate) path: String,
+    /// Address and port of `/metrics`, `/healthz` and `/readyz`; `"off"` for none. Keep it away from
+    /// the internet: it asks for no password.
+    pub(crate) admin: String,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            chargers: "0.0.0.0:9000".to_owned(),
+            path: "/ocpp/".to_owned(),
+            admin: "127.0.0.1:9090".to_owned(),
+        }
+    }
+}
+
+/// Where the proxy remembers.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreFile {
+    /// The embedded database: transaction numbers and the message log. Created on first start.
+    pub(crate) path: String,
+    /// Days for which finished transactions and their numbers are kept. A charger that was offline may
+    /// repeat a StopTransaction weeks later, and it must still be recognised.
+    #[schemars(range(min = 1, max = 36500))]
+    pub(crate) keep_transactions_days: u32,
+}
+
+impl Default for StoreFile {
+    fn default() -> Self {
+        Self { path: "ocpp-proxy.db".to_owned(), keep_transactions_days: 30 }
+    }
+}
+
+/// How much of the message log is kept: until the first of both limits is reached.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// Days for which messages are kept.
+    #[schemars(range(min = 1, max = 36500))]
+    pub(crate) keep_days: u32,
+    /// Size on disk above which the oldest messages are deleted: a number with `MB`, `GB` or `TB`.
+    pub(crate) keep_size: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { keep_days: 30, keep_size: "10 GB".to_owned() }
+    }
+}
+
+/// How one backoffice is reached.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backoffice {
+    /// Its address: `wss://` (or `ws://` in a network you trust). `{charger}` stands for the charger's
+    /// identity, percent-encoded. Credentials go into `basic_auth`, not in here.
+    #[schemars(example = &"wss://ocpp.volt.example/{charger}")]
+    pub(crate) url: String,
+    /// User name and password, if the backoffice wants them (OCPP security profiles 1 and 2).
+    #[serde(default)]
+    pub(crate) basic_auth: Option<BasicAuth>,
+    /// A PEM file with certificates to trust besides those of the system, for a backoffice with a
+    /// private certificate authority.
+    #[serde(default)]
+    #[schemars(example = &"/etc/ocpp-proxy/acme-ca.pem")]
+    pub(crate) ca_file: Option<String>,
+}
+
+/// HTTP Basic credentials.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BasicAuth {
+    /// The user name, most often `"{charger}"`: the charger's identity. Must not hold a colon.
+    #[schemars(example = &"{charger}")]
+    pub(crate) user: String,
+    /// The password. Better kept outside this file: `"${ACME_PASSWORD}"` or
+    /// `"${file:/run/secrets/acme}"`.
+    #[schemars(example = &"${ACME_PASSWORD}")]
+    pub(crate) password: String,
+}
+
+/// Who serves the chargers that match.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChargerRule {
+    /// An identity, or a glob: `*` for any text, `?` for one character, `[ab]` for one of those,
+    /// `{SITE1,SITE2}-*` for alternatives. Capitals and small letters count as equal.
+    #[schemars(example = &"SITE1-*")]
+    pub(crate) r#match: String,
+    /// The backoffice whose answers the charger gets, and which may send every command but those that
+    /// are never forwarded.
+    #[schemars(example = &"volt")]
+    pub(crate) leader: String,
+    /// The backoffices that are told everything. Their answers are logged and compared with the
+    /// leader's.
+    #[serde(default)]
+    pub(crate) followers: Vec<FollowerRule>,
+}
+
+/// One follower.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FollowerRule {
+    /// Its name under `[backoffices]`.
+    #[schemars(example = &"acme")]
+    pub(crate) backoffice: String,
+    /// What it may do besides being told everything.
+    #[serde(default)]
+    pub(crate) role: RoleName,
+}
+
+/// What a follower may do.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RoleName {
+    /// Sees everything; may send every command except those that start or stop a transaction and
+    /// those that are never forwarded.
+    Control,
+    /// Sees everything; its commands are refused.
+    #[default]
+    Observer,
+}

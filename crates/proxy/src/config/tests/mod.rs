@@ -1,0 +1,214 @@
+//! What is said about configurations, exactly; and what a good one becomes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const CASES: &str = include_str!("findings.txt");
+
+/// A folder with the files that the cases name.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("secret"), "from a file\n").unwrap();
+    fs::write(at("windows"), "from a file\r\n").unwrap();
+    fs::write(at("two-lines"), "one\ntwo\n\n").unwrap();
+    fs::write(at("binary"), [0xff, 0xfe]).unwrap();
+    fs::write(at("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let certificate = rcgen::generate_simple_self_signed(["acme.example".to_owned()]).unwrap().cert.pem();
+    fs::write(at("good.pem"), certificate).unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    folder
+}
+
+fn read_in(folder: &Path, text: &str) -> Result<Config, Report> {
+    let variables = BTreeMap::from([("SET", "from the environment"), ("EMPTY", "")]);
+    let variable = |name: &str| variables.get(name).map(|value| (*value).to_owned());
+    read("proxy.toml", text, &Surroundings { variable: &variable, folder }, &mut Files::default())
+}
+
+/// Every finding of an error case; every warning of a warning case.
+fn said(folder: &Path, text: &str) -> String {
+    let findings = match read_in(folder, text) {
+        Ok(config) => config.warnings,
+        Err(report) => report.findings,
+    };
+    let report = Report { file: "proxy.toml".to_owned(), findings }.to_string();
+    report.replace(&format!("{}/", folder.display()), "")
+}
+
+#[test]
+fn everything_wrong_is_said_exactly() {
+    let folder = folder();
+    let mut seen = 0;
+    let mut differing = Vec::new();
+    let mut actual = String::new();
+    for case in CASES.split("=== ").skip(1) {
+        let (title, rest) = case.split_once('\n').unwrap();
+        let (text, expected) = rest.split_once("---\n").unwrap();
+        let said = said(folder.path(), text);
+        seen += 1;
+        if said != expected.trim_end() {
+            differing.push(title);
+        }
+        actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
+    }
+    assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
+    assert_eq!(seen, 103);
+}
+
+#[test]
+fn a_usual_file_becomes_a_routing() {
+    let folder = folder();
+    let text = r#"
+        [listen]
+        chargers = "0.0.0.0:9000"
+        path     = "/ocpp/"
+        admin    = "127.0.0.1:9090"
+        [store]
+        path = "ocpp-proxy.db"
+        [log]
+        keep_days = 7
+        keep_size = "500 MB"
+        [backoffices.volt]
+        url = "wss://ocpp.volt.example/{charger}"
+        [backoffices.acme]
+        url = "wss://acme.example/ocpp16/{charger}"
+        basic_auth = { user = "{charger}", password = "${SET}" }
+        ca_file = "good.pem"
+        [[chargers]]
+        match     = "SITE1-*"
+        leader    = "volt"
+        followers = [{ backoffice = "acme", role = "control" }]
+        [[chargers]]
+        match     = "*"
+        leader    = "acme"
+    "#;
+    let config = read_in(folder.path(), text).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.fixed.chargers, "0.0.0.0:9000".parse().unwrap());
+    assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.fixed.store, folder.path().join("ocpp-proxy.db"));
+    assert_eq!(config.fixed.keep_log_for, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.fixed.keep_log_bytes, 500_000_000);
+    let plan = |charger: &str| config.routing.plan(&charger.into()).unwrap();
+    assert_eq!(plan("SITE1-7").leader.as_str(), "volt");
+    assert_eq!(plan("site1-7").leader.as_str(), "volt", "capitals do not matter");
+    assert_eq!(plan("SITE1-7").followers[0].backoffice.as_str(), "acme");
+    assert_eq!(plan("SITE1-7").followers[0].role, engine::Role::Control);
+    assert_eq!(plan("SITE2-7").leader.as_str(), "acme");
+    let acme = &config.routing.backoffices[&"acme".into()];
+    let auth = acme.basic_auth.as_ref().unwrap();
+    assert_eq!((auth.user.as_str(), auth.password.reveal()), ("{charger}", "from the environment"));
+    assert!(acme.ca_certificates.as_ref().unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let config = read_in(Path::new("/etc/p"), "").unwrap();
+    assert_eq!(config.fixed.chargers, "0.0.0.0:9000".parse().unwrap());
+    assert_eq!(config.fixed.path, "/ocpp/");
+    assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.fixed.store, PathBuf::from("/etc/p/ocpp-proxy.db"));
+    assert_eq!(config.fixed.keep_log_for, Duration::from_secs(30 * 86_400));
+    assert_eq!(config.fixed.keep_log_bytes, 10_000_000_000);
+    assert!(config.routing.plan(&"CP1".into()).is_none());
+}
+
+#[test]
+fn what_takes_a_restart_is_named() {
+    let read = |text: &str| read_in(Path::new(""), text).unwrap().fixed;
+    let sections = |text: &str| read(text).sections_other_than(&read("")).collect::<Vec<_>>();
+    assert!(sections("[listen]\npath = \"/ocpp/\"\n").is_empty());
+    assert_eq!(sections("[listen]\nadmin = \"off\"\n[log]\nkeep_days = 2\n"), ["listen", "log"]);
+    assert_eq!(sections("[store]\npath = \"other.db\"\n"), ["store"]);
+}
+
+#[test]
+fn admin_can_be_off() {
+    let config = read_in(Path::new(""), "[listen]\nadmin = \"off\"\n").unwrap();
+    assert_eq!(config.fixed.admin, None);
+}
+
+#[test]
+fn values_come_from_elsewhere() {
+    let folder = folder();
+    let expansions = [
+        ("plain", "plain"),
+        ("${SET}", "from the environment"),
+        ("a ${SET} b ${SET}", "a from the environment b from the environment"),
+        ("${SET:-default}", "from the environment"),
+        ("${MISSING:-default}", "default"),
+        ("${MISSING:-}", ""),
+        ("${MISSING:-a:-b}", "a:-b"),
+        ("${EMPTY:-default}", "default"),
+        ("${EMPTY}", ""),
+        ("${file:secret}", "from a file"),
+        ("${file:windows}", "from a file"),
+        ("${file:two-lines}", "one\ntwo\n"),
+        ("$${SET}", "${SET}"),
+        ("$${SET} ${SET}", "${SET} from the environment"),
+        ("$SET {charger} $", "$SET {charger} $"),
+    ];
+    assert_eq!(expansions.len(), 15);
+    for (written, expected) in expansions {
+        let text = format!(
+            "[backoffices.volt]\nurl = \"wss://volt.example/{{charger}}\"\n\
+             basic_auth = {{ user = \"u\", password = '{written}' }}\n"
+        );
+        let config = read_in(folder.path(), &text).unwrap();
+        let auth = config.routing.backoffices[&"volt".into()].basic_auth.clone().unwrap();
+        assert_eq!(auth.password.reveal(), expected, "{written}");
+        assert!(!format!("{config:?}").contains("from a file"), "secrets are not shown");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_its_place() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("proxy.toml");
+    fs::write(&path, b"[listen]\npath = \"\xff\"\n").unwrap();
+    let report = load(&path).outcome.unwrap_err().to_string();
+    assert!(report.ends_with("proxy.toml:2:9: this is not UTF-8 text; save the file as UTF-8"), "{report}");
+}
+
+#[test]
+fn a_file_that_is_missing_is_refused_with_a_way_on() {
+    let report = load(Path::new("nowhere.toml")).outcome.unwrap_err().to_string();
+    assert!(report.starts_with("nowhere.toml:1:1: cannot be read: there is no such file; "), "{report}");
+    assert!(report.contains("ocpp-proxy demo"), "{report}");
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let page = markdown();
+    let keys = [
+        "chargers",
+        "path",
+        "admin",
+        "keep_transactions_days",
+        "keep_days",
+        "keep_size",
+        "url",
+        "basic_auth",
+        "basic_auth.user",
+        "basic_auth.password",
+        "ca_file",
+        "match",
+        "leader",
+        "followers",
+        "followers[].backoffice",
+        "followers[].role",
+    ];
+    for key in keys {
+        assert!(page.contains(&format!("\n| `{key}` |")), "{key}\n{page}");
+    }
+    let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+    let expected =
+        ["## `[listen]`", "## `[store]`", "## `[log]`", "## `[backoffices.NAME]`", "## `[[chargers]]`"];
+    assert_eq!(headings, expected);
+}

@@ -1,0 +1,163 @@
+//! What the program says about itself: text on a terminal, JSON lines otherwise. Both escape control
+//! characters, so that what a charger sends cannot forge a line or colour a terminal.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The environment variable that says what is logged, in the notation of `RUST_LOG`.
+const FILTER_VARIABLE: &str = "OCPP_PROXY_LOG";
+
+/// Starts logging to standard output.
+pub(crate) fn start() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var(FILTER_VARIABLE)
+        .from_env_lossy();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stdout);
+    if io::stdout().is_terminal() {
+        subscriber.with_target(false).init();
+    } else {
+        subscriber.event_format(JsonLines).fmt_fields(JsonFields).init();
+    }
+}
+
+/// One JSON object a line: `ts`, `level`, `msg`, then the fields of the event and of its spans.
+struct JsonLines;
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(written) = span.extensions().get::<FormattedFields<N>>()
+                && let Ok(Value::Object(of_span)) = serde_json::from_str(written)
+            {
+                fields.0.extend(of_span);
+            }
+        }
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        let message = fields.0.remove("message").unwrap_or_default();
+        write!(
+            writer,
+            "{{\"ts\":{},\"level\":{},\"msg\":{message}",
+            Value::from(format!("{:.3}", Timestamp::now())),
+            Value::from(metadata.level().as_str().to_ascii_lowercase()),
+        )?;
+        for (name, value) in fields.0 {
+            write!(writer, ",{}:{value}", Value::from(name))?;
+        }
+        writer.write_str("}\n")
+    }
+}
+
+/// Keeps the fields of a span as JSON text for [`JsonLines`].
+struct JsonFields;
+
+impl<'writer> FormatFields<'writer> for JsonFields {
+    fn format_fields<R: tracing_subscriber::field::RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut collected = Fields::default();
+        fields.record(&mut collected);
+        write!(writer, "{}", Value::Object(collected.0))
+    }
+}
+
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a String fails only when the value's own Debug does; what it wrote so far will do.
+        let _ = write!(text, "{value:?}");
+        self.0.insert(field.name().to_owned(), text.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_whatever_a_charger_sends() {
+        let sink = Sink::default();
+        let copy = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || copy.clone())
+            .event_format(JsonLines)
+            .fmt_fields(JsonFields)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("session", charger = "A\"\n{\"level\":\"forged\"}\u{1b}[31m");
+            let _inside = span.enter();
+            tracing::warn!(backoffice = "acme", retry_in_ms = 5_u64, "the link ended");
+        });
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.lines().count(), 1, "{written}");
+        assert!(!written.contains('\u{1b}'));
+        let line: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(line["level"], "warn");
+        assert_eq!(line["msg"], "the link ended");
+        assert_eq!(line["backoffice"], "acme");
+        assert_eq!(line["retry_in_ms"], 5);
+        assert_eq!(line["charger"], "A\"\n{\"level\":\"forged\"}\u{1b}[31m");
+        assert!(written.starts_with("{\"ts\":\"2"), "{written}");
+    }
+}

@@ -1,0 +1,140 @@
+//! What people see of a call.
+
+use engine::{BackofficeId, TraceId};
+
+use super::*;
+
+fn call(from: Side, action: &str) -> LoggedCall {
+    LoggedCall {
+        seq: 1,
+        trace: TraceId::try_from("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()).unwrap(),
+        charger: "CP1".into(),
+        from,
+        action: action.to_owned(),
+        received_unix_ms: 1_795_352_583_999,
+        payload: "{}".to_owned(),
+        outcome: "result".to_owned(),
+        answer: Some("{}".to_owned()),
+        error_code: None,
+        error_description: None,
+        decider: "leader".to_owned(),
+        decided_by: Some("volt".to_owned()),
+        latency_us: 34_000,
+        leader: "volt".into(),
+        flags: Vec::new(),
+        redacted: false,
+        id_tag: None,
+        transaction_number: None,
+        connector_id: None,
+        status: None,
+        answers: Vec::new(),
+    }
+}
+
+fn answer(backoffice: &str, verdict: &str) -> LoggedAnswer {
+    LoggedAnswer {
+        seq: 2,
+        backoffice: BackofficeId::from(backoffice),
+        led: verdict == "leader",
+        outcome: "result".to_owned(),
+        same: false,
+        payload: Some("{}".to_owned()),
+        error_code: None,
+        error_description: None,
+        latency_us: 51_000,
+        verdict: verdict.to_owned(),
+        differences: Vec::new(),
+        redacted: false,
+        transaction_number: None,
+        status: None,
+    }
+}
+
+#[test]
+fn a_session_start_on_which_the_backoffices_disagree() {
+    let mut call = call(Side::Charger, "StartTransaction");
+    call.id_tag = Some("04E1A2".to_owned());
+    call.connector_id = Some(1);
+    call.transaction_number = Some(42);
+    call.status = Some("Accepted".to_owned());
+    let mut leader = answer("volt", "leader");
+    leader.status = Some("Accepted".to_owned());
+    leader.transaction_number = Some(42);
+    leader.latency_us = 900;
+    let mut follower = answer("acme", "conflict");
+    follower.status = Some("Invalid".to_owned());
+    follower.transaction_number = Some(7);
+    follower.differences = vec![LoggedDifference {
+        pointer: "/idTagInfo/status".to_owned(),
+        leader: Some("\"Accepted\"".to_owned()),
+        follower: Some("\"Invalid\"".to_owned()),
+    }];
+    call.answers = vec![leader, follower];
+    let expected = "\
+2026-11-22 13:03:03.999  charger: StartTransaction – a charging session has started, card 04E1A2, connector 1, transaction 42
+    volt (leader): Accepted (card accepted), transaction 42  (under 1 ms)
+  ≠ acme: Invalid (card refused: not known), transaction 7 – DIFFERS from the leader  (51 ms)
+      ≠ idTagInfo.status: leader \"Accepted\", acme \"Invalid\"
+";
+    assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+}
+
+#[test]
+fn a_command_and_the_charger_s_answer() {
+    let mut call = call(Side::Backoffice("volt".into()), "RemoteStartTransaction");
+    call.id_tag = Some("04E1A2".to_owned());
+    call.status = Some("Rejected".to_owned());
+    call.decider = "charger".to_owned();
+    let expected = "\
+2026-11-22 13:03:03.999  volt (leader) to charger: RemoteStartTransaction – start a charging session, card 04E1A2
+    charger: Rejected  (34 ms)
+";
+    assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+}
+
+#[test]
+fn a_command_that_the_proxy_refuses() {
+    let mut call = call(Side::Backoffice("acme".into()), "Reset");
+    call.status = Some("Rejected".to_owned());
+    call.decider = "proxy".to_owned();
+    call.decided_by = Some("K-1".to_owned());
+    call.latency_us = 12_000_000;
+    let expected = "\
+2026-11-22 13:03:03.999  acme to charger: Reset – restart
+    the proxy itself (rule K-1): Rejected  (12 s)
+";
+    assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+}
+
+#[test]
+fn nobody_answers_and_a_follower_fails() {
+    let mut call = call(Side::Charger, "VendorThing\u{1b}[31m");
+    call.outcome = "timeout".to_owned();
+    call.decider = "nobody".to_owned();
+    let mut follower = answer("acme", "follower_error");
+    follower.outcome = "error".to_owned();
+    follower.error_code = Some("NotImplemented".to_owned());
+    follower.error_description = Some("what?\n".to_owned());
+    call.answers = vec![follower];
+    let expected = "\
+2026-11-22 13:03:03.999  charger: VendorThing\\u{1b}[31m
+    nobody answered: it took too long
+  ≠ acme: error NotImplemented: what?\\n – FAILED  (51 ms)
+";
+    assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+}
+
+#[test]
+fn an_answer_that_comes_later() {
+    let text = of_late_answer("Heartbeat", 1_795_352_583_999, &answer("acme", "noise"), &TimeZone::UTC);
+    let expected = "\
+2026-11-22 13:03:03.999  (continued) Heartbeat
+    acme: received – same as the leader in all that matters  (51 ms)
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_long_value_is_cut() {
+    assert_eq!(shown(&"x".repeat(300)), format!("{}…", "x".repeat(200)));
+}

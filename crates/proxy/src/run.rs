@@ -1,0 +1,179 @@
+//! `ocpp-proxy run`: opens the store, starts the gateway, obeys signals and follows the configuration.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use gateway::{Gateway, Metrics};
+use store::Store;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::{self, Config, Files, Fixed, Loaded};
+use crate::logging;
+use crate::reload::Reload;
+
+/// How long open answers may take once the program is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or Ctrl-C.
+pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
+    // Before any TLS is set up, so that every library uses the same cryptography.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let loaded = config::load(path);
+    let config = loaded.outcome?;
+    logging::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(path, config, loaded.files))
+}
+
+async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let fixed = config.fixed;
+    let store = Store::open(&fixed.store, store_settings(&fixed)).context("store.path")?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    metrics.config_reloaded(&Ok::<(), ()>(()));
+    let settings =
+        gateway::Settings { path: fixed.path.clone(), ..gateway::Settings::new(fixed.chargers, fixed.admin) };
+    let gateway = Gateway::start(settings, config.routing, store.clone(), metrics.clone()).await?;
+    announce(&gateway, &fixed);
+    warn_of(path, &config.warnings);
+    let mut reload = Reload::new(path, files);
+    loop {
+        let loaded = tokio::select! {
+            loaded = reload.changed() => loaded,
+            order = signals.next() => match order {
+                Order::Reload => reload.now(),
+                Order::Stop => break,
+            },
+        };
+        metrics.config_reloaded(&loaded.outcome);
+        apply(path, loaded, &gateway, &fixed);
+    }
+    info!("stopping: no new chargers, open answers get {} s", DRAIN.as_secs());
+    tokio::select! {
+        () = gateway.drain(DRAIN) => {}
+        () = signals.stop() => warn!("told to stop a second time: stopping at once"),
+    }
+    store.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn store_settings(fixed: &Fixed) -> store::Settings {
+    store::Settings {
+        keep_log_for: fixed.keep_log_for,
+        keep_log_bytes: fixed.keep_log_bytes,
+        keep_transactions_for: fixed.keep_transactions_for,
+    }
+}
+
+/// Puts a configuration that was read again in force, if it is valid.
+fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, running: &Fixed) {
+    match loaded.outcome {
+        Ok(config) => {
+            warn_of(path, &config.warnings);
+            for section in config.fixed.sections_other_than(running) {
+                warn!(section, "[{section}] changed; that takes a restart and is not in force yet");
+            }
+            let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
+            gateway.apply(config.routing);
+            info!(rules, backoffices, "the configuration changed and is in force");
+        }
+        Err(report) => {
+            for finding in &report.findings {
+                error!(
+                    at = format!("{}:{}:{}", report.file, finding.line, finding.column),
+                    "{}", finding.message
+                );
+            }
+            error!("the configuration changed but is not valid: what was in force stays in force");
+        }
+    }
+}
+
+fn warn_of(path: &Path, warnings: &[config::Finding]) {
+    for warning in warnings {
+        warn!(at = format!("{}:{}:{}", path.display(), warning.line, warning.column), "{}", warning.message);
+    }
+}
+
+/// Says where to point chargers, and what is insecure.
+fn announce(gateway: &Gateway, fixed: &Fixed) {
+    let address = gateway.charger_address();
+    let url = charger_url(address, &fixed.path);
+    info!(url, "point the chargers at {url}");
+    if !address.ip().is_loopback() {
+        warn!(
+            "chargers are not asked for credentials and their connection is not encrypted: whoever reaches \
+             {address} can pass for any charger; let only the chargers' network reach it"
+        );
+    }
+    if let Some(admin) = gateway.admin_address().filter(|admin| !admin.ip().is_loopback()) {
+        warn!(
+            "whoever reaches {admin} can read the metrics; listen.admin = \"127.0.0.1:9090\" keeps them here"
+        );
+    }
+}
+
+fn charger_url(address: SocketAddr, path: &str) -> String {
+    let authority = if address.ip().is_unspecified() {
+        format!("ADDRESS_OF_THIS_COMPUTER:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    format!("ws://{authority}{path}CHARGER_ID")
+}
+
+/// What a signal means.
+#[derive(PartialEq, Eq)]
+enum Order {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// The signals that mean something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::Stop,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.reload.recv() => Order::Reload,
+        }
+    }
+
+    /// Waits for an order to stop; there is nothing left to reload.
+    async fn stop(&mut self) {
+        while self.next().await != Order::Stop {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_for_chargers_can_be_dialed() {
+        let url = |address: &str| charger_url(address.parse().unwrap(), "/ocpp/");
+        assert_eq!(url("127.0.0.1:9000"), "ws://127.0.0.1:9000/ocpp/CHARGER_ID");
+        assert_eq!(url("[::1]:9000"), "ws://[::1]:9000/ocpp/CHARGER_ID");
+        assert_eq!(url("0.0.0.0:9000"), "ws://ADDRESS_OF_THIS_COMPUTER:9000/ocpp/CHARGER_ID");
+    }
+}

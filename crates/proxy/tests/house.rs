@@ -1,0 +1,117 @@
+//! Is the repository what it says? Generated pages are current, examples load, the command line keeps
+//! its promises about exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn program(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ocpp-proxy"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("ACME_PASSWORD", "for the test")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn generated_pages_are_current() {
+    for page in ["configuration", "metrics"] {
+        let made = program(&["docs", page], &root());
+        assert!(made.status.success());
+        let path = root().join(format!("docs/{page}.md"));
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == text(&made.stdout),
+            "docs/{page}.md is not current; run `cargo run -- docs {page} > docs/{page}.md`"
+        );
+    }
+}
+
+#[test]
+fn the_example_is_valid_and_without_warnings() {
+    let checked = program(&["check"], &root());
+    assert_eq!(text(&checked.stdout), "proxy.toml: valid; 2 rules for chargers, 2 backoffices\n");
+    assert_eq!(text(&checked.stderr), "");
+    assert_eq!(checked.status.code(), Some(0));
+}
+
+/// Whoever copies a configuration from a page gets a valid one.
+#[test]
+fn every_configuration_on_a_page_is_valid() {
+    let mut pages: Vec<PathBuf> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    assert!(pages.len() >= 2, "the generated pages at least");
+    pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    for page in pages {
+        let Ok(content) = fs::read_to_string(&page) else { continue };
+        for (number, block) in content.split("```toml\n").skip(1).enumerate() {
+            let block = block.split("```").next().unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("proxy.toml"), block).unwrap();
+            let checked = program(&["check"], folder.path());
+            let said = text(&checked.stdout) + &text(&checked.stderr);
+            assert_eq!(checked.status.code(), Some(0), "{}, block {}:\n{said}", page.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn an_invalid_configuration_ends_with_2_and_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("proxy.toml"), "[listen]\ncharger = \"x\"\n").unwrap();
+    let expected = "proxy.toml:2:1: unknown key \"charger\" in [listen]; did you mean \"chargers\"?\n";
+    for arguments in [&["check"][..], &["run"], &[], &["--config", "proxy.toml"]] {
+        let ended = program(arguments, folder.path());
+        assert_eq!(text(&ended.stderr), expected, "{arguments:?}");
+        assert_eq!(text(&ended.stdout), "", "{arguments:?}");
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_missing_configuration_and_a_wrong_command_line_end_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["check"][..], &["run"], &["logs", "CP1"], &["zebra"], &["run", "--zebra"], &["logs"]]
+    {
+        let ended = program(arguments, folder.path());
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {}", text(&ended.stderr));
+        assert!(!ended.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_log_that_is_not_there_ends_with_1_and_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    // The password is not set: whoever reads the log need not know it.
+    let config = "[store]\npath = \"none.db\"\n[backoffices.volt]\nurl = \"wss://volt.example/${UNKNOWN}\"\n";
+    fs::write(folder.path().join("proxy.toml"), config).unwrap();
+    let ended = program(&["logs", "CP1"], folder.path());
+    assert_eq!(ended.status.code(), Some(1), "{}", text(&ended.stderr));
+    assert!(text(&ended.stderr).contains("start the proxy once"), "{}", text(&ended.stderr));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let commands = ["run", "check", "demo", "logs", "docs"];
+    let overview = text(&program(&["--help"], &root()).stdout);
+    for command in commands {
+        assert!(overview.contains(&format!("\n  {command} ")), "{overview}");
+        let help = program(&[command, "--help"], &root());
+        assert!(help.status.success());
+        assert!(help.stdout.len() > 100, "{command}: {}", text(&help.stdout));
+    }
+}

@@ -1,0 +1,132 @@
+//! `ocpp-proxy logs` on a store that is being written.
+
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use engine::{AnswerNote, CallNote, Decider, Difference, Outcome, Side, TraceId, Verdict};
+use store::{LogEntry, Settings, Store};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ocpp-proxy");
+
+fn trace(number: u8) -> TraceId {
+    TraceId::try_from(format!("01ARZ3NDEKTSV4RRFFQ69G5F{number:02}")).unwrap()
+}
+
+async fn note_authorize(store: &Store, number: u8, card: &str) {
+    let accepted = r#"{"idTagInfo":{"status":"Accepted"}}"#;
+    let invalid = r#"{"idTagInfo":{"status":"Invalid"}}"#;
+    let call = CallNote {
+        trace: trace(number),
+        from: Side::Charger,
+        action: "Authorize".into(),
+        received_unix_ms: 1_795_352_583_000 + i64::from(number) * 1_000,
+        payload: format!(r#"{{"idTag":"{card}"}}"#).into(),
+        outcome: Outcome::Result(accepted.into()),
+        decider: Decider::Leader("volt".into()),
+        latency_us: 34_000,
+        leader: "volt".into(),
+        flags: Vec::new(),
+    };
+    let answer = |backoffice: &str, verdict, payload: &'static str, differences| AnswerNote {
+        trace: trace(number),
+        backoffice: backoffice.into(),
+        led: verdict == Verdict::Leader,
+        action: "Authorize",
+        outcome: Outcome::Result(payload.into()),
+        latency_us: 34_000,
+        verdict,
+        differences,
+    };
+    let difference = Difference {
+        pointer: "/idTagInfo/status".to_owned(),
+        leader: Some("\"Accepted\"".to_owned()),
+        follower: Some("\"Invalid\"".to_owned()),
+    };
+    let charger = "CP1".into();
+    store.note(&charger, LogEntry::Answer(Box::new(answer("volt", Verdict::Leader, accepted, vec![]))));
+    store.note(&charger, LogEntry::Call(Box::new(call)));
+    let follower = answer("acme", Verdict::Conflict, invalid, vec![difference]);
+    store.note(&charger, LogEntry::Answer(Box::new(follower)));
+    store.flush().await.unwrap();
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.arg("logs").args(arguments).current_dir(folder).env("TZ", "UTC");
+    command
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = command(folder, arguments).output().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// Ends with the test.
+struct Following(Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_read_while_the_proxy_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("proxy.toml"), "[store]\npath = \"log.db\"\n").unwrap();
+    let settings =
+        Settings { keep_log_for: std::time::Duration::from_secs(86_400 * 36_500), ..Settings::default() };
+    let store = Store::open(&folder.path().join("log.db"), settings).unwrap();
+    note_authorize(&store, 1, "CARD-ONE").await;
+    note_authorize(&store, 2, "CARD-TWO").await;
+
+    let paragraph = "\
+2026-11-22 13:03:05.000  charger: Authorize – may this card charge?, card CARD-TWO
+    volt (leader): Accepted (card accepted)  (34 ms)
+  ≠ acme: Invalid (card refused: not known) – DIFFERS from the leader  (34 ms)
+      ≠ idTagInfo.status: leader \"Accepted\", acme \"Invalid\"
+
+";
+    let all = output(folder.path(), &["CP1"]);
+    assert!(all.ends_with(paragraph), "{all}");
+    assert!(all.contains("CARD-ONE"), "{all}");
+    assert_eq!(output(folder.path(), &["CP1", "--search", "CARD-TWO"]), paragraph);
+    assert_eq!(
+        output(folder.path(), &["CP1", "--action", "Authorize", "--since", "2026-11-22T13:03:05Z"]),
+        paragraph
+    );
+    assert_eq!(output(folder.path(), &["CP1", "--action", "Heartbeat"]), "");
+    assert_eq!(output(folder.path(), &["CP2"]), "");
+
+    let json = output(folder.path(), &["CP1", "--json"]);
+    let lines: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["kind"], "call");
+    assert_eq!(lines[1]["id_tag"], "CARD-TWO");
+    assert_eq!(lines[1]["answers"][1]["verdict"], "conflict");
+
+    let mut child = command(folder.path(), &["CP1", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let _following = Following(child);
+    let mut shown_until = |text: &str| {
+        let mut seen = 0;
+        loop {
+            let line = lines.next().unwrap().unwrap();
+            seen += usize::from(line.contains("Authorize –"));
+            if line.contains(text) {
+                return seen;
+            }
+        }
+    };
+    assert_eq!(shown_until("CARD-TWO"), 2);
+    note_authorize(&store, 3, "CARD-THREE").await;
+    assert_eq!(shown_until("CARD-THREE"), 1);
+    store.close().await;
+}
