@@ -12,7 +12,7 @@ use crate::support::session;
 
 /// How long the leader alone may take for one answer here, on a machine with other work to do. The
 /// proxy's own deadlines for answers are ten seconds and more, so waiting for a follower would show.
-const PROMPT: Duration = Duration::from_secs(3);
+const PROMPT: Duration = Duration::from_secs(5);
 
 struct Scene {
     _leader: Backoffice,

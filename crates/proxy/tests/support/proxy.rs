@@ -255,15 +255,12 @@ fn launch(folder: &TempDir) -> (Child, Arc<Lines>) {
     (child, log)
 }
 
-/// Where the program says that it listens.
+/// Where the program says that it listens, for chargers and for its operator.
 fn addresses(log: &Lines) -> (SocketAddr, SocketAddr) {
-    log.wait("the line that says where the program listens", |line| {
-        let address = |key: &str| field(line, key)?.as_str()?.parse().ok();
-        Some((address("chargers")?, address("admin")?))
-    })
-}
-
-/// A field of a log line, wherever the log's format puts it.
-fn field<'a>(line: &'a Value, key: &str) -> Option<&'a Value> {
-    line.get(key).or_else(|| line.get("fields")?.get(key))
+    let address = |key: &str| {
+        log.wait(&format!("the line that says where {key} connect"), |line| {
+            line.get(key)?.as_str()?.parse().ok()
+        })
+    };
+    (address("chargers"), address("admin"))
 }
