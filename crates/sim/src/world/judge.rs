@@ -1,18 +1,22 @@
 //! The judge: sees every event, effect and delivery, and notes every promise that was broken
 //! (semantics §0.4, I-1 to I-8, as far as OCPP 1.6 and the present scope go).
 
+mod answers;
+mod commands;
+mod complaints;
+mod copies;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use engine::{
-    BackofficeId, CallNote, Decider, Effect, Note, Outcome, Plan, Record, Role, Side, Tick, TransactionRow,
-};
+use engine::{BackofficeId, Effect, Plan, Side, Tick};
 
-use super::content::{blanked, number, without_ids};
+use super::content::{blanked, number};
 use super::report::Summary;
-use crate::backoffice::{Backoffice, Complaint};
-use crate::charger::{Charger, Number};
+use crate::charger::Charger;
 use crate::frame::Frame;
+pub(super) use commands::Books;
+pub(super) use copies::rows;
 
 /// Answers must come within this time (semantics F-33, §1.5) or the socket closes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(31);
@@ -337,194 +341,6 @@ impl Judge {
         Some(peer.open.remove(at))
     }
 
-    /// I-2, I-8: the charger's answer is its leader's, or the proxy says by which rule it is its own.
-    fn check_answer(&mut self, call: &OpenCall, payload: Option<&str>, batch: &[Effect]) {
-        let note = batch.iter().find_map(|effect| match effect {
-            Effect::Note(Note::Call(note))
-                if note.from == Side::Charger
-                    && *note.action == *call.action
-                    && *note.payload == *call.payload =>
-            {
-                Some(note)
-            }
-            _ => None,
-        });
-        let Some(note) = note else {
-            self.accuse(format!("I-8: the charger's {} was answered without a note of it", call.action));
-            return;
-        };
-        self.check_noted_outcome(note, payload);
-        let message = (call.action.clone(), blanked(&call.payload));
-        match &note.decider {
-            Decider::Leader(by) => {
-                let said = payload.map(blanked);
-                let given = self.answers.get(&message).is_some_and(|answers| {
-                    answers.iter().any(|answer| answer.by == *by && answer.led && answer.payload == said)
-                });
-                if !given {
-                    self.accuse(format!(
-                        "I-2: the charger's {} was answered {payload:?} in the name of {by}, which as leader never said so",
-                        call.action
-                    ));
-                }
-            }
-            Decider::Proxy(rule) => {
-                let is_transaction = TRANSACTION_ACTIONS.contains(&call.action.as_str());
-                if is_transaction && payload.is_none() {
-                    self.accuse(format!("F-42: the proxy answered {} with CALLERROR by {rule}", call.action));
-                }
-            }
-            Decider::Charger | Decider::Nobody => {
-                self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
-            }
-        }
-        if call.action == "StartTransaction"
-            && let Some(number) = payload.and_then(|payload| number(payload, "transactionId"))
-        {
-            self.check_told_number(number, &message.1);
-        }
-    }
-
-    fn check_noted_outcome(&mut self, note: &CallNote, payload: Option<&str>) {
-        let agrees = match (&note.outcome, payload) {
-            (Outcome::Result(noted), Some(said)) => **noted == *said,
-            (Outcome::Error { .. }, None) => true,
-            _ => false,
-        };
-        if !agrees {
-            self.accuse(format!("I-8: noted {:?}, but the charger was told {payload:?}", note.outcome));
-        }
-    }
-
-    /// I-4, T-10: a number means one transaction at the charger, and is a positive 32-bit one.
-    fn check_told_number(&mut self, number: i64, start: &str) {
-        self.summary.starts += 1;
-        if !(1..=i64::from(i32::MAX)).contains(&number) {
-            self.accuse(format!("T-10: the charger was told the transaction number {number}"));
-        }
-        let known = self.told.entry(number).or_insert_with(|| start.to_owned());
-        if known != start {
-            let first = known.clone();
-            self.accuse(format!(
-                "I-4: the charger was told {number} for two transactions: {first} and {start}"
-            ));
-        }
-    }
-
-    /// I-4, I-7: a command is one that a backoffice sent that may, for what it meant.
-    fn check_command(&mut self, action: &str, payload: &str, charger: &Charger, books: &Books<'_>) {
-        if action == "ChangeConfiguration"
-            && ["AuthorizationKey", "SecurityProfile"].iter().any(|key| payload.contains(key))
-        {
-            self.accuse(format!("I-7: the charger was sent {action} {payload}"));
-        }
-        let wanted = blanked(payload);
-        let mut askers: Vec<(BackofficeId, String)> = Vec::new();
-        for (side, peer) in &self.peers {
-            if let Side::Backoffice(by) = side
-                && may_send(&self.plan, by, action)
-            {
-                let calls =
-                    peer.open.iter().filter(|call| call.action == action && blanked(&call.payload) == wanted);
-                askers.extend(calls.map(|call| (by.clone(), call.payload.clone())));
-            }
-        }
-        // The probe of F-36 is the one command of the proxy's own.
-        if askers.is_empty() && !(action == "GetConfiguration" && payload.contains("HeartbeatInterval")) {
-            self.accuse(format!("I-4: no backoffice that may has asked for {action} {payload}"));
-            return;
-        }
-        if action == "RemoteStopTransaction" {
-            let told = number(payload, "transactionId").unwrap_or(0);
-            let meant = charger.sessions().iter().find(|s| s.number == Number::Told(told)).map(|s| s.serial);
-            let fits = askers.iter().any(|(by, asked)| {
-                let own = number(asked, "transactionId").unwrap_or(0);
-                let booked = books.of(by).filter(|booked| booked.number == own).map(|booked| booked.serial);
-                let booked: Vec<i64> = booked.collect();
-                // A number nobody issued may only come from before the proxy; the leader's is passed on.
-                booked.is_empty() || meant.is_none_or(|meant| booked.contains(&meant))
-            });
-            if !fits {
-                self.accuse(format!(
-                    "I-4: {action} {payload} stops session {meant:?}, which {askers:?} did not mean"
-                ));
-            }
-        }
-    }
-
-    /// I-2, I-4, I-6: a copy is what the charger sent, but for the numbers, and in order.
-    fn check_copy(&mut self, to: &BackofficeId, id: &str, action: &str, payload: &str, led: bool) {
-        let message = (action.to_owned(), blanked(payload));
-        let found = match self.said.get(&message) {
-            Some(said) => Some((message, said.order)),
-            // A number that is not this backoffice's may also be left out altogether.
-            None => {
-                let meant = without_ids(payload);
-                let left_out = self.said.iter().find(|((said_action, said), _)| {
-                    said_action == action
-                        && said.contains('#')
-                        && without_ids(&said.replace('#', "0")) == meant
-                });
-                left_out.map(|(message, said)| (message.clone(), said.order))
-            }
-        };
-        let Some((message, order)) = found else {
-            if action != "Heartbeat" || led {
-                self.accuse(format!("I-6: {to} was sent {action} {payload}, which the charger never said"));
-            }
-            return;
-        };
-        if TRANSACTION_ACTIONS.contains(&action) {
-            let last = self.last_order.entry(to.clone()).or_insert(order);
-            if order < *last {
-                self.accuse(format!("T-56: {to} was sent {action} {payload} after what came later"));
-            } else {
-                *last = order;
-            }
-        }
-        if let Some(said) = self.said.get_mut(&message) {
-            said.given_to.insert(to.clone());
-        }
-        self.copies.insert((to.clone(), id.to_owned()), Copied { message, led });
-    }
-
-    /// What followers that are still in the plan have missed (semantics §2.8).
-    pub(super) fn missed(&self) -> Vec<String> {
-        let mut missed = Vec::new();
-        for ((action, payload), said) in &self.said {
-            if TRANSACTION_ACTIONS.contains(&action.as_str()) {
-                let lacking =
-                    said.followers.iter().filter(|id| self.plan.names(id) && !said.given_to.contains(id));
-                missed.extend(lacking.map(|id| format!("{id} was never given {action} {payload}")));
-            }
-        }
-        missed
-    }
-
-    /// I-5: what a delivery rests on is durable by the time it leaves.
-    pub(super) fn delivered<'a>(
-        &mut self,
-        side: &Side,
-        text: &str,
-        mut kept: impl Iterator<Item = &'a TransactionRow>,
-    ) {
-        match (side, Frame::read(text)) {
-            (Side::Charger, Some(Frame::Result { payload, .. })) if payload.contains("\"transactionId\"") => {
-                let Some(told) = number(payload, "transactionId") else { return };
-                if !kept.any(|row| row.charger_number.is_some_and(|number| number.0 == told)) {
-                    self.accuse(format!("I-5: the charger was told {told} before that was kept"));
-                }
-            }
-            (Side::Backoffice(to), Some(Frame::Call { action: "StartTransaction", payload, .. })) => {
-                let meant = without_ids(payload);
-                if !kept.any(|row| without_ids(&row.raw_start) == meant) {
-                    self.accuse(format!("T-22: {to} was sent a start before that was kept: {payload}"));
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// I-3: nobody waits too long on an open socket.
     pub(super) fn check_waiting(&mut self, now: Tick) {
         let mut late = Vec::new();
@@ -545,73 +361,10 @@ impl Judge {
         self.broken.extend(late);
     }
 
-    /// What the backoffices themselves found wrong.
-    pub(super) fn check_complaints(&mut self, now: Tick, id: &BackofficeId, backoffice: &Backoffice) {
-        let seen = self.complaints_seen.entry(id.clone()).or_default();
-        let new = &backoffice.complaints()[*seen..];
-        *seen = backoffice.complaints().len();
-        let new: Vec<Complaint> = new.to_vec();
-        for complaint in new {
-            if !self.excused(now, id, &complaint) {
-                self.accuse(format!("{id} complains: {complaint:?}"));
-            }
-        }
-    }
-
-    fn excused(&self, now: Tick, id: &BackofficeId, complaint: &Complaint) -> bool {
-        let leads = self.plan.leader == *id
-            || self
-                .recent_leaders
-                .iter()
-                .any(|(was, until)| was == id && now.since(*until) < Duration::from_secs(60));
-        match complaint {
-            // A number the charger made up, or knew before: only the leader sees it (T-33, T-50).
-            Complaint::UnknownTransaction { number, .. } => leads && !self.told.contains_key(number),
-            // A guess by the rule of T-50 may be wrong; it is a guess only without a told number.
-            Complaint::WrongTransaction { .. } => self
-                .said
-                .values()
-                .any(|said| said.spoken_number.is_some_and(|spoken| !self.told.contains_key(&spoken))),
-            // After a crash the charger may hold a reservation that was not yet kept (M-3).
-            Complaint::UnknownReservation(_) => leads && self.crashed,
-            Complaint::BeforeAccepted(_) => leads || !self.follower_boots_alone,
-            Complaint::TwoOutstanding { .. }
-            | Complaint::RepeatedMessageId(_)
-            | Complaint::StrayAnswer(_)
-            | Complaint::NotOcpp(_)
-            | Complaint::BadMessageId(_) => false,
-        }
-    }
-
     fn peer(&mut self, side: &Side) -> &mut Peer {
         self.peers.entry(side.clone()).or_default()
     }
 }
 
-/// The books of all backoffices.
-pub(super) struct Books<'a>(pub(super) &'a BTreeMap<BackofficeId, super::links::Member>);
-
-impl<'a> Books<'a> {
-    fn of(&self, id: &BackofficeId) -> impl Iterator<Item = &'a crate::BookedTransaction> + use<'a> {
-        self.0.get(id).into_iter().flat_map(|member| member.backoffice.books())
-    }
-}
-
-/// Who may send what (the roles of the plan).
-fn may_send(plan: &Plan, by: &BackofficeId, action: &str) -> bool {
-    if plan.leader == *by {
-        return true;
-    }
-    match plan.role(by) {
-        Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
-        Some(Role::Observer) | None => false,
-    }
-}
-
-/// The transaction rows among the records kept.
-pub(super) fn rows<'a>(kept: impl Iterator<Item = &'a Record>) -> impl Iterator<Item = &'a TransactionRow> {
-    kept.filter_map(|record| match record {
-        Record::Transaction(row) => Some(&**row),
-        Record::Fact(_) => None,
-    })
-}
+#[cfg(test)]
+mod tests;

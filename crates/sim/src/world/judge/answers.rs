@@ -1,0 +1,82 @@
+//! Answers to the charger: whose they are, and what number they tell.
+
+use engine::{CallNote, Decider, Effect, Note, Outcome, Side};
+
+use super::{Judge, OpenCall, TRANSACTION_ACTIONS};
+use crate::world::content::{blanked, number};
+
+impl Judge {
+    /// I-2, I-8: the charger's answer is its leader's, or the proxy says by which rule it is its own.
+    pub(super) fn check_answer(&mut self, call: &OpenCall, payload: Option<&str>, batch: &[Effect]) {
+        let note = batch.iter().find_map(|effect| match effect {
+            Effect::Note(Note::Call(note))
+                if note.from == Side::Charger
+                    && *note.action == *call.action
+                    && *note.payload == *call.payload =>
+            {
+                Some(note)
+            }
+            _ => None,
+        });
+        let Some(note) = note else {
+            self.accuse(format!("I-8: the charger's {} was answered without a note of it", call.action));
+            return;
+        };
+        self.check_noted_outcome(note, payload);
+        let message = (call.action.clone(), blanked(&call.payload));
+        match &note.decider {
+            Decider::Leader(by) => {
+                let said = payload.map(blanked);
+                let given = self.answers.get(&message).is_some_and(|answers| {
+                    answers.iter().any(|answer| answer.by == *by && answer.led && answer.payload == said)
+                });
+                if !given {
+                    self.accuse(format!(
+                        "I-2: the charger's {} was answered {payload:?} in the name of {by}, which as leader never said so",
+                        call.action
+                    ));
+                }
+            }
+            Decider::Proxy(rule) => {
+                let is_transaction = TRANSACTION_ACTIONS.contains(&call.action.as_str());
+                if is_transaction && payload.is_none() {
+                    self.accuse(format!("F-42: the proxy answered {} with CALLERROR by {rule}", call.action));
+                }
+            }
+            Decider::Charger | Decider::Nobody => {
+                self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
+            }
+        }
+        if call.action == "StartTransaction"
+            && let Some(number) = payload.and_then(|payload| number(payload, "transactionId"))
+        {
+            self.check_told_number(number, &message.1);
+        }
+    }
+
+    fn check_noted_outcome(&mut self, note: &CallNote, payload: Option<&str>) {
+        let agrees = match (&note.outcome, payload) {
+            (Outcome::Result(noted), Some(said)) => **noted == *said,
+            (Outcome::Error { .. }, None) => true,
+            _ => false,
+        };
+        if !agrees {
+            self.accuse(format!("I-8: noted {:?}, but the charger was told {payload:?}", note.outcome));
+        }
+    }
+
+    /// I-4, T-10: a number means one transaction at the charger, and is a positive 32-bit one.
+    fn check_told_number(&mut self, number: i64, start: &str) {
+        self.summary.starts += 1;
+        if !(1..=i64::from(i32::MAX)).contains(&number) {
+            self.accuse(format!("T-10: the charger was told the transaction number {number}"));
+        }
+        let known = self.told.entry(number).or_insert_with(|| start.to_owned());
+        if known != start {
+            let first = known.clone();
+            self.accuse(format!(
+                "I-4: the charger was told {number} for two transactions: {first} and {start}"
+            ));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Commands to the charger: who asked for them, and what they meant.
+
+use std::collections::BTreeMap;
+
+use engine::{BackofficeId, Plan, Role, Side};
+
+use super::Judge;
+use crate::charger::{Charger, Number};
+use crate::world::content::{blanked, number};
+use crate::world::links::Member;
+
+impl Judge {
+    /// I-4, I-7: a command is one that a backoffice sent that may, for what it meant.
+    pub(super) fn check_command(
+        &mut self,
+        action: &str,
+        payload: &str,
+        charger: &Charger,
+        books: &Books<'_>,
+    ) {
+        if action == "ChangeConfiguration"
+            && ["AuthorizationKey", "SecurityProfile"].iter().any(|key| payload.contains(key))
+        {
+            self.accuse(format!("I-7: the charger was sent {action} {payload}"));
+        }
+        let wanted = blanked(payload);
+        let mut askers: Vec<(BackofficeId, String)> = Vec::new();
+        for (side, peer) in &self.peers {
+            if let Side::Backoffice(by) = side
+                && may_send(&self.plan, by, action)
+            {
+                let calls =
+                    peer.open.iter().filter(|call| call.action == action && blanked(&call.payload) == wanted);
+                askers.extend(calls.map(|call| (by.clone(), call.payload.clone())));
+            }
+        }
+        // The probe of F-36 is the one command of the proxy's own.
+        if askers.is_empty() && !(action == "GetConfiguration" && payload.contains("HeartbeatInterval")) {
+            self.accuse(format!("I-4: no backoffice that may has asked for {action} {payload}"));
+            return;
+        }
+        if action == "RemoteStopTransaction" {
+            let told = number(payload, "transactionId").unwrap_or(0);
+            let meant = charger.sessions().iter().find(|s| s.number == Number::Told(told)).map(|s| s.serial);
+            let fits = askers.iter().any(|(by, asked)| {
+                let own = number(asked, "transactionId").unwrap_or(0);
+                let booked = books.of(by).filter(|booked| booked.number == own).map(|booked| booked.serial);
+                let booked: Vec<i64> = booked.collect();
+                // A number nobody issued may only come from before the proxy; the leader's is passed on.
+                booked.is_empty() || meant.is_none_or(|meant| booked.contains(&meant))
+            });
+            if !fits {
+                self.accuse(format!(
+                    "I-4: {action} {payload} stops session {meant:?}, which {askers:?} did not mean"
+                ));
+            }
+        }
+    }
+}
+
+/// The books of all backoffices.
+pub(in crate::world) struct Books<'a>(pub(in crate::world) &'a BTreeMap<BackofficeId, Member>);
+
+impl<'a> Books<'a> {
+    fn of(&self, id: &BackofficeId) -> impl Iterator<Item = &'a crate::BookedTransaction> + use<'a> {
+        self.0.get(id).into_iter().flat_map(|member| member.backoffice.books())
+    }
+}
+
+/// Who may send what (the roles of the plan).
+fn may_send(plan: &Plan, by: &BackofficeId, action: &str) -> bool {
+    if plan.leader == *by {
+        return true;
+    }
+    match plan.role(by) {
+        Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
+        Some(Role::Observer) | None => false,
+    }
+}

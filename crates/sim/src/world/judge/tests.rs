@@ -1,0 +1,191 @@
+//! The judge must not be blind: each promise broken on purpose is noticed.
+
+use std::sync::Arc;
+
+use engine::{CallNote, Decider, Follower, Note, Outcome, Role, TraceId};
+
+use super::*;
+use crate::charger::ChargerSettings;
+
+const AUTHORIZE: &str = r#"{"idTag":"A"}"#;
+const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
+
+struct Court {
+    judge: Judge,
+    charger: Charger,
+    now: Tick,
+}
+
+fn backoffice(name: &str) -> Side {
+    Side::Backoffice(name.into())
+}
+
+impl Court {
+    fn new() -> Self {
+        let followers = ["follower", "observer"].map(|name| Follower {
+            backoffice: name.into(),
+            role: if name == "observer" { Role::Observer } else { Role::Control },
+        });
+        let plan = Plan { leader: "leader".into(), followers: followers.into() };
+        let mut judge = Judge::new(Arc::new(plan), false);
+        for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
+            judge.link_is(&side, true);
+        }
+        Self { judge, charger: Charger::new(ChargerSettings::default(), 1), now: Tick(0) }
+    }
+
+    fn heard(&mut self, from: &Side, text: &str) {
+        self.judge.heard(self.now, from, text);
+    }
+
+    fn did(&mut self, effects: &[Effect]) -> Vec<String> {
+        self.judge.batch(self.now, effects, &self.charger, &Books(&BTreeMap::new()));
+        self.judge.take_broken()
+    }
+}
+
+fn to_charger(text: &str) -> Effect {
+    Effect::SayToCharger(text.to_owned())
+}
+
+fn to(name: &str, text: &str) -> Effect {
+    Effect::SayToBackoffice(name.into(), text.to_owned())
+}
+
+fn note(action: &str, payload: &str, answer: &str, decider: Decider) -> Effect {
+    Effect::Note(Note::Call(Box::new(CallNote {
+        trace: TraceId::try_from("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()).unwrap(),
+        from: Side::Charger,
+        action: action.into(),
+        received_unix_ms: 0,
+        payload: payload.into(),
+        outcome: Outcome::Result(answer.into()),
+        decider,
+        latency_us: 0,
+        leader: "leader".into(),
+        flags: vec![],
+    })))
+}
+
+#[track_caller]
+fn accused(broken: &[String], rule: &str) {
+    assert!(broken.len() == 1 && broken[0].starts_with(rule), "wanted one breach of {rule}: {broken:#?}");
+}
+
+#[test]
+fn a_call_answered_as_the_leader_did_is_fine() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
+    assert!(court.did(&[to("leader", &format!(r#"[2,"x","Authorize",{AUTHORIZE}]"#))]).is_empty());
+    court.heard(&backoffice("leader"), &format!(r#"[3,"x",{ACCEPTED}]"#));
+    let answer = to_charger(&format!(r#"[3,"1",{ACCEPTED}]"#));
+    let note = note("Authorize", AUTHORIZE, ACCEPTED, Decider::Leader("leader".into()));
+    assert!(court.did(&[answer.clone(), note]).is_empty());
+    accused(&court.did(&[answer]), "I-3");
+}
+
+#[test]
+fn a_followers_answer_is_not_the_leaders() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
+    court.did(&[to("follower", &format!(r#"[2,"x","Authorize",{AUTHORIZE}]"#))]);
+    court.heard(&backoffice("follower"), &format!(r#"[3,"x",{ACCEPTED}]"#));
+    let answer = to_charger(&format!(r#"[3,"1",{ACCEPTED}]"#));
+    let note = note("Authorize", AUTHORIZE, ACCEPTED, Decider::Leader("leader".into()));
+    accused(&court.did(&[answer, note]), "I-2");
+}
+
+#[test]
+fn an_answer_without_a_note_is_not_traceable() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, r#"[2,"1","Heartbeat",{}]"#);
+    accused(&court.did(&[to_charger(r#"[3,"1",{}]"#)]), "I-8");
+}
+
+#[test]
+fn silence_is_noticed() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, r#"[2,"1","Heartbeat",{}]"#);
+    court.judge.check_waiting(Tick(30_000_000));
+    assert!(court.judge.take_broken().is_empty());
+    court.judge.check_waiting(Tick(32_000_000));
+    accused(&court.judge.take_broken(), "I-3");
+}
+
+#[test]
+fn one_call_at_a_time_and_each_id_once() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, r#"[2,"1","Heartbeat",{}]"#);
+    assert!(court.did(&[to("leader", r#"[2,"x","Heartbeat",{}]"#)]).is_empty());
+    accused(&court.did(&[to("leader", r#"[2,"y","Heartbeat",{}]"#)]), "F-21");
+    court.heard(&backoffice("leader"), r#"[3,"y",{}]"#);
+    accused(&court.did(&[to("leader", r#"[2,"x","Heartbeat",{}]"#)]), "F-10");
+}
+
+#[test]
+fn a_changed_copy_is_noticed() {
+    let mut court = Court::new();
+    court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
+    accused(&court.did(&[to("follower", r#"[2,"x","Authorize",{ "idTag":"A"}]"#)]), "I-6");
+}
+
+#[test]
+fn commands_are_asked_for_by_those_who_may() {
+    let stop = r#"{"transactionId":5}"#;
+    for (name, action, payload, rule) in [
+        ("leader", "RemoteStopTransaction", stop, None),
+        ("follower", "RemoteStopTransaction", stop, Some("I-4")),
+        ("follower", "ClearCache", "{}", None),
+        ("observer", "ClearCache", "{}", Some("I-4")),
+        ("leader", "ChangeConfiguration", r#"{"key":"AuthorizationKey","value":"x"}"#, Some("I-7")),
+    ] {
+        let mut court = Court::new();
+        court.heard(&backoffice(name), &format!(r#"[2,"9","{action}",{payload}]"#));
+        let broken = court.did(&[to_charger(&format!(r#"[2,"x","{action}",{payload}]"#))]);
+        match rule {
+            Some(rule) => accused(&broken, rule),
+            None => assert!(broken.is_empty(), "{broken:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_number_is_told_for_one_transaction_only() {
+    let mut court = Court::new();
+    for (id, meter) in [(1, 100), (2, 200)] {
+        let start = format!(r#"{{"connectorId":1,"idTag":"A","meterStart":{meter},"timestamp":"t"}}"#);
+        let given = r#"{"transactionId":7,"idTagInfo":{"status":"Accepted"}}"#;
+        court.heard(&Side::Charger, &format!(r#"[2,"{id}","StartTransaction",{start}]"#));
+        court.did(&[to("leader", &format!(r#"[2,"x{id}","StartTransaction",{start}]"#))]);
+        court.heard(&backoffice("leader"), &format!(r#"[3,"x{id}",{given}]"#));
+        let note = note("StartTransaction", &start, given, Decider::Leader("leader".into()));
+        let broken = court.did(&[to_charger(&format!(r#"[3,"{id}",{given}]"#)), note]);
+        if id == 1 {
+            assert!(broken.is_empty(), "{broken:?}");
+        } else {
+            accused(&broken, "I-4");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_kept() {
+    let mut court = Court::new();
+    court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, std::iter::empty());
+    accused(&court.judge.take_broken(), "I-5");
+    let start = r#"[2,"1","StartTransaction",{"connectorId":1}]"#;
+    court.judge.delivered(&backoffice("follower"), start, std::iter::empty());
+    accused(&court.judge.take_broken(), "T-22");
+}
+
+#[test]
+fn links_that_are_down_are_left_alone() {
+    let mut court = Court::new();
+    court.judge.link_is(&backoffice("follower"), false);
+    let broken = court.did(&[to("follower", r#"[2,"x","Heartbeat",{}]"#)]);
+    assert!(broken.len() == 1 && broken[0].contains("link is down"), "{broken:?}");
+    let broken = court.did(&[Effect::Dial("stranger".into())]);
+    assert!(broken.len() == 1 && broken[0].contains("not in the plan"), "{broken:?}");
+    let broken = court.did(&[Effect::Dial("leader".into())]);
+    assert!(broken.len() == 1 && broken[0].contains("up or being dialed"), "{broken:?}");
+}
