@@ -1,0 +1,79 @@
+//! The program dies. What was promised is there.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use engine::{Record, TransactionState};
+use store::{Settings, Store};
+
+use crate::world::*;
+
+/// Names the store to the child; set, it turns the test below into the program that is killed.
+const VICTIM: &str = "STORE_TEST_VICTIM";
+
+#[tokio::test]
+async fn dropping_it_without_closing_loses_nothing() {
+    let world = World::new();
+    let store = world.open();
+    store.keep(&charger(), kept(transaction(1, TransactionState::Open))).await.unwrap();
+    note_call(&store, call(1, "Heartbeat", "{}", "{}"));
+    drop(store);
+    assert_eq!(world.open().remembered(&charger()).await.unwrap().len(), 1);
+    assert_eq!(world.log().calls(&everything()).unwrap().len(), 1);
+}
+
+/// Run by itself it starts itself again with [`VICTIM`] set. That child keeps records for ever and says
+/// of each when it is durable; it is killed in the middle, and every record it spoke of must be there.
+#[tokio::test]
+async fn killed_it_remembers_all_that_was_durable() {
+    if let Some(path) = std::env::var_os(VICTIM) {
+        let store = Store::open(path.as_ref(), Settings::default()).unwrap();
+        for number in 0_u64.. {
+            note_call(&store, call(number, "Heartbeat", "{}", "{}"));
+            let record = kept(transaction(number, TransactionState::Open));
+            store.keep(&charger(), record).await.unwrap();
+            println!("durable {number}");
+        }
+    }
+
+    let mut rounds = 0;
+    for durable_before_the_kill in [1, 10, 57] {
+        let world = World::new();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["crash::killed_it_remembers_all_that_was_durable", "--exact", "--nocapture"])
+            .env(VICTIM, world.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut durable = Vec::new();
+        let mut hear = |line: std::io::Result<String>| {
+            // The test harness speaks on the same output; a line cut short by the kill does not count.
+            if let Some((_, number)) = line.unwrap().split_once("durable ")
+                && let Ok(number) = number.parse::<u64>()
+            {
+                durable.push(number);
+            }
+            durable.len()
+        };
+        while hear(said.next().unwrap()) < durable_before_the_kill {}
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Also what it said after the order to kill and before its death.
+        for line in said {
+            hear(line);
+        }
+
+        let store = world.open();
+        let remembered = store.remembered(&charger()).await.unwrap();
+        let found = |number: &u64| {
+            remembered
+                .iter()
+                .any(|record| matches!(record, Record::Transaction(row) if row.trace == trace(*number)))
+        };
+        assert!(durable.len() >= durable_before_the_kill);
+        assert!(durable.iter().all(found), "{durable:?}");
+        rounds += 1;
+    }
+    assert_eq!(rounds, 3);
+}

@@ -1,0 +1,156 @@
+//! Too much, no room, and back again.
+
+use engine::{TransactionState, Verdict};
+use store::{Limits, LogEntry, Settings, Store, StoreError};
+
+use crate::world::*;
+
+fn open(world: &World, limits: Limits) -> Store {
+    Store::open_with(&world.path(), Settings::default(), limits).unwrap()
+}
+
+fn dropped(store: &Store, kind: &str, reason: &str) -> u64 {
+    let figures = store.figures();
+    let of = |one: &&store::RowsDropped| one.kind == kind && one.reason == reason;
+    figures.rows_dropped.iter().find(of).unwrap().rows
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_queue_is_dropped_and_counted_by_kind() {
+    let world = World::new();
+    let store = open(&world, Limits { queued_rows: 0, ..Limits::default() });
+    note_call(&store, call(1, "Heartbeat", "{}", "{}"));
+    note_call(&store, call(2, "Heartbeat", "{}", "{}"));
+    note_answer(&store, answer(1, "acme", Verdict::Same, "{}"));
+    let entry =
+        LogEntry::Occurrence { unix_ms: 0, kind: "link_up", who: String::new(), detail: String::new() };
+    store.note(&charger(), entry);
+    assert_eq!(dropped(&store, "call", "queue_full"), 2);
+    assert_eq!(dropped(&store, "answer", "queue_full"), 1);
+    assert_eq!(dropped(&store, "occurrence", "queue_full"), 1);
+    assert_eq!(store.figures().dropped(), 4);
+    // Records are another matter.
+    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
+    assert_eq!(store.figures().written(), 0);
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded_by_bytes_too() {
+    let world = World::new();
+    let store = open(&world, Limits { queued_row_bytes: 10_000, ..Limits::default() });
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(20_000));
+    note_call(&store, call(1, "DataTransfer", &large, "{}"));
+    note_call(&store, call(2, "DataTransfer", "{}", &large));
+    note_call(&store, call(3, "DataTransfer", "{}", "{}"));
+    store.flush().await.unwrap();
+    assert_eq!(dropped(&store, "call", "queue_full"), 2);
+    assert_eq!(store.figures().written(), 1);
+    assert_eq!(store.figures().rows_waiting, 0);
+}
+
+#[tokio::test]
+async fn everything_noted_is_written_or_counted() {
+    let world = World::new();
+    let store = open(&world, Limits { queued_rows: 50, ..Limits::default() });
+    for number in 0..5_000 {
+        note_call(&store, call(number, "Heartbeat", "{}", "{}"));
+    }
+    store.flush().await.unwrap();
+    let figures = store.figures();
+    assert_eq!(figures.written() + figures.dropped(), 5_000);
+    assert!(figures.written() > 0 && figures.dropped() > 0, "{figures:?}");
+    assert_eq!(world.log().calls(&everything()).unwrap().len() as u64, figures.written());
+}
+
+#[tokio::test]
+async fn too_many_waiting_records_are_refused() {
+    let world = World::new();
+    let store = open(&world, Limits { queued_keeps: 0, ..Limits::default() });
+    let error = store.keep(&charger(), fact("boot", Some("1"))).await.unwrap_err();
+    assert_eq!(error, StoreError::Overloaded);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_record_says_why_and_is_over_when_there_is_room() {
+    let world = World::new();
+    let store = open(&world, Limits { file_bytes: Some(400_000), ..Limits::default() });
+    let large = "x".repeat(50_000);
+    let mut kept_keys = Vec::new();
+    let error = loop {
+        let key = format!("large/{}", kept_keys.len());
+        match store.keep(&charger(), fact(&key, Some(&large))).await {
+            Ok(()) => kept_keys.push(key),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, StoreError::Full);
+    assert!(error.to_string().contains("full"), "{error}");
+    assert!(!kept_keys.is_empty());
+    assert!(store.is_writable().unwrap_err().contains("full"));
+    let failed_commits =
+        |store: &Store| store.figures().errors.iter().find(|(what, _)| *what == "commit").unwrap().1;
+    assert!(failed_commits(&store) > 0);
+
+    // Log rows are dropped and counted meanwhile, and what was kept is there.
+    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(500_000));
+    note_call(&store, call(1, "DataTransfer", &huge, "{}"));
+    assert_eq!(store.flush().await.unwrap_err(), StoreError::Full);
+    assert_eq!(dropped(&store, "call", "store_failed"), 1);
+    assert_eq!(store.remembered(&charger()).await.unwrap().len(), kept_keys.len());
+
+    // Room again: no restart needed.
+    for key in &kept_keys {
+        store.keep(&charger(), fact(key, None)).await.unwrap();
+    }
+    store.keep(&charger(), kept(transaction(1, TransactionState::Open))).await.unwrap();
+    assert_eq!(store.is_writable(), Ok(()));
+    note_call(&store, call(2, "Heartbeat", "{}", "{}"));
+    store.flush().await.unwrap();
+    assert_eq!(store.figures().written(), 1);
+}
+
+#[tokio::test]
+async fn log_rows_without_room_do_not_take_a_record_down_with_them() {
+    let world = World::new();
+    let store = open(&world, Limits { file_bytes: Some(400_000), ..Limits::default() });
+    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(500_000));
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        note_call(&store, call(number, "DataTransfer", &huge, "{}"));
+        waiting.push(store.keep(&charger(), fact(&number.to_string(), Some("1"))));
+    }
+    for kept in waiting {
+        kept.await.unwrap();
+    }
+    let _rows_had_no_room = store.flush().await;
+    assert_eq!(dropped(&store, "call", "store_failed"), 20);
+    assert_eq!(store.remembered(&charger()).await.unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn it_finds_out_by_itself_that_writing_works_again() {
+    let world = World::new();
+    let store = open(&world, Limits { file_bytes: Some(400_000), ..Limits::default() });
+    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(500_000));
+    note_call(&store, call(1, "DataTransfer", &huge, "{}"));
+    store.flush().await.unwrap_err();
+    assert!(store.is_writable().is_err());
+    // Nobody writes any more, as when every charger was sent away.
+    while store.is_writable().is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn figures_tell_of_commits_and_size() {
+    let world = World::new();
+    let store = world.open();
+    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
+    let figures = store.figures();
+    assert_eq!(figures.commits.count, 1);
+    assert!(figures.commits.sum_seconds > 0.0);
+    assert!(figures.commits.buckets.iter().all(|(_, below)| *below <= 1));
+    assert!(figures.commits.buckets.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1));
+    assert!(figures.size_bytes > 0);
+    assert_eq!(figures.rows_dropped.len(), 9);
+}

@@ -1,0 +1,120 @@
+//! Files, chargers, records and entries to try the store with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::{
+    AnswerNote, BackofficeTransactionId, CallNote, ChargerId, ChargerTransactionId, Decider, Fact, Outcome,
+    PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow, TransactionState, Verdict,
+};
+use store::{Filter, LogEntry, LogReader, Settings, Store};
+
+pub(crate) struct World {
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("ocpp-proxy.db")
+    }
+
+    pub(crate) fn open(&self) -> Store {
+        Store::open(&self.path(), Settings::default()).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> LogReader {
+        LogReader::open(&self.path()).unwrap()
+    }
+}
+
+pub(crate) fn charger() -> ChargerId {
+    ChargerId::from("SITE1-CP1")
+}
+
+pub(crate) fn everything() -> Filter {
+    Filter { limit: 100_000, newest_first: false, ..Filter::of(charger()) }
+}
+
+pub(crate) fn trace(number: u64) -> TraceId {
+    TraceId(ulid::Ulid(u128::from(number)))
+}
+
+pub(crate) fn fact(key: &str, body: Option<&str>) -> Record {
+    Record::Fact(Fact { key: key.to_owned(), body: body.map(str::to_owned) })
+}
+
+/// A transaction that the charger and volt call `number`, and acme calls `number + 1000`.
+pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRow {
+    let number_of = |offset: i64| PeerTransaction {
+        state: PeerState::Mapped,
+        number: Some(BackofficeTransactionId(number as i64 + offset)),
+        status: Some("Accepted".to_owned()),
+    };
+    TransactionRow {
+        trace: trace(number),
+        state,
+        charger_number: Some(ChargerTransactionId(number as i64)),
+        connector_id: 1,
+        id_tag: "CARD".to_owned(),
+        meter_start: 10,
+        started_at: "222222017-10-27T19:10:11Z".to_owned(),
+        received_unix_ms: now(),
+        raw_start: "{ \"idTag\": \"CARD\" }".to_owned(),
+        start_answer: None,
+        leader_at_start: "volt".into(),
+        peers: BTreeMap::from([("volt".into(), number_of(0)), ("acme".into(), number_of(1000))]),
+        raw_stop: None,
+        stop_answer: None,
+        closed_unix_ms: (state == TransactionState::Closed).then(|| now() + number as i64),
+        superseded: false,
+    }
+}
+
+pub(crate) fn kept(row: TransactionRow) -> Record {
+    Record::Transaction(Box::new(row))
+}
+
+pub(crate) fn call(number: u64, action: &str, payload: &str, answer: &str) -> CallNote {
+    CallNote {
+        trace: trace(number),
+        from: Side::Charger,
+        action: action.into(),
+        received_unix_ms: now() + number as i64,
+        payload: payload.into(),
+        outcome: Outcome::Result(answer.into()),
+        decider: Decider::Leader("volt".into()),
+        latency_us: 1_500,
+        leader: "volt".into(),
+        flags: vec!["json_dup_key", "inferred"],
+    }
+}
+
+pub(crate) fn answer(number: u64, backoffice: &str, verdict: Verdict, answer: &str) -> AnswerNote {
+    AnswerNote {
+        trace: trace(number),
+        backoffice: backoffice.into(),
+        led: verdict == Verdict::Leader,
+        action: "Authorize",
+        outcome: Outcome::Result(answer.into()),
+        latency_us: 900,
+        verdict,
+        differences: Vec::new(),
+    }
+}
+
+pub(crate) fn note_call(store: &Store, call: CallNote) {
+    store.note(&charger(), LogEntry::Call(Box::new(call)));
+}
+
+pub(crate) fn note_answer(store: &Store, answer: AnswerNote) {
+    store.note(&charger(), LogEntry::Answer(Box::new(answer)));
+}
+
+pub(crate) fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
