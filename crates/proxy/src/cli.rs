@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file.
-    #[arg(long = "config", short, value_name = "FILE", default_value = "proxy.toml")]
+    #[arg(long = "config", short = 'c', value_name = "FILE", default_value = "proxy.toml")]
     pub(crate) path: PathBuf,
 }
 

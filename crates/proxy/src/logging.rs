@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
@@ -16,18 +17,27 @@ use tracing_subscriber::registry::LookupSpan;
 /// The environment variable that says what is logged, in the notation of `RUST_LOG`.
 const FILTER_VARIABLE: &str = "OCPP_PROXY_LOG";
 
-/// Starts logging to standard output.
-pub(crate) fn start() {
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .with_env_var(FILTER_VARIABLE)
-        .from_env_lossy();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stdout);
+/// Lines that may wait to be written; more are lost.
+const LINES_WAITING: usize = 16_384;
+
+/// The schema tool tells at every start that it has nothing to do.
+const DEFAULT_FILTER: &str = "info,refinery_core=warn";
+
+/// Starts logging to standard output, from a thread of its own: whoever reads it may stall, and the
+/// chargers must not wait for that. Lines that do not fit are lost. What is left is written when the
+/// guard is dropped.
+pub(crate) fn start() -> WorkerGuard {
+    let wanted = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
+    let filter = EnvFilter::builder().parse_lossy(wanted);
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING).finish(io::stdout());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     if io::stdout().is_terminal() {
         subscriber.with_target(false).init();
     } else {
         subscriber.event_format(JsonLines).fmt_fields(JsonFields).init();
     }
+    guard
 }
 
 /// One JSON object a line: `ts`, `level`, `msg`, then the fields of the event and of its spans.
@@ -61,7 +71,8 @@ where
             Value::from(format!("{:.3}", Timestamp::now())),
             Value::from(metadata.level().as_str().to_ascii_lowercase()),
         )?;
-        for (name, value) in fields.0 {
+        // Where in the source a library said it, in its own notation (`log.file`, …).
+        for (name, value) in fields.0.into_iter().filter(|(name, _)| !name.starts_with("log.")) {
             write!(writer, ",{}:{value}", Value::from(name))?;
         }
         writer.write_str("}\n")

@@ -23,7 +23,7 @@ pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let loaded = config::load(path);
     let config = loaded.outcome?;
-    logging::start();
+    let _written_at_the_end = logging::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(path, config, loaded.files))
 }
@@ -79,7 +79,7 @@ fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, running: &Fixed) {
             }
             let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
             gateway.apply(config.routing);
-            info!(rules, backoffices, "the configuration changed and is in force");
+            info!(rules, backoffices, "the configuration was read again and is in force");
         }
         Err(report) => {
             for finding in &report.findings {
@@ -88,7 +88,7 @@ fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, running: &Fixed) {
                     "{}", finding.message
                 );
             }
-            error!("the configuration changed but is not valid: what was in force stays in force");
+            error!("the configuration is not valid any more: what was in force stays in force");
         }
     }
 }
@@ -103,7 +103,7 @@ fn warn_of(path: &Path, warnings: &[config::Finding]) {
 fn announce(gateway: &Gateway, fixed: &Fixed) {
     let address = gateway.charger_address();
     let url = charger_url(address, &fixed.path);
-    info!(url, "point the chargers at {url}");
+    info!("point the chargers at {url}");
     if !address.ip().is_loopback() {
         warn!(
             "chargers are not asked for credentials and their connection is not encrypted: whoever reaches \
