@@ -7,10 +7,15 @@
 //! Where to start reading: [`session`] branches to one file per concern; `docs/path-of-a-message.md`
 //! follows one message through them.
 
+pub mod actions;
+pub mod divergence;
 mod effect;
 mod event;
+pub mod frame;
 mod ids;
+pub mod limits;
 mod note;
+pub mod payload;
 mod plan;
 mod record;
 pub mod session;

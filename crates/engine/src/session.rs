@@ -1,45 +1,318 @@
-//! One charger, from connect to disconnect.
+//! One charger, from connect to disconnect. This file only branches; each concern has its own.
 
+mod answers;
+mod boot;
+mod calls;
+mod charger;
+mod command_queue;
+mod commands;
+mod comparisons;
+mod configuration;
+mod jobs;
+mod leader;
+mod links;
+mod numbers;
+mod outbox;
+mod owned;
+mod permissions;
+mod transactions;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::{ChargerId, Effect, Event, Moment, Plan, Record, Tick};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use crate::{
+    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Moment, Note, Plan, Reason, Record,
+    Side, Text, Tick, TraceId,
+};
+
+pub(crate) use transactions::instant;
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
 #[derive(Debug)]
 pub struct Session {
-    _private: (),
+    id: ChargerId,
+    plan: Arc<Plan>,
+    /// Who leads now. Differs from the plan's leader while a change waits for its quiet point.
+    leader: BackofficeId,
+    now: Moment,
+    deadline: Option<Tick>,
+    effects: VecDeque<Effect>,
+    random: fastrand::Rng,
+    charger: charger::ChargerSide,
+    links: Vec<links::Link>,
+    queue: command_queue::CommandQueue,
+    transactions: transactions::Transactions,
+    owned: owned::OwnedIds,
+    jobs: jobs::Jobs,
+    boot: boot::Boot,
+    configuration: configuration::Configuration,
+    comparisons: comparisons::Comparisons,
+    is_draining: bool,
+    is_over: bool,
 }
 
 impl Session {
     /// A session that has not begun. `remembered` is what was kept of earlier sessions of this
     /// charger, in any order; `seed` is unpredictable outside tests. The leader's link may be
     /// reported up before the first [`Event::ChargerArrived`].
-    pub fn new(_charger: ChargerId, _plan: Arc<Plan>, _remembered: Vec<Record>, _seed: u64) -> Self {
-        Self { _private: () }
+    pub fn new(charger: ChargerId, plan: Arc<Plan>, remembered: Vec<Record>, seed: u64) -> Self {
+        let links = plan.backoffices().cloned().map(links::Link::new).collect();
+        let mut session = Self {
+            id: charger,
+            leader: plan.leader.clone(),
+            plan,
+            now: Moment::default(),
+            deadline: None,
+            effects: VecDeque::new(),
+            random: fastrand::Rng::with_seed(seed),
+            charger: charger::ChargerSide::default(),
+            links,
+            queue: command_queue::CommandQueue::default(),
+            transactions: transactions::Transactions::default(),
+            owned: owned::OwnedIds::default(),
+            jobs: jobs::Jobs::default(),
+            boot: boot::Boot::default(),
+            configuration: configuration::Configuration::default(),
+            comparisons: comparisons::Comparisons::default(),
+            is_draining: false,
+            is_over: false,
+        };
+        session.remember(remembered);
+        session
+    }
+
+    /// Whose session this is.
+    pub fn charger(&self) -> &ChargerId {
+        &self.id
     }
 
     /// Takes in what happened. Perform all effects before the next event.
-    pub fn handle(&mut self, _now: Moment, _event: Event) {}
+    pub fn handle(&mut self, now: Moment, event: Event) {
+        if self.is_over {
+            return;
+        }
+        self.now = now;
+        match event {
+            Event::ChargerArrived => self.charger_arrived(),
+            Event::ChargerSaid(text) => self.charger_said(&text),
+            Event::ChargerLeft(departure) => self.charger_left(departure.label()),
+            Event::BackofficeUp(id) => self.link_up(&id),
+            Event::BackofficeSaid(id, text) => self.backoffice_said(&id, &text),
+            Event::BackofficeDown(id, departure) => self.link_down(&id, departure),
+            Event::Ponged(side) => self.ponged(&side),
+            Event::PlanChanged(plan) => self.plan_changed(plan),
+            Event::DrainBegan => self.drain(),
+            Event::StoreFailed => self.end(Reason::StoreFailed),
+            Event::DeadlinePassed => {}
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now.tick) {
+            self.pass_time();
+        }
+        self.go_on();
+        self.deadline = self.next_deadline();
+    }
 
     /// The next thing to do, or `None` when the batch is complete.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        None
+        self.effects.pop_front()
     }
 
     /// When to hand in [`Event::DeadlinePassed`], if nothing else happens before.
     pub fn poll_deadline(&self) -> Option<Tick> {
-        None
+        self.deadline
     }
 
     /// Whether the session can take more from this peer. While it says no, the shell does not read
     /// that socket, so that TCP holds the peer back (semantics F-22).
-    pub fn may_read(&self, _from: &crate::Side) -> bool {
-        true
+    pub fn may_read(&self, from: &Side) -> bool {
+        match from {
+            Side::Charger => self.charger.may_read(),
+            Side::Backoffice(id) => self.queue.may_read(id),
+        }
     }
 
     /// Whether the session has ended for good: the charger is gone, its grace over, every link
     /// hung up. The shell then drops it.
     pub fn is_over(&self) -> bool {
-        false
+        self.is_over
+    }
+
+    fn remember(&mut self, remembered: Vec<Record>) {
+        let mut rows = Vec::new();
+        for record in remembered {
+            match record {
+                Record::Transaction(row) => rows.push(*row),
+                Record::Fact(Fact { key, body: Some(body) }) => self.remember_fact(&key, &body),
+                Record::Fact(Fact { body: None, .. }) => {}
+            }
+        }
+        self.transactions.remember(rows);
+    }
+
+    /// A fact that this version cannot read is as good as forgotten.
+    fn remember_fact(&mut self, key: &str, body: &str) {
+        if key == boot::Boot::FACT {
+            self.boot.remember(body);
+        } else if key.starts_with(owned::OwnedIds::FACT) {
+            if let Ok(owned) = serde_json::from_str(body) {
+                self.owned.remember(owned);
+            }
+        } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
+            self.jobs.remember(kind, body);
+        }
+    }
+
+    /// Deals with everything whose time has come.
+    fn pass_time(&mut self) {
+        self.pass_time_charger();
+        if self.is_over {
+            return;
+        }
+        self.pass_time_links();
+        self.pass_time_commands();
+    }
+
+    /// Starts whatever can start now, until nothing can.
+    fn go_on(&mut self) {
+        while !self.is_over
+            && (self.change_leader() || self.next_call() || self.feed_links() || self.next_command())
+        {
+        }
+        self.end_drain_when_quiet();
+    }
+
+    fn next_deadline(&self) -> Option<Tick> {
+        if self.is_over {
+            return None;
+        }
+        let mut earliest = Earliest::default();
+        self.charger_deadlines(&mut earliest);
+        self.link_deadlines(&mut earliest);
+        self.command_deadlines(&mut earliest);
+        earliest.0
+    }
+
+    // What every concern needs.
+
+    fn at(&self, id: &BackofficeId) -> Option<usize> {
+        self.links.iter().position(|link| link.id == *id)
+    }
+
+    fn leads(&self, id: &BackofficeId) -> bool {
+        self.leader == *id
+    }
+
+    fn mint_message_id(&mut self) -> Uuid {
+        let bytes = self.random.u128(..).to_ne_bytes();
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    fn mint_trace(&mut self) -> TraceId {
+        let milliseconds = u64::try_from(self.now.unix_ms).unwrap_or(0);
+        // 80 random bits below 48 bits of time.
+        TraceId(Ulid::from_parts(milliseconds, self.random.u128(..) >> 48))
+    }
+
+    fn say_to_charger(&mut self, kind: FrameKind, action: &'static str, text: String) {
+        self.count(Side::Charger, Direction::Out, kind, action, text.len());
+        self.effects.push_back(Effect::SayToCharger(text));
+    }
+
+    fn say_to(&mut self, id: &BackofficeId, kind: FrameKind, action: &'static str, text: String) {
+        self.count(Side::Backoffice(id.clone()), Direction::Out, kind, action, text.len());
+        self.effects.push_back(Effect::SayToBackoffice(id.clone(), text));
+    }
+
+    fn count(
+        &mut self,
+        peer: Side,
+        direction: Direction,
+        kind: FrameKind,
+        action: &'static str,
+        bytes: usize,
+    ) {
+        self.note(Note::Frame { peer, direction, kind, action, bytes });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.effects.push_back(Effect::Note(note));
+    }
+
+    fn violation(&mut self, peer: Side, kind: &'static str) {
+        self.note(Note::ProtocolViolation { peer, kind });
+    }
+
+    fn alert(&mut self, kind: &'static str, detail: impl Into<String>) {
+        self.note(Note::Alert { kind, detail: detail.into() });
+    }
+
+    fn keep_facts(&mut self, facts: Vec<Fact>) {
+        self.effects.extend(facts.into_iter().map(|fact| Effect::Keep(Record::Fact(fact))));
+    }
+
+    fn keep_transaction(&mut self, trace: TraceId) {
+        if let Some(row) = self.transactions.get(trace) {
+            self.effects.push_back(Effect::Keep(Record::Transaction(Box::new(row.clone()))));
+        }
+    }
+}
+
+/// The earliest of several deadlines.
+#[derive(Debug, Default)]
+struct Earliest(Option<Tick>);
+
+impl Earliest {
+    fn at(&mut self, tick: Tick) {
+        self.0 = Some(self.0.map_or(tick, |earliest| earliest.min(tick)));
+    }
+}
+
+/// An answer, with everything that goes on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reply {
+    Result(Text),
+    Error { code: Text, description: Text, details: Text },
+}
+
+impl Reply {
+    fn result(payload: impl Into<Text>) -> Self {
+        Reply::Result(payload.into())
+    }
+
+    fn error(code: &'static str, description: &str) -> Self {
+        Reply::Error {
+            code: Text::from_static(code),
+            description: Text::from(description),
+            details: Text::from_static("{}"),
+        }
+    }
+
+    fn kind(&self) -> FrameKind {
+        match self {
+            Reply::Result(_) => FrameKind::Result,
+            Reply::Error { .. } => FrameKind::Error,
+        }
+    }
+
+    fn outcome(&self) -> crate::Outcome {
+        match self {
+            Reply::Result(payload) => crate::Outcome::Result(payload.clone()),
+            Reply::Error { code, description, .. } => {
+                crate::Outcome::Error { code: code.clone(), description: description.clone() }
+            }
+        }
+    }
+
+    /// The frame for the originator with this message id.
+    fn write(&self, id: &str) -> String {
+        match self {
+            Reply::Result(payload) => crate::frame::write_result(id, payload),
+            Reply::Error { code, description, details } => {
+                crate::frame::write_error(id, code, description, details)
+            }
+        }
     }
 }

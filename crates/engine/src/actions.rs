@@ -1,0 +1,305 @@
+//! What each OCPP 1.6 message is, as data: who sends it, who answers it, who gets a copy, and what
+//! refusing it looks like (semantics §3.2, §3.3).
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// The row of the table for one message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Action {
+    /// OCPP's own name; also the metric label.
+    pub name: &'static str,
+    /// What holds when a charger sends it; `None` when chargers do not.
+    pub from_charger: Option<FromCharger>,
+    /// What holds when a backoffice sends it; `None` when backoffices do not.
+    pub from_backoffice: Option<FromBackoffice>,
+}
+
+/// A message that chargers send.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FromCharger {
+    /// The charger has its answer within this.
+    pub answer_within: Duration,
+    /// What the proxy may answer when the leader does not.
+    pub neutral: Neutral,
+    /// Who else is told.
+    pub copies: Copies,
+    /// What happens to a copy while its backoffice is away (semantics §3.9).
+    pub keeping: Keeping,
+}
+
+/// An answer that says nothing that only a backoffice could say (semantics E16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neutral {
+    /// There is none: the charger gets a CALLERROR.
+    None,
+    /// `{}`.
+    Empty,
+    /// The proxy's clock.
+    Clock,
+    /// None, and a CALLERROR would cost the charger one of its attempts: its socket is closed
+    /// instead (semantics E17, F-42).
+    Close,
+}
+
+/// Who gets a copy of a charger's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// Leader and followers.
+    All,
+    /// The leader alone.
+    LeaderOnly,
+    /// Whoever ordered the job it reports on, else the leader; the proxy answers at once.
+    Owner,
+    /// The leader alone, since followers get their own at their own interval.
+    Synthetic,
+}
+
+/// What happens to a copy while its backoffice is away (semantics §3.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// Kept in order.
+    InOrder,
+    /// Only the newest of its kind (and connector) is kept.
+    Latest,
+    /// Dropped.
+    Volatile,
+}
+
+/// A message that backoffices send.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FromBackoffice {
+    /// Who may send it.
+    pub may: May,
+    /// The local "no".
+    pub refusal: Refusal,
+    /// Overtakes other waiting commands (semantics F-31).
+    pub urgent: bool,
+    /// Only reads: equal ones share one answer (semantics F-35).
+    pub reads: bool,
+    /// The charger has its answer within this.
+    pub answer_within: Duration,
+    /// Members a follower must send, and what they must be (semantics E9).
+    pub required: &'static [(&'static str, Kind)],
+}
+
+/// Who may send a command, before the ids in it are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// Leader and `control` followers.
+    Control,
+    /// The leader alone: it starts or stops a transaction.
+    LeaderTransactions,
+    /// The leader alone: there is one local list, and one who issues certificates.
+    LeaderOwns,
+    /// Nobody: it could part the charger from the proxy (semantics I-7).
+    Never,
+}
+
+/// How a command is refused (semantics K-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// With this payload.
+    Answer(&'static str),
+    /// With CALLERROR `SecurityError`, since every answer would claim something.
+    SecurityError,
+}
+
+/// The JSON types of required members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Integer,
+    /// A string.
+    Text,
+    /// An object.
+    Object,
+}
+
+const REJECTED: Refusal = Refusal::Answer(r#"{"status":"Rejected"}"#);
+
+const fn call(
+    name: &'static str,
+    answer_within: Duration,
+    neutral: Neutral,
+    copies: Copies,
+    keeping: Keeping,
+) -> Action {
+    let from_charger = Some(FromCharger { answer_within, neutral, copies, keeping });
+    Action { name, from_charger, from_backoffice: None }
+}
+
+const fn command(
+    name: &'static str,
+    may: May,
+    refusal: Refusal,
+    required: &'static [(&'static str, Kind)],
+) -> Action {
+    let answer_within = limits::CHARGER_ANSWER;
+    let from_backoffice =
+        Some(FromBackoffice { may, refusal, urgent: false, reads: false, answer_within, required });
+    Action { name, from_charger: None, from_backoffice }
+}
+
+const fn urgent(mut action: Action) -> Action {
+    if let Some(command) = &mut action.from_backoffice {
+        command.urgent = true;
+    }
+    action
+}
+
+const fn reads(mut action: Action) -> Action {
+    if let Some(command) = &mut action.from_backoffice {
+        command.reads = true;
+    }
+    action
+}
+
+const fn slow(mut action: Action) -> Action {
+    if let Some(command) = &mut action.from_backoffice {
+        command.answer_within = limits::CHARGER_LONG_ANSWER;
+    }
+    action
+}
+
+use Kind::{Integer, Object, Text};
+
+/// Every message of OCPP 1.6 and of its security extension, in alphabetical order.
+pub static OCPP16: [Action; 39] = [
+    call("Authorize", limits::ANSWER_AUTHORIZE, Neutral::None, Copies::All, Keeping::Volatile),
+    call("BootNotification", limits::ANSWER_OTHER, Neutral::None, Copies::All, Keeping::Latest),
+    urgent(command("CancelReservation", May::Control, REJECTED, &[("reservationId", Integer)])),
+    command("CertificateSigned", May::LeaderOwns, REJECTED, &[("certificateChain", Text)]),
+    command("ChangeAvailability", May::Control, REJECTED, &[("connectorId", Integer), ("type", Text)]),
+    command("ChangeConfiguration", May::Control, REJECTED, &[("key", Text), ("value", Text)]),
+    command("ClearCache", May::Control, REJECTED, &[]),
+    urgent(command("ClearChargingProfile", May::Control, Refusal::Answer(r#"{"status":"Unknown"}"#), &[])),
+    Action {
+        name: "DataTransfer",
+        from_charger: Some(FromCharger {
+            answer_within: limits::ANSWER_OTHER,
+            neutral: Neutral::None,
+            copies: Copies::All,
+            keeping: Keeping::Volatile,
+        }),
+        from_backoffice: Some(FromBackoffice {
+            may: May::Control,
+            refusal: REJECTED,
+            urgent: false,
+            reads: false,
+            answer_within: limits::CHARGER_ANSWER,
+            required: &[("vendorId", Text)],
+        }),
+    },
+    command("DeleteCertificate", May::Never, Refusal::Answer(r#"{"status":"Failed"}"#), &[]),
+    call(
+        "DiagnosticsStatusNotification",
+        limits::ANSWER_OTHER,
+        Neutral::Empty,
+        Copies::Owner,
+        Keeping::InOrder,
+    ),
+    command("ExtendedTriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
+    call("FirmwareStatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::Owner, Keeping::InOrder),
+    reads(command(
+        "GetCompositeSchedule",
+        May::Control,
+        REJECTED,
+        &[("connectorId", Integer), ("duration", Integer)],
+    )),
+    slow(reads(command("GetConfiguration", May::Control, Refusal::SecurityError, &[]))),
+    slow(command("GetDiagnostics", May::Control, Refusal::Answer("{}"), &[("location", Text)])),
+    reads(command(
+        "GetInstalledCertificateIds",
+        May::Control,
+        Refusal::SecurityError,
+        &[("certificateType", Text)],
+    )),
+    reads(command("GetLocalListVersion", May::LeaderOwns, Refusal::Answer(r#"{"listVersion":-1}"#), &[])),
+    command("GetLog", May::Control, REJECTED, &[("log", Object), ("logType", Text), ("requestId", Integer)]),
+    call("Heartbeat", limits::ANSWER_HEARTBEAT, Neutral::Clock, Copies::Synthetic, Keeping::Volatile),
+    command("InstallCertificate", May::LeaderOwns, REJECTED, &[("certificateType", Text)]),
+    call("LogStatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::Owner, Keeping::InOrder),
+    call("MeterValues", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
+    command("RemoteStartTransaction", May::LeaderTransactions, REJECTED, &[("idTag", Text)]),
+    urgent(command(
+        "RemoteStopTransaction",
+        May::LeaderTransactions,
+        REJECTED,
+        &[("transactionId", Integer)],
+    )),
+    command(
+        "ReserveNow",
+        May::Control,
+        REJECTED,
+        &[("connectorId", Integer), ("expiryDate", Text), ("idTag", Text), ("reservationId", Integer)],
+    ),
+    command("Reset", May::Control, REJECTED, &[("type", Text)]),
+    call(
+        "SecurityEventNotification",
+        limits::ANSWER_TRANSACTION,
+        Neutral::Close,
+        Copies::All,
+        Keeping::InOrder,
+    ),
+    command(
+        "SendLocalList",
+        May::LeaderOwns,
+        Refusal::Answer(r#"{"status":"NotSupported"}"#),
+        &[("listVersion", Integer), ("updateType", Text)],
+    ),
+    command(
+        "SetChargingProfile",
+        May::Control,
+        REJECTED,
+        &[("connectorId", Integer), ("csChargingProfiles", Object)],
+    ),
+    call("SignCertificate", limits::ANSWER_OTHER, Neutral::None, Copies::LeaderOnly, Keeping::Volatile),
+    call(
+        "SignedFirmwareStatusNotification",
+        limits::ANSWER_OTHER,
+        Neutral::Empty,
+        Copies::Owner,
+        Keeping::InOrder,
+    ),
+    command("SignedUpdateFirmware", May::Control, REJECTED, &[("requestId", Integer), ("firmware", Object)]),
+    call("StartTransaction", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
+    call("StatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::All, Keeping::Latest),
+    call("StopTransaction", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
+    command("TriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
+    urgent(command("UnlockConnector", May::Control, Refusal::SecurityError, &[("connectorId", Integer)])),
+    command(
+        "UpdateFirmware",
+        May::Control,
+        Refusal::SecurityError,
+        &[("location", Text), ("retrieveDate", Text)],
+    ),
+];
+
+/// The row of the table; `None` for a name that OCPP 1.6 does not have.
+pub fn known(name: &str) -> Option<&'static Action> {
+    OCPP16.binary_search_by(|row| row.name.cmp(name)).ok().map(|at| &OCPP16[at])
+}
+
+/// The name as a metric label: known names, else `"other"`, so that no peer can grow the labels.
+pub fn label(action: Option<&'static Action>) -> &'static str {
+    action.map_or("other", |row| row.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_complete() {
+        assert!(OCPP16.windows(2).all(|pair| pair[0].name < pair[1].name));
+        let from_charger = OCPP16.iter().filter(|row| row.from_charger.is_some()).count();
+        let from_backoffice = OCPP16.iter().filter(|row| row.from_backoffice.is_some()).count();
+        // 1.6: 10 from the charger, 19 from the central system, DataTransfer in both; the security
+        // extension adds 4 and 7.
+        assert_eq!((from_charger, from_backoffice), (14, 26));
+        assert_eq!(known("StartTransaction").map(|row| row.name), Some("StartTransaction"));
+        assert_eq!(known("startTransaction"), None);
+    }
+}

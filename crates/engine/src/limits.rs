@@ -1,0 +1,185 @@
+//! A bound on everything a peer can make grow, and on every wait. One place, each with its reason.
+
+use std::time::Duration;
+
+/// Nesting of a message: JSON readers of peers give up at about 128 (semantics F-6).
+pub const JSON_DEPTH: usize = 64;
+
+/// Calls of one peer that may wait while an earlier one is worked on (semantics F-22). Beyond it
+/// the socket is not read.
+pub const WAITING_CALLS: usize = 64;
+
+/// Bytes of such calls (semantics F-22).
+pub const WAITING_BYTES: usize = 4 << 20;
+
+/// Messages that may wait for one backoffice. A charger produces about one a minute; this is
+/// several hours of a transaction.
+pub const OUTBOX_MESSAGES: usize = 1_000;
+
+/// Bytes of such messages.
+pub const OUTBOX_BYTES: usize = 1 << 20;
+
+/// Answers remembered to recognise a repeated call by its message id (semantics F-16).
+pub const REMEMBERED_ANSWERS: usize = 8;
+
+/// How long such an answer is replayed (semantics F-16).
+pub const REMEMBERED_ANSWER_AGE: Duration = Duration::from_secs(600);
+
+/// Calls whose answers may still be compared or come late, per link.
+pub const LATE_ANSWERS: usize = 8;
+
+/// Calls whose answers are being compared, per session.
+pub const COMPARISONS: usize = 32;
+
+/// Closed transactions remembered in memory: late and repeated messages refer to them.
+pub const CLOSED_TRANSACTIONS: usize = 64;
+
+/// Rows of transactions that were never stopped; the oldest are closed as lost beyond it.
+pub const OPEN_TRANSACTIONS: usize = 256;
+
+/// Commands a minute that one follower may send to one charger (semantics K-3).
+pub const FOLLOWER_COMMANDS_PER_MINUTE: usize = 30;
+
+/// Malformed messages a minute from a backoffice before its link is closed (semantics X-25).
+pub const GARBAGE_PER_MINUTE: usize = 10;
+
+/// Charging profiles, reservations and requests remembered with their owner, per family.
+pub const OWNED_IDS: usize = 256;
+
+/// Answers of GetConfiguration kept for followers (semantics F-35).
+pub const CONFIGURATION_ANSWERS: usize = 8;
+
+/// How long such an answer is good (semantics F-35).
+pub const CONFIGURATION_AGE: Duration = Duration::from_secs(60);
+
+/// Largest safe transaction number: some chargers and backoffices have 32 bits (semantics T-7).
+pub const LARGEST_TRANSACTION_NUMBER: i64 = i32::MAX as i64;
+
+/// The band of transaction numbers that the proxy allocates itself, from the top downwards
+/// (semantics T-10).
+pub const OWN_TRANSACTION_NUMBERS: std::ops::RangeInclusive<i64> = 2_000_000_000..=2_147_483_000;
+
+/// The band of other numbers that the proxy allocates itself: reservations, profiles, requests
+/// (semantics M-1).
+pub const OWN_IDS: std::ops::RangeInclusive<i64> = 1_500_000_000..=1_999_999_999;
+
+/// A transaction message is answered within this, below the usual 30 s of chargers
+/// (semantics §1.5).
+pub const ANSWER_TRANSACTION: Duration = Duration::from_secs(25);
+
+/// An Authorize is answered within this: a driver waits at the reader.
+pub const ANSWER_AUTHORIZE: Duration = Duration::from_secs(10);
+
+/// A Heartbeat is answered within this; the proxy knows the time, too.
+pub const ANSWER_HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Everything else is answered within this.
+pub const ANSWER_OTHER: Duration = Duration::from_secs(20);
+
+/// The leader's share of these: what is left is for the way back.
+pub const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+/// A follower answers a copy within this.
+pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
+
+/// A volatile copy is of no use to a follower after this.
+pub const VOLATILE_AGE: Duration = Duration::from_secs(30);
+
+/// A command is sent to the charger within this, or not at all (semantics F-33).
+pub const COMMAND_DISPATCH: Duration = Duration::from_secs(10);
+
+/// A command is answered within this, below the usual 30 s of backoffices (semantics F-33).
+pub const COMMAND_REPLY: Duration = Duration::from_secs(28);
+
+/// The charger answers a command within this.
+pub const CHARGER_ANSWER: Duration = Duration::from_secs(30);
+
+/// Some commands make a charger collect much first.
+pub const CHARGER_LONG_ANSWER: Duration = Duration::from_secs(60);
+
+/// A command waits at most this long for the charger's own open call (semantics F-23).
+pub const COMMAND_YIELDS: Duration = Duration::from_secs(3);
+
+/// A follower's command moves up to the leader's priority after this (semantics F-31).
+pub const COMMAND_AGES: Duration = Duration::from_secs(5);
+
+/// Commands wait this long after the charger was told that it is accepted (semantics B-17).
+pub const AFTER_BOOT: Duration = Duration::from_secs(1);
+
+/// Commands wait at most this long for the charger's boot (semantics B-17).
+pub const BOOT_HOLD: Duration = Duration::from_secs(30);
+
+/// A charger that was accepted before and boots all the same does so within this of connecting.
+pub const BOOT_EXPECTED: Duration = Duration::from_secs(5);
+
+/// Commands in a row without an answer after which the charger is taken to answer none
+/// (semantics F-36).
+pub const UNANSWERED_COMMANDS: u32 = 3;
+
+/// How often such a charger is asked again (semantics F-36).
+pub const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+/// What a command caused is held back for its sender until the command is answered, at most this
+/// long (semantics F-51).
+pub const HOLD_CAUSED: Duration = Duration::from_secs(2);
+
+/// How long a trigger is expected to show (semantics K-60).
+pub const TRIGGER_EXPECTED: Duration = Duration::from_secs(30);
+
+/// Links stay open this long while the charger is away (semantics F-72).
+pub const CHARGER_GRACE: Duration = Duration::from_secs(15);
+
+/// A charger that says nothing for this long is pinged (semantics F-81).
+pub const CHARGER_PING: Duration = Duration::from_secs(60);
+
+/// A charger that has answered pings before and misses one for this long is gone.
+pub const CHARGER_PONG: Duration = Duration::from_secs(60);
+
+/// A charger that never answered a ping is gone after this, or three heartbeat intervals
+/// (semantics F-81).
+pub const CHARGER_SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// A backoffice that says nothing for this long is pinged; two missed pongs end its link
+/// (semantics F-83).
+pub const BACKOFFICE_PING: Duration = Duration::from_secs(30);
+
+/// First wait before a follower is dialed again; doubles, with full jitter (semantics §1.5).
+pub const REDIAL_FIRST: Duration = Duration::from_secs(10);
+
+/// Longest such wait.
+pub const REDIAL_LAST: Duration = Duration::from_secs(300);
+
+/// A backoffice that refuses the credentials, the charger or the version is dialed no faster than
+/// this (semantics §1.10, F-66).
+pub const REDIAL_REFUSED: Duration = Duration::from_secs(15 * 60);
+
+/// Longest `Retry-After` that is honoured.
+pub const REDIAL_ASKED: Duration = Duration::from_secs(3600);
+
+/// A link that was up for this long starts its redial waits anew.
+pub const REDIAL_FORGET: Duration = Duration::from_secs(60);
+
+/// Heartbeat interval towards a follower that named none.
+pub const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(300);
+
+/// Bounds of a heartbeat interval in a BootNotification answer, in seconds (semantics B-10).
+pub const HEARTBEAT_SECONDS: std::ops::RangeInclusive<i64> = 10..=86_400;
+
+/// A lease of the diagnostics or firmware job ends after this at the latest (semantics K-52).
+pub const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+/// Boots within this window are counted to recognise a boot loop (semantics B-18).
+pub const BOOT_LOOP_WINDOW: Duration = Duration::from_secs(600);
+
+/// So many boots in the window are a loop: followers then see one a minute at most.
+pub const BOOT_LOOP_COUNT: usize = 5;
+
+/// How long the connector of a superseded transaction is watched before it is reported
+/// (semantics T-21).
+pub const SUPERSEDED_REPORT: Duration = Duration::from_secs(15 * 60);
+
+/// A leader's clock further off than this is reported (semantics B-33).
+pub const CLOCK_ALERT: Duration = Duration::from_secs(60);
+
+/// A BO that stops a transaction whose start is unanswered yet waits this long (semantics T-49).
+pub const NUMBER_AWAITED: Duration = Duration::from_secs(5);

@@ -1,0 +1,237 @@
+//! Reading and rewriting single fields of a payload, byte-exact everywhere else.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+pub use crate::frame::string;
+
+/// Some members of an object, each as its JSON token. Of members that stand twice the last counts
+/// (semantics F-6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields<'a, const N: usize> {
+    /// The tokens, in the order asked for.
+    pub tokens: [Option<&'a str>; N],
+    /// A member stands twice.
+    pub duplicated: bool,
+}
+
+/// The members of that name; none where the text is not an object.
+pub fn fields<'a, const N: usize>(object: &'a str, names: [&str; N]) -> Fields<'a, N> {
+    let mut found = Fields { tokens: [None; N], duplicated: false };
+    each_member(object, |member| {
+        let name = member.name();
+        if let Some(at) = names.iter().position(|wanted| *wanted == name) {
+            found.duplicated |= found.tokens[at].is_some();
+            found.tokens[at] = Some(member.value);
+        }
+    });
+    found
+}
+
+/// The member of that name.
+pub fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    fields(object, [name]).tokens[0]
+}
+
+/// The text of the member of that name, if it is a string.
+pub fn text<'a>(object: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    field(object, name).and_then(string)
+}
+
+/// The number in the member of that name, if it is an integer of 64 bits.
+pub fn integer(object: &str, name: &str) -> Option<i64> {
+    field(object, name)?.parse().ok()
+}
+
+/// The elements of an array, each as its JSON token; none where the text is not an array.
+pub fn elements(array: &str) -> Vec<&str> {
+    struct Elements;
+
+    impl<'de> Visitor<'de> for Elements {
+        type Value = Vec<&'de str>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = seq.next_element::<&RawValue>()? {
+                elements.push(element.get());
+            }
+            Ok(elements)
+        }
+    }
+
+    serde_json::Deserializer::from_str(array).deserialize_seq(Elements).unwrap_or_default()
+}
+
+/// `idTagInfo.status` of an answer, if it has one.
+pub fn id_tag_status(answer: &str) -> Option<Cow<'_, str>> {
+    text(field(answer, "idTagInfo")?, "status")
+}
+
+/// A copy of `whole` in which the bytes of `part`, a slice of it, are replaced.
+pub fn replaced(whole: &str, part: &str, replacement: &str) -> String {
+    let Range { start, end } = span(whole, part);
+    let mut text = String::with_capacity(whole.len() - part.len() + replacement.len());
+    text.push_str(&whole[..start]);
+    text.push_str(replacement);
+    text.push_str(&whole[end..]);
+    text
+}
+
+/// A copy of `whole` without the members of that name in `object`, a slice of it.
+pub fn without(whole: &str, object: &str, name: &str) -> String {
+    let mut text = whole.to_owned();
+    let base = span(whole, object).start;
+    // From the last to the first, so that earlier positions stay true.
+    let mut cuts: Vec<Range<usize>> = Vec::new();
+    each_member(object, |member| {
+        if member.name() == name {
+            let start = span(object, member.key).start;
+            let end = span(object, member.value).end;
+            cuts.push(with_one_comma(object, start..end));
+        }
+    });
+    for cut in cuts.into_iter().rev() {
+        text.replace_range(base + cut.start..base + cut.end, "");
+    }
+    text
+}
+
+/// A copy of `whole` without those elements of `array`, a slice of it, that `drop` names.
+pub fn without_elements(whole: &str, array: &str, mut drop: impl FnMut(&str) -> bool) -> String {
+    let kept: Vec<&str> = elements(array).into_iter().filter(|element| !drop(element)).collect();
+    replaced(whole, array, &format!("[{}]", kept.join(",")))
+}
+
+/// Where `part`, a slice of `whole`, lies in it.
+fn span(whole: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    assert!(start.checked_add(part.len()).is_some_and(|end| end <= whole.len()), "a slice of the text");
+    start..start + part.len()
+}
+
+/// Widens a member's range by the comma that goes with it.
+fn with_one_comma(object: &str, member: Range<usize>) -> Range<usize> {
+    let after = object[member.end..].trim_start();
+    if after.starts_with(',') {
+        let end = object.len() - after.len() + 1;
+        return member.start..end;
+    }
+    let before = object[..member.start].trim_end();
+    if before.ends_with(',') { before.len() - 1..member.end } else { member }
+}
+
+struct Member<'a> {
+    /// The name as its JSON token.
+    key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Member<'a> {
+    fn name(&self) -> Cow<'a, str> {
+        string(self.key).unwrap_or_default()
+    }
+}
+
+fn each_member<'a>(object: &'a str, see: impl FnMut(Member<'a>)) {
+    struct Members<F>(F);
+
+    impl<'de, F: FnMut(Member<'de>)> Visitor<'de> for Members<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                (self.0)(Member { key: key.get(), value: value.get() });
+            }
+            Ok(())
+        }
+    }
+
+    // What is not an object has no members.
+    let _ = serde_json::Deserializer::from_str(object).deserialize_map(Members(see));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str = r#"{"connectorId":1, "idTag":"A\u0042C","reservationId" : 7 ,"meterStart":0.10}"#;
+
+    #[test]
+    fn members_are_slices_of_the_text() {
+        let found = fields(START, ["idTag", "reservationId", "missing", "meterStart"]);
+        assert_eq!(found.tokens, [Some(r#""A\u0042C""#), Some("7"), None, Some("0.10")]);
+        assert!(!found.duplicated);
+        assert_eq!(text(START, "idTag").as_deref(), Some("ABC"));
+        assert_eq!(integer(START, "connectorId"), Some(1));
+        assert_eq!(integer(START, "meterStart"), None);
+        assert_eq!(fields("[1]", ["idTag"]).tokens, [None]);
+    }
+
+    #[test]
+    fn of_two_members_the_last_counts() {
+        let found = fields(r#"{"idTag":"A","idTag":"B"}"#, ["idTag"]);
+        assert_eq!(found.tokens, [Some("\"B\"")]);
+        assert!(found.duplicated);
+    }
+
+    #[test]
+    fn numbers_are_taken_as_they_stand() {
+        let cases = [
+            (r#"{"n":9223372036854775807}"#, Some(i64::MAX)),
+            (r#"{"n":9223372036854775808}"#, None),
+            (r#"{"n":-1}"#, Some(-1)),
+            (r#"{"n":"5"}"#, None),
+            (r#"{"n":null}"#, None),
+            (r#"{"n":1e3}"#, None),
+        ];
+        for (object, expected) in cases {
+            assert_eq!(integer(object, "n"), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn only_the_field_itself_is_rewritten() {
+        let token = field(START, "reservationId").unwrap();
+        assert_eq!(
+            replaced(START, token, "1500000001"),
+            r#"{"connectorId":1, "idTag":"A\u0042C","reservationId" : 1500000001 ,"meterStart":0.10}"#
+        );
+    }
+
+    #[test]
+    fn a_member_leaves_with_its_comma() {
+        let cases = [
+            (r#"{"a":1,"b":2}"#, "a", r#"{"b":2}"#),
+            (r#"{"a":1,"b":2}"#, "b", r#"{"a":1}"#),
+            (r#"{"a":1 , "b":2 , "c":3}"#, "b", r#"{"a":1 ,  "c":3}"#),
+            (r#"{ "a":1 }"#, "a", r#"{  }"#),
+            (r#"{"a":1,"b":2,"a":3}"#, "a", r#"{"b":2}"#),
+            (r#"{"b":2}"#, "a", r#"{"b":2}"#),
+        ];
+        for (object, name, expected) in cases {
+            assert_eq!(without(object, object, name), expected, "{object} without {name}");
+        }
+        let nested = r#"{"p":{"t":1,"u":2},"t":3}"#;
+        let inner = field(nested, "p").unwrap();
+        assert_eq!(without(nested, inner, "t"), r#"{"p":{"u":2},"t":3}"#);
+    }
+
+    #[test]
+    fn elements_leave_an_array() {
+        let answer = r#"{"configurationKey":[{"key":"A"},{"key":"B"}],"unknownKey":[]}"#;
+        let array = field(answer, "configurationKey").unwrap();
+        let kept = without_elements(answer, array, |e| text(e, "key").as_deref() == Some("A"));
+        assert_eq!(kept, r#"{"configurationKey":[{"key":"B"}],"unknownKey":[]}"#);
+    }
+}

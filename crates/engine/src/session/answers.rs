@@ -1,0 +1,171 @@
+//! Answers from backoffices: the leader's goes to the charger, everyone's is compared
+//! (semantics §1.7, §3.8).
+
+use std::borrow::Cow;
+
+use crate::actions::Neutral;
+use crate::frame::{self, Frame};
+use crate::session::charger::text_slice;
+use crate::session::links::Asked;
+use crate::session::outbox::Purpose;
+use crate::session::{Reply, Session};
+use crate::{BackofficeId, Decider, Direction, FrameKind, Outcome, Reason, Side, Text, actions};
+
+/// Error codes of OCPP-J 1.6 §4.2.3, with both spellings of those that are often spelled otherwise
+/// (semantics F-40).
+const ERROR_CODES: [&str; 12] = [
+    "FormationViolation",
+    "FormatViolation",
+    "GenericError",
+    "InternalError",
+    "NotImplemented",
+    "NotSupported",
+    "OccurenceConstraintViolation",
+    "OccurrenceConstraintViolation",
+    "PropertyConstraintViolation",
+    "ProtocolError",
+    "SecurityError",
+    "TypeConstraintViolation",
+];
+
+impl Session {
+    pub(super) fn backoffice_said(&mut self, id: &BackofficeId, text: &Text) {
+        let Some(at) = self.heard_from(id) else { return };
+        match frame::scan(text) {
+            Ok(Frame::Call { id: message_id, action, payload }) => {
+                let name = frame::string(action).unwrap_or_default();
+                let known = actions::known(&name);
+                self.count_in(id, FrameKind::Call, actions::label(known), text);
+                self.backoffice_called(at, text, message_id, action, known, payload);
+            }
+            Ok(Frame::Result { id: message_id, payload }) => {
+                let reply = Reply::Result(text_slice(text, payload));
+                self.backoffice_answered(at, message_id, reply, text);
+            }
+            Ok(Frame::Error { id: message_id, code, description, details }) => {
+                let reply = error_for_charger(&code, &description, details);
+                self.backoffice_answered(at, message_id, reply, text);
+            }
+            Err(malformed) => {
+                use frame::Malformed::{NoAction, NoPayload};
+                if let NoAction(message_id) | NoPayload(message_id) = malformed {
+                    let reply = Reply::error("FormationViolation", "the action or the payload is missing");
+                    self.say_to(id, FrameKind::Error, "other", reply.write(message_id));
+                }
+                self.backoffice_sent_garbage(at, malformed.label());
+            }
+        }
+    }
+
+    fn count_in(&mut self, id: &BackofficeId, kind: FrameKind, action: &'static str, text: &Text) {
+        self.count(Side::Backoffice(id.clone()), Direction::In, kind, action, text.len());
+    }
+
+    fn backoffice_answered(&mut self, at: usize, message_id: &str, reply: Reply, text: &Text) {
+        let id = self.links[at].id.clone();
+        let asked = frame::minted(message_id).and_then(|message_id| self.asked_by(at, message_id));
+        let name = asked.as_ref().map_or("other", |(asked, _)| asked.copy.name());
+        self.count_in(&id, reply.kind(), name, text);
+        let Some((asked, is_late)) = asked else {
+            // Unknown, or answered before: never matched to anything else (semantics F-50, F-52).
+            self.violation(Side::Backoffice(id), "stray_answer");
+            return;
+        };
+        if is_late {
+            self.late_answer(at, &asked, &reply);
+        } else {
+            self.answer_in_time(at, asked, reply);
+        }
+    }
+
+    fn answer_in_time(&mut self, at: usize, asked: Asked, reply: Reply) {
+        let id = self.links[at].id.clone();
+        self.learn_from_answer(at, &asked, &reply);
+        if asked.copy.purpose == Purpose::Synthetic {
+            return;
+        }
+        self.compare_answer(&id, &asked, reply.outcome(), false);
+        let waits = self.charger.current.as_ref().is_some_and(|call| call.trace == asked.copy.trace);
+        if asked.copy.purpose == Purpose::ChargerWaits && waits && asked.led {
+            let call = self.charger.current.take().expect("a call is in progress");
+            let reply = self.reply_for_charger(&call, reply);
+            self.answer_charger(call, reply, Decider::Leader(id));
+        }
+    }
+
+    /// An answer after its time: it may still tell a transaction number, never more
+    /// (semantics F-53, F-54).
+    fn late_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
+        let id = self.links[at].id.clone();
+        self.violation(Side::Backoffice(id.clone()), "late_answer");
+        self.learn_from_answer(at, asked, reply);
+        if asked.copy.purpose != Purpose::Synthetic {
+            self.compare_answer(&id, asked, reply.outcome(), true);
+        }
+    }
+
+    fn learn_from_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
+        let id = self.links[at].id.clone();
+        match asked.copy.name() {
+            "StartTransaction" => self.start_answered(&id, asked, reply),
+            "BootNotification" => self.boot_answered(at, asked, reply),
+            "Heartbeat" => self.check_clock(&id, reply),
+            _ => {}
+        }
+    }
+
+    /// The time of a backoffice is over, or its link is.
+    pub(super) fn backoffice_did_not_answer(&mut self, at: usize, asked: &Asked, outcome: Outcome) {
+        let id = self.links[at].id.clone();
+        if asked.copy.name() == "StartTransaction" {
+            self.start_unanswered(&id, asked);
+        }
+        if asked.copy.purpose != Purpose::Synthetic {
+            self.compare_answer(&id, asked, outcome, false);
+        }
+    }
+
+    /// The leader has not answered, and the charger waits no longer (semantics E16, E17).
+    pub(super) fn leader_did_not_answer(&mut self) {
+        let Some(call) = self.charger.current.take() else { return };
+        if let Some(at) = self.at(&self.leader) {
+            self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
+        }
+        let neutral = call.action.and_then(|a| a.from_charger.as_ref()).map_or(Neutral::None, |a| a.neutral);
+        let reply = match neutral {
+            Neutral::Empty => Reply::result("{}"),
+            Neutral::Clock => Reply::result(format!(r#"{{"currentTime":"{}"}}"#, self.now.to_ocpp())),
+            Neutral::None => Reply::error("GenericError", "the backoffice did not answer in time"),
+            Neutral::Close => {
+                // An error would cost the charger one of its attempts; a closed socket costs none.
+                let name = call.name();
+                self.charger.current = Some(call);
+                self.alert("leader_timeout", format!("{} did not answer a {name} in time", self.leader));
+                return self.hang_up_charger(Reason::LeaderLost);
+            }
+        };
+        self.alert("leader_timeout", format!("{} did not answer a {} in time", self.leader, call.name()));
+        self.answer_charger(call, reply, Decider::Proxy("E16"));
+    }
+
+    /// The leader's answer, with the charger's own numbers in it.
+    fn reply_for_charger(&mut self, call: &crate::session::charger::ChargerCall, reply: Reply) -> Reply {
+        match (call.name(), reply) {
+            ("StartTransaction", reply) => self.start_reply(call, reply),
+            ("StopTransaction", reply) => self.stop_reply(call, reply),
+            ("BootNotification", Reply::Result(payload)) => self.boot_reply(call, payload),
+            (_, reply) => reply,
+        }
+    }
+}
+
+/// A CALLERROR passes as it is, unless its code does not exist in 1.6 (semantics F-41).
+pub(super) fn error_for_charger(code: &str, description: &str, details: &str) -> Reply {
+    let (code, details): (&str, Cow<'_, str>) = if ERROR_CODES.contains(&code) {
+        (code, details.into())
+    } else {
+        let original = serde_json::json!({ "errorCode": code });
+        ("GenericError", original.to_string().into())
+    };
+    Reply::Error { code: code.into(), description: description.into(), details: Text::from(&*details) }
+}

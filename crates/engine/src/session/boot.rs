@@ -1,0 +1,273 @@
+//! Boot: what the charger said of itself, who accepted it, and when commands may begin
+//! (semantics §4.1, §4.4, B-10 to B-18).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::charger::ChargerCall;
+use crate::session::links::Asked;
+use crate::session::outbox::Purpose;
+use crate::session::{Reply, Session};
+use crate::{BackofficeId, Effect, Fact, Record, Text, Tick, limits, payload};
+
+/// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Verdict {
+    Accepted,
+    Pending,
+    Rejected,
+}
+
+impl Verdict {
+    fn read(answer: &str) -> Option<Self> {
+        match &*payload::text(answer, "status")? {
+            "Accepted" => Some(Verdict::Accepted),
+            "Pending" => Some(Verdict::Pending),
+            "Rejected" => Some(Verdict::Rejected),
+            _ => None,
+        }
+    }
+}
+
+/// What survives: reconnecting does not imply BootNotification (semantics B-3).
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Remembered {
+    /// The charger's last BootNotification, as it sent it.
+    request: Option<String>,
+    /// What each backoffice answered to it.
+    verdicts: BTreeMap<BackofficeId, Verdict>,
+    /// The leader's interval, in seconds.
+    interval_s: Option<i64>,
+}
+
+/// The boot state of this session.
+#[derive(Debug, Default)]
+pub(super) struct Boot {
+    remembered: Remembered,
+    /// The leader's verdict as the charger was told it on this connection, and when.
+    told: Option<(Verdict, Tick)>,
+    recent: VecDeque<Tick>,
+}
+
+/// Whether commands may go to the charger (semantics B-17, E14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// They may.
+    Open,
+    /// Not before then.
+    Until(Tick),
+    /// Not until something happens.
+    Closed,
+}
+
+impl Boot {
+    pub(super) const FACT: &'static str = "boot";
+
+    pub(super) fn remember(&mut self, body: &str) {
+        self.remembered = serde_json::from_str(body).unwrap_or_default();
+    }
+
+    pub(super) fn charger_arrived(&mut self) {
+        self.told = None;
+    }
+
+    pub(super) fn verdict_of(&self, id: &BackofficeId) -> Option<Verdict> {
+        self.remembered.verdicts.get(id).copied()
+    }
+
+    pub(super) fn request(&self) -> Option<&str> {
+        self.remembered.request.as_deref()
+    }
+
+    /// The interval the leader gave the charger.
+    pub(super) fn heartbeat_interval(&self) -> Duration {
+        self.remembered
+            .interval_s
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map_or(limits::HEARTBEAT_DEFAULT, Duration::from_secs)
+    }
+
+    /// The charger boots again and again though it is accepted (semantics B-18).
+    pub(super) fn is_looping(&self) -> bool {
+        let recent: Vec<&Tick> = self.recent.iter().collect();
+        match recent.as_slice() {
+            [.., before, last] if recent.len() >= limits::BOOT_LOOP_COUNT => {
+                last.since(**before) < Duration::from_secs(60)
+            }
+            _ => false,
+        }
+    }
+
+    fn fact(&self) -> Record {
+        let body = serde_json::to_string(&self.remembered).expect("plain data is always JSON");
+        Record::Fact(Fact { key: Self::FACT.to_owned(), body: Some(body) })
+    }
+}
+
+impl Session {
+    pub(super) fn boot_received(&mut self, call: &mut ChargerCall) {
+        let now = self.now.tick;
+        let recent = &mut self.boot.recent;
+        recent.retain(|when| now.since(*when) < limits::BOOT_LOOP_WINDOW);
+        if recent.len() == limits::BOOT_LOOP_COUNT * 2 {
+            recent.pop_front();
+        }
+        recent.push_back(now);
+        if recent.len() == limits::BOOT_LOOP_COUNT {
+            call.flags.push("boot_loop");
+            self.alert("boot_loop", "the charger sends BootNotification again and again");
+        }
+        // A real boot asks everyone anew.
+        self.boot.remembered.request = Some(call.payload.to_string());
+        self.boot.remembered.verdicts.clear();
+        self.boot.told = None;
+        self.configuration.forget();
+        for link in &mut self.links {
+            link.boot = None;
+        }
+    }
+
+    /// What a backoffice says to a boot holds for that backoffice.
+    pub(super) fn boot_answered(&mut self, at: usize, asked: &Asked, reply: &Reply) {
+        let Reply::Result(answer) = reply else { return };
+        let Some(verdict) = Verdict::read(answer) else { return };
+        let interval = payload::integer(answer, "interval").filter(|seconds| *seconds > 0);
+        let heartbeat = interval.map_or(limits::HEARTBEAT_DEFAULT, |seconds| {
+            let (low, high) = limits::HEARTBEAT_SECONDS.into_inner();
+            Duration::from_secs(seconds.clamp(low, high).unsigned_abs())
+        });
+        self.links[at].boot = Some(verdict);
+        if verdict == Verdict::Accepted {
+            self.set_heartbeat(at, heartbeat);
+        }
+        let id = self.links[at].id.clone();
+        if asked.led {
+            self.boot.remembered.interval_s = interval;
+            self.check_clock(&id, reply);
+        }
+        self.boot.remembered.verdicts.insert(id.clone(), verdict);
+        if verdict != Verdict::Accepted && !asked.led {
+            self.alert("not_accepted", format!("{id} answered the charger's boot with {verdict:?}"));
+        }
+        self.effects.push_back(Effect::Keep(self.boot.fact()));
+    }
+
+    pub(super) fn set_heartbeat(&mut self, at: usize, interval: Duration) {
+        let link = &mut self.links[at];
+        link.heartbeat = interval;
+        link.heartbeat_from(self.now.tick);
+    }
+
+    /// The leader's answer, its interval kept within bounds (semantics B-10).
+    pub(super) fn boot_reply(&mut self, _call: &ChargerCall, answer: Text) -> Reply {
+        if let Some(verdict) = Verdict::read(&answer) {
+            self.boot.told = Some((verdict, self.now.tick));
+        }
+        let token = payload::field(&answer, "interval");
+        match token.and_then(|t| t.parse::<i64>().ok()) {
+            Some(seconds) if seconds != 0 && !limits::HEARTBEAT_SECONDS.contains(&seconds) => {
+                let (low, high) = limits::HEARTBEAT_SECONDS.into_inner();
+                let bounded = seconds.clamp(low, high).to_string();
+                Reply::result(payload::replaced(&answer, token.unwrap_or_default(), &bounded))
+            }
+            _ => Reply::Result(answer),
+        }
+    }
+
+    /// Tells a backoffice whose link has just opened what a charger would have told it.
+    pub(super) fn introduce(&mut self, at: usize) {
+        let id = self.links[at].id.clone();
+        self.links[at].boot = self.links[at].boot.or_else(|| self.boot.verdict_of(&id));
+        let is_new_to_it = self.links[at].boot.is_none();
+        let hears_of_it = self.links[at].outbox.holds(|copy| copy.name() == "BootNotification");
+        if !self.leads(&id)
+            && is_new_to_it
+            && !hears_of_it
+            && let Some(request) = self.boot.request()
+        {
+            let request = Text::from(request);
+            self.synthesise(at, "BootNotification", request);
+        }
+        self.tell_running_transactions(at);
+    }
+
+    /// Whether this backoffice's commands may go to the charger now.
+    pub(super) fn gate(&self, leads: bool, starts_or_stops: bool) -> Gate {
+        match self.boot.told {
+            Some((Verdict::Accepted, when)) => Gate::Until(when + limits::AFTER_BOOT),
+            // While Pending the charger answers, but starts and stops nothing (OCPP 1.6 §4.2).
+            Some((Verdict::Pending, when)) if leads && !starts_or_stops => {
+                Gate::Until(when + limits::AFTER_BOOT)
+            }
+            Some((Verdict::Pending | Verdict::Rejected, _)) => Gate::Closed,
+            None if self.is_booting() => Gate::Closed,
+            // Accepted on an earlier connection: it may still boot at once, or never.
+            None if self.boot.verdict_of(&self.leader) == Some(Verdict::Accepted) => {
+                if self.charger.has_called {
+                    Gate::Open
+                } else {
+                    Gate::Until(self.charger.arrived() + limits::BOOT_EXPECTED)
+                }
+            }
+            None => Gate::Until(self.charger.arrived() + limits::BOOT_HOLD),
+        }
+    }
+
+    fn is_booting(&self) -> bool {
+        self.charger.current.as_ref().is_some_and(|call| call.name() == "BootNotification")
+    }
+
+    /// Whether a follower's own boot verdict forbids its commands (semantics B-12).
+    pub(super) fn is_refused_by(&self, id: &BackofficeId) -> bool {
+        !self.leads(id)
+            && self
+                .at(id)
+                .is_some_and(|at| matches!(self.links[at].boot, Some(Verdict::Pending | Verdict::Rejected)))
+    }
+
+    /// The charger's clock follows the leader's (semantics B-33).
+    pub(super) fn check_clock(&mut self, id: &BackofficeId, reply: &Reply) {
+        let Reply::Result(answer) = reply else { return };
+        if !self.leads(id) {
+            return;
+        }
+        let Some(time) = payload::text(answer, "currentTime") else { return };
+        let Some(time) = super::instant(&time) else {
+            return self.alert("bad_current_time", format!("{id} sent a currentTime that is no timestamp"));
+        };
+        let apart = (time.as_millisecond() - self.now.unix_ms).unsigned_abs();
+        if apart > limits::CLOCK_ALERT.as_millis() as u64 {
+            self.alert("clock_skew", format!("the clock of {id} differs by {} s", apart / 1000));
+        }
+    }
+
+    /// A follower that has just joined is told of the transactions that run (semantics T-70, T-87).
+    fn tell_running_transactions(&mut self, at: usize) {
+        let id = self.links[at].id.clone();
+        let unknown: Vec<_> = self
+            .transactions
+            .running()
+            .filter(|row| !row.superseded && !row.peers.contains_key(&id))
+            .map(|row| (row.trace, Text::from(row.raw_start.as_str())))
+            .collect();
+        for (trace, request) in unknown {
+            if let Some(row) = self.transactions.get_mut(trace) {
+                row.peers.insert(id.clone(), crate::PeerTransaction::default());
+            }
+            let copy = super::outbox::Copy {
+                trace,
+                action: crate::actions::known("StartTransaction"),
+                action_token: Text::from_static("\"StartTransaction\""),
+                payload: request,
+                transaction: Some(trace),
+                queued: self.now.tick,
+                held_until: None,
+                purpose: Purpose::Synthetic,
+            };
+            self.tell(at, copy);
+        }
+    }
+}

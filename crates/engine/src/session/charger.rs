@@ -1,0 +1,396 @@
+//! The charger's socket: coming, going, signs of life, and the calls that wait their turn.
+
+use std::collections::VecDeque;
+
+use crate::actions::{self, Action};
+use crate::frame::{self, Frame, Malformed};
+use crate::session::{Earliest, Reply, Session};
+use crate::{
+    Decider, Direction, Effect, FrameKind, Moment, Note, Outcome, Reason, Side, Text, Tick, TraceId, limits,
+};
+
+/// What is known of the charger's socket.
+#[derive(Debug, Default)]
+pub(super) struct ChargerSide {
+    pub(super) is_here: bool,
+    arrived: Tick,
+    left: Option<Tick>,
+    pub(super) last_heard: Tick,
+    pinged: Option<Tick>,
+    /// Whether it has ever answered a ping: only then a missing pong means something.
+    answers_pings: bool,
+    /// It called for something other than BootNotification on this connection.
+    pub(super) has_called: bool,
+    /// The call that is worked on.
+    pub(super) current: Option<ChargerCall>,
+    waiting: VecDeque<ChargerCall>,
+    waiting_bytes: usize,
+    answered: VecDeque<Answered>,
+    garbage: Option<(Text, u32)>,
+}
+
+/// One call of the charger.
+#[derive(Debug, Clone)]
+pub(super) struct ChargerCall {
+    pub(super) trace: TraceId,
+    /// The id as the charger wrote it.
+    pub(super) id: Text,
+    pub(super) action: Option<&'static Action>,
+    pub(super) action_token: Text,
+    pub(super) payload: Text,
+    pub(super) received: Moment,
+    pub(super) answer_by: Tick,
+    /// The transaction it belongs to.
+    pub(super) transaction: Option<TraceId>,
+    pub(super) flags: Vec<&'static str>,
+}
+
+impl ChargerCall {
+    pub(super) fn name(&self) -> &'static str {
+        actions::label(self.action)
+    }
+
+    fn bytes(&self) -> usize {
+        self.id.len() + self.action_token.len() + self.payload.len()
+    }
+}
+
+/// An answer that the charger may ask for again with the same message id.
+#[derive(Debug)]
+struct Answered {
+    id: Text,
+    action: &'static str,
+    payload: Text,
+    at: Tick,
+    reply: Reply,
+}
+
+impl ChargerSide {
+    pub(super) fn may_read(&self) -> bool {
+        self.waiting.len() < limits::WAITING_CALLS && self.waiting_bytes < limits::WAITING_BYTES
+    }
+
+    /// When it connected.
+    pub(super) fn arrived(&self) -> Tick {
+        self.arrived
+    }
+
+    /// When it was last verifiably alive.
+    pub(super) fn last_alive(&self) -> Tick {
+        self.last_heard
+    }
+}
+
+impl Session {
+    pub(super) fn charger_arrived(&mut self) {
+        self.abandon_calls();
+        self.charger = ChargerSide {
+            is_here: true,
+            arrived: self.now.tick,
+            last_heard: self.now.tick,
+            answers_pings: self.charger.answers_pings,
+            ..ChargerSide::default()
+        };
+        self.boot.charger_arrived();
+        self.queue.charger_arrived();
+        self.note(Note::ChargerArrived);
+        self.dial_new();
+    }
+
+    pub(super) fn charger_left(&mut self, reason: &'static str) {
+        if !self.charger.is_here {
+            return;
+        }
+        self.abandon_calls();
+        self.charger.is_here = false;
+        self.charger.left = Some(self.now.tick);
+        self.note(Note::ChargerLeft { reason });
+        self.fail_all_commands("charger disconnected");
+        if self.is_draining {
+            self.end(Reason::Shutdown);
+        }
+    }
+
+    /// Calls that will never be answered, because their socket is gone, are logged as such.
+    fn abandon_calls(&mut self) {
+        let abandoned: Vec<ChargerCall> =
+            self.charger.current.take().into_iter().chain(self.charger.waiting.drain(..)).collect();
+        self.charger.waiting_bytes = 0;
+        for call in abandoned {
+            self.note_call(&call, Outcome::Unanswered("disconnected"), Decider::Nobody);
+        }
+    }
+
+    pub(super) fn charger_said(&mut self, text: &Text) {
+        if !self.charger.is_here {
+            return;
+        }
+        self.charger.last_heard = self.now.tick;
+        self.charger.pinged = None;
+        match frame::scan(text) {
+            Ok(Frame::Call { id, action, payload }) => {
+                let name = frame::string(action).unwrap_or_default();
+                let known = actions::known(&name);
+                self.count(Side::Charger, Direction::In, FrameKind::Call, actions::label(known), text.len());
+                self.charger_called(text, id, action, known, payload);
+            }
+            Ok(Frame::Result { id, payload }) => {
+                let reply = Reply::Result(text_slice(text, payload));
+                self.charger_answered(id, reply, text.len());
+            }
+            Ok(Frame::Error { id, code, description, details }) => {
+                let reply = Reply::Error {
+                    code: Text::from(&*code),
+                    description: Text::from(&*description),
+                    details: text_slice(text, details),
+                };
+                self.charger_answered(id, reply, text.len());
+            }
+            Err(malformed) => self.charger_sent_garbage(text, malformed),
+        }
+    }
+
+    fn charger_called(
+        &mut self,
+        text: &Text,
+        id: &str,
+        action_token: &str,
+        action: Option<&'static Action>,
+        payload: &str,
+    ) {
+        // The same id while the first is still worked on (semantics F-15).
+        let first = self.charger.current.iter().chain(&self.charger.waiting).find(|call| *call.id == *id);
+        if let Some(first) = first {
+            if first.action_token == action_token && first.payload == payload {
+                self.violation(Side::Charger, "repeated_call");
+            } else {
+                self.violation(Side::Charger, "reused_message_id");
+                let reply = Reply::error("ProtocolError", "message id is in use by a call in progress");
+                self.say_to_charger(FrameKind::Error, actions::label(action), reply.write(id));
+            }
+            return;
+        }
+        let mut flags = Vec::new();
+        if id.len() > 38 {
+            flags.push("long_message_id");
+        }
+        let within =
+            action.and_then(|a| a.from_charger.as_ref()).map_or(limits::ANSWER_OTHER, |a| a.answer_within);
+        let call = ChargerCall {
+            trace: self.mint_trace(),
+            id: text_slice(text, id),
+            action,
+            action_token: text_slice(text, action_token),
+            payload: text_slice(text, payload),
+            received: self.now,
+            answer_by: self.now.tick + within,
+            transaction: None,
+            flags,
+        };
+        self.charger.waiting_bytes += call.bytes();
+        self.charger.waiting.push_back(call);
+    }
+
+    /// What is no frame is answered where the rules can (semantics E1–E4, Q-24).
+    fn charger_sent_garbage(&mut self, text: &Text, malformed: Malformed<'_>) {
+        self.violation(Side::Charger, malformed.label());
+        let (id, description) = match malformed {
+            Malformed::NoAction(id) => (id, "the action is missing or not a string"),
+            Malformed::NoPayload(id) => (id, "the payload is missing or not an object"),
+            Malformed::NotAFrame | Malformed::TooDeep => {
+                let times = match &mut self.charger.garbage {
+                    Some((last, times)) if last == text => {
+                        *times += 1;
+                        *times
+                    }
+                    other => {
+                        *other = Some((text.clone(), 1));
+                        1
+                    }
+                };
+                // A message that is never answered blocks the charger's queue for ever.
+                match frame::glimpse_call_id(text) {
+                    Some(id) if times >= 3 => (id, "the message is not JSON"),
+                    _ => return,
+                }
+            }
+            Malformed::UnknownType | Malformed::NoId => return,
+        };
+        let frame = Reply::error("FormationViolation", description).write(id);
+        self.say_to_charger(FrameKind::Error, "other", frame);
+    }
+
+    /// Begins the next waiting call, if none is in progress (semantics F-22).
+    pub(super) fn next_call(&mut self) -> bool {
+        if self.charger.current.is_some() || !self.charger.is_here || self.is_draining {
+            return false;
+        }
+        let Some(call) = self.charger.waiting.pop_front() else { return false };
+        self.charger.waiting_bytes -= call.bytes();
+        let repeated = self.charger.answered.iter().find(|a| {
+            a.id == call.id
+                && a.action == call.name()
+                && a.payload == call.payload
+                && self.now.tick.since(a.at) < limits::REMEMBERED_ANSWER_AGE
+        });
+        if let Some(reply) = repeated.map(|a| a.reply.clone()) {
+            self.answer_charger(call, reply, Decider::Proxy("F-16"));
+        } else {
+            self.begin_call(call);
+        }
+        true
+    }
+
+    /// Answers a call and logs it. It must not be in progress any more.
+    pub(super) fn answer_charger(&mut self, call: ChargerCall, reply: Reply, decider: Decider) {
+        if self.charger.is_here {
+            self.say_to_charger(reply.kind(), call.name(), reply.write(&call.id));
+        }
+        self.note_call(&call, reply.outcome(), decider);
+        // What repeats an answered transaction message was not heard the first time. Other calls
+        // mean what they say each time, whatever their id.
+        if matches!(call.name(), "StartTransaction" | "StopTransaction" | "MeterValues") {
+            if self.charger.answered.len() == limits::REMEMBERED_ANSWERS {
+                self.charger.answered.pop_front();
+            }
+            let action = call.name();
+            let (id, payload) = (call.id, call.payload);
+            self.charger.answered.push_back(Answered { id, action, payload, at: self.now.tick, reply });
+        }
+    }
+
+    fn note_call(&mut self, call: &ChargerCall, outcome: Outcome, decider: Decider) {
+        let note = crate::CallNote {
+            trace: call.trace,
+            from: Side::Charger,
+            action: frame::string(&call.action_token).unwrap_or_default().into_owned().into(),
+            received_unix_ms: call.received.unix_ms,
+            payload: call.payload.clone(),
+            outcome,
+            decider,
+            latency_us: u64::try_from(self.now.tick.since(call.received.tick).as_micros())
+                .unwrap_or(u64::MAX),
+            leader: self.leader.clone(),
+            flags: call.flags.clone(),
+        };
+        self.note(Note::Call(Box::new(note)));
+    }
+
+    pub(super) fn ponged(&mut self, side: &Side) {
+        match side {
+            Side::Charger => {
+                self.charger.last_heard = self.now.tick;
+                self.charger.answers_pings |= self.charger.pinged.take().is_some();
+            }
+            Side::Backoffice(id) => self.link_ponged(id),
+        }
+    }
+
+    /// Closes the charger's socket; the session goes on for the grace.
+    pub(super) fn hang_up_charger(&mut self, reason: Reason) {
+        if self.charger.is_here {
+            self.effects.push_back(Effect::HangUp(Side::Charger, reason));
+            self.note(Note::HungUp(Side::Charger, reason));
+            self.charger_left(reason.label());
+        }
+    }
+
+    /// Ends the session for good.
+    pub(super) fn end(&mut self, reason: Reason) {
+        if self.is_over {
+            return;
+        }
+        if self.charger.is_here {
+            self.effects.push_back(Effect::HangUp(Side::Charger, reason));
+            self.note(Note::HungUp(Side::Charger, reason));
+            self.abandon_calls();
+            self.charger.is_here = false;
+            self.note(Note::ChargerLeft { reason: reason.label() });
+            self.fail_all_commands("charger disconnected");
+        }
+        let to_backoffices = match reason {
+            Reason::Shutdown | Reason::StoreFailed => reason,
+            _ => Reason::ChargerLeft,
+        };
+        self.hang_up_all(to_backoffices);
+        self.is_over = true;
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.is_draining = true;
+        if !self.charger.is_here {
+            self.end(Reason::Shutdown);
+        }
+        self.end_drain_when_quiet();
+    }
+
+    /// A draining session ends once nothing is in flight.
+    pub(super) fn end_drain_when_quiet(&mut self) {
+        if self.is_draining && self.charger.current.is_none() && self.queue.is_quiet() {
+            self.end(Reason::Shutdown);
+        }
+    }
+
+    pub(super) fn pass_time_charger(&mut self) {
+        if let Some(left) = self.charger.left
+            && !self.charger.is_here
+        {
+            if self.now.tick >= left + limits::CHARGER_GRACE {
+                self.end(Reason::ChargerLeft);
+            }
+            return;
+        }
+        if !self.charger.is_here {
+            return;
+        }
+        if self.charger.current.as_ref().is_some_and(|call| call.answer_by <= self.now.tick) {
+            self.leader_did_not_answer();
+        }
+        if !self.charger.is_here {
+            return;
+        }
+        let (silent_at, ping_at) = self.silence();
+        if self.now.tick >= silent_at {
+            self.hang_up_charger(Reason::Silent);
+        } else if self.now.tick >= ping_at {
+            self.charger.pinged = Some(self.now.tick);
+            self.effects.push_back(Effect::Ping(Side::Charger));
+        }
+    }
+
+    /// When the charger counts as gone, and when it is pinged next (semantics F-81).
+    fn silence(&self) -> (Tick, Tick) {
+        let patience = limits::CHARGER_SILENCE.max(self.boot.heartbeat_interval() * 3);
+        let never = self.charger.last_heard + patience;
+        match self.charger.pinged {
+            Some(pinged) if self.charger.answers_pings => (pinged + limits::CHARGER_PONG, Tick(u64::MAX)),
+            Some(pinged) => (never, pinged + limits::CHARGER_PING),
+            None => (never, self.charger.last_heard + limits::CHARGER_PING),
+        }
+    }
+
+    pub(super) fn charger_deadlines(&self, earliest: &mut Earliest) {
+        if let Some(left) = self.charger.left
+            && !self.charger.is_here
+        {
+            earliest.at(left + limits::CHARGER_GRACE);
+        }
+        if self.charger.is_here {
+            let (silent_at, ping_at) = self.silence();
+            earliest.at(silent_at);
+            earliest.at(ping_at);
+            if let Some(call) = &self.charger.current {
+                earliest.at(call.answer_by);
+            }
+        }
+    }
+}
+
+/// A slice of the message, sharing its bytes; or a constant that stands for an absent payload.
+pub(super) fn text_slice(text: &Text, part: &str) -> Text {
+    if text.as_bytes().as_ptr_range().contains(&part.as_ptr()) {
+        text.slice_ref(part)
+    } else {
+        Text::from(part)
+    }
+}

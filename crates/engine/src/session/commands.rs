@@ -1,0 +1,443 @@
+//! Calls from backoffices: admitted or refused, their numbers translated into the charger's
+//! (semantics §1.4, §2.6, §3.3).
+
+use std::collections::VecDeque;
+
+use crate::actions::{self, Action};
+use crate::session::charger::text_slice;
+use crate::session::command_queue::{Command, Consequence, Requester};
+use crate::session::jobs::Job;
+use crate::session::owned::{Family, Owned, ProfileKey};
+use crate::session::permissions::Refused;
+use crate::session::transactions::Meant;
+use crate::session::{Reply, Session, instant};
+use crate::{BackofficeId, Decider, Side, Text, TraceId, payload};
+
+/// What becomes of a command that may be sent.
+enum Admission {
+    /// Answered here; the rule says why.
+    Local(Reply, &'static str),
+    /// Sent to the charger, possibly in several steps.
+    Send(Sending),
+}
+
+/// What the charger is sent.
+#[derive(Debug, Default)]
+struct Sending {
+    steps: VecDeque<Text>,
+    /// Its number for this transaction is filled in when it is sent.
+    transaction: Option<TraceId>,
+    consequences: Vec<Consequence>,
+}
+
+impl Sending {
+    fn one(payload: Text, consequence: Option<Consequence>) -> Admission {
+        Admission::Send(Sending {
+            steps: [payload].into(),
+            transaction: None,
+            consequences: consequence.into_iter().collect(),
+        })
+    }
+}
+
+fn local(payload: &'static str, rule: &'static str) -> Admission {
+    Admission::Local(Reply::result(payload), rule)
+}
+
+const ACCEPTED: &str = r#"{"status":"Accepted"}"#;
+const REJECTED: &str = r#"{"status":"Rejected"}"#;
+
+impl Session {
+    pub(super) fn backoffice_called(
+        &mut self,
+        at: usize,
+        text: &Text,
+        message_id: &str,
+        action_token: &str,
+        action: Option<&'static Action>,
+        payload: &str,
+    ) {
+        let id = self.links[at].id.clone();
+        let mut command = Command {
+            trace: self.mint_trace(),
+            requesters: vec![Requester {
+                id: id.clone(),
+                epoch: self.links[at].epoch,
+                message_id: text_slice(text, message_id),
+            }],
+            action,
+            action_token: text_slice(text, action_token),
+            payload: text_slice(text, payload),
+            received: self.now,
+            steps: VecDeque::new(),
+            transaction: None,
+            consequences: Vec::new(),
+            any_accepted: false,
+            is_replied: false,
+        };
+        // The same id while the first is still worked on (semantics F-15).
+        if let Some(is_same) = self.queue.in_progress(&id, message_id, action_token, payload) {
+            if is_same {
+                self.violation(Side::Backoffice(id), "repeated_call");
+            } else {
+                self.violation(Side::Backoffice(id), "reused_message_id");
+                let reply = Reply::error("ProtocolError", "message id is in use by a call in progress");
+                self.reply_to(&mut command, reply, Decider::Proxy("F-15"));
+            }
+            return;
+        }
+        match self.admit(&id, action, &command.payload) {
+            Ok(Admission::Send(sending)) => {
+                command.steps = sending.steps;
+                command.transaction = sending.transaction;
+                command.consequences = sending.consequences;
+                self.queue_command(command);
+            }
+            Ok(Admission::Local(reply, rule)) => {
+                self.reply_to(&mut command, reply, Decider::Proxy(rule));
+                self.serve_trigger(&id, &command);
+            }
+            Err(Refused { reply, rule }) => self.reply_to(&mut command, reply, Decider::Proxy(rule)),
+        }
+    }
+
+    fn admit(
+        &mut self,
+        id: &BackofficeId,
+        action: Option<&'static Action>,
+        request: &Text,
+    ) -> Result<Admission, Refused> {
+        let fail = |code, why: &str, rule| Err(Refused { reply: Reply::error(code, why), rule });
+        let Some(action) = action else {
+            return fail("NotImplemented", "this action is not part of OCPP 1.6", "E6");
+        };
+        let Some(rules) = &action.from_backoffice else {
+            return fail("NotSupported", "this message is sent by chargers only", "E7");
+        };
+        self.permit(id, action, rules, request)?;
+        if !self.charger.is_here {
+            return fail("GenericError", "charger offline", "E12");
+        }
+        if self.is_draining {
+            return fail("GenericError", "proxy is stopping", "shutdown");
+        }
+        if self.queue.is_dead() {
+            return fail("GenericError", "charger does not answer commands", "F-36");
+        }
+        Ok(self.translate(id, action, request))
+    }
+
+    /// Puts the charger's numbers in the place of the backoffice's.
+    fn translate(&mut self, id: &BackofficeId, action: &'static Action, request: &Text) -> Admission {
+        let leads = self.leads(id);
+        match action.name {
+            "RemoteStartTransaction" => self.remote_start(id, request),
+            "RemoteStopTransaction" => self.of_transaction(id, request, request, Vec::new()),
+            "ReserveNow" => self.reserve(id, request),
+            "CancelReservation" => self.cancel_reservation(id, request),
+            "SetChargingProfile" => self.set_profile(id, request),
+            "ClearChargingProfile" => self.clear_profiles(id, request),
+            "GetLog" | "SignedUpdateFirmware" => self.order_with_request_id(id, action, request),
+            "GetDiagnostics" | "UpdateFirmware" => self.order(id, action, request.clone(), None),
+            "TriggerMessage" | "ExtendedTriggerMessage" => self.trigger(leads, request),
+            "ChangeConfiguration" => self.change_configuration(id, request),
+            "GetConfiguration" => {
+                if !leads && let Some(answer) = self.configuration.answer(request, self.now.tick) {
+                    return Admission::Local(Reply::Result(answer), "F-35");
+                }
+                Sending::one(request.clone(), Some(Consequence::ConfigurationRead))
+            }
+            _ => Sending::one(request.clone(), None),
+        }
+    }
+
+    fn remote_start(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let Some(profile) = payload::field(request, "chargingProfile") else {
+            return Sending::one(request.clone(), None);
+        };
+        let Some(number) = payload::integer(profile, "chargingProfileId") else {
+            return Sending::one(request.clone(), None);
+        };
+        // A transaction that does not run yet has no number (OCPP 1.6 §5.11).
+        let clean = Text::from(payload::without(request, profile, "transactionId"));
+        let profile = payload::field(&clean, "chargingProfile").unwrap_or("{}");
+        let connector = payload::integer(&clean, "connectorId").unwrap_or(0);
+        let owned = self.profile(id, number, profile, connector, None);
+        let sent = with_number(&clean, profile, "chargingProfileId", owned.on_charger);
+        Sending::one(sent, Some(Consequence::Owns(owned)))
+    }
+
+    /// A command about a transaction, named by the backoffice's own number (semantics §2.6).
+    fn of_transaction(
+        &self,
+        id: &BackofficeId,
+        request: &Text,
+        holder: &str,
+        consequences: Vec<Consequence>,
+    ) -> Admission {
+        let meant =
+            payload::integer(holder, "transactionId").map(|number| self.transactions.meant_by(id, number));
+        match meant {
+            Some(Meant::Row(trace)) => Admission::Send(Sending {
+                steps: [request.clone()].into(),
+                transaction: Some(trace),
+                consequences,
+            }),
+            _ => local(REJECTED, "T-47"),
+        }
+    }
+
+    fn reserve(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let Some(number) = payload::integer(request, "reservationId") else {
+            return Sending::one(request.clone(), None);
+        };
+        let on_charger = self.owned.choose(Family::Reservation, id, number, self.leads(id));
+        // A reservation ends silently when it expires; an hour more for a transaction that used it.
+        let expires = payload::text(request, "expiryDate").and_then(|date| instant(&date));
+        let until_unix_ms = Some(
+            expires.map_or(self.now.unix_ms + 24 * 3_600_000, jiff::Timestamp::as_millisecond) + 3_600_000,
+        );
+        let owned = Owned {
+            family: Family::Reservation,
+            on_charger,
+            owner: id.clone(),
+            at_owner: number,
+            profile: None,
+            transaction: None,
+            until_unix_ms,
+        };
+        let sent = with_number(request, request, "reservationId", on_charger);
+        Sending::one(sent, Some(Consequence::Owns(owned)))
+    }
+
+    fn cancel_reservation(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let number = payload::integer(request, "reservationId");
+        let on_charger = number.and_then(|number| self.owned.on_charger(Family::Reservation, id, number));
+        match on_charger {
+            Some(on_charger) => {
+                let sent = with_number(request, request, "reservationId", on_charger);
+                Sending::one(sent, Some(Consequence::Releases(Family::Reservation, on_charger)))
+            }
+            // It may be from before the proxy was there, and then it is the leader's.
+            None if self.leads(id)
+                && number.is_none_or(|n| self.owned.owner(Family::Reservation, n).is_none()) =>
+            {
+                Sending::one(request.clone(), None)
+            }
+            None => local(REJECTED, "M-3"),
+        }
+    }
+
+    fn profile(
+        &self,
+        id: &BackofficeId,
+        number: i64,
+        profile: &str,
+        connector_id: i64,
+        transaction: Option<TraceId>,
+    ) -> Owned {
+        Owned {
+            family: Family::Profile,
+            on_charger: self.owned.choose(Family::Profile, id, number, self.leads(id)),
+            owner: id.clone(),
+            at_owner: number,
+            profile: Some(ProfileKey {
+                connector_id,
+                purpose: payload::text(profile, "chargingProfilePurpose").unwrap_or_default().into_owned(),
+                stack_level: payload::integer(profile, "stackLevel").unwrap_or(0),
+            }),
+            transaction,
+            until_unix_ms: None,
+        }
+    }
+
+    fn set_profile(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let profile = payload::field(request, "csChargingProfiles").unwrap_or("{}");
+        let connector = payload::integer(request, "connectorId").unwrap_or(0);
+        let transaction = match payload::integer(profile, "transactionId") {
+            None => None,
+            Some(number) => match self.transactions.meant_by(id, number) {
+                Meant::Row(trace) => Some(trace),
+                // The charger would discard it (OCPP 1.6 §5.16).
+                Meant::Nothing => return local(REJECTED, "T-47"),
+            },
+        };
+        let Some(number) = payload::integer(profile, "chargingProfileId") else {
+            return Sending::one(request.clone(), None);
+        };
+        let owned = self.profile(id, number, profile, connector, transaction);
+        // The same place in another backoffice's stack would replace its profile (semantics K-23).
+        let displaces = |other: &Owned| {
+            other.family == Family::Profile && other.owner != *id && other.profile == owned.profile
+        };
+        if !self.leads(id) && self.owned.iter().any(displaces) {
+            return local(REJECTED, "K-23");
+        }
+        let sent = with_number(request, profile, "chargingProfileId", owned.on_charger);
+        Admission::Send(Sending {
+            steps: [sent].into(),
+            transaction,
+            consequences: vec![Consequence::Owns(owned)],
+        })
+    }
+
+    /// Clears the sender's own profiles alone (semantics K-24).
+    fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let is_profile = |owned: &&Owned| owned.family == Family::Profile;
+        if let Some(number) = payload::integer(request, "id") {
+            return match self.owned.on_charger(Family::Profile, id, number) {
+                Some(on_charger) => {
+                    let sent = with_number(request, request, "id", on_charger);
+                    Sending::one(sent, Some(Consequence::Releases(Family::Profile, on_charger)))
+                }
+                None if self.leads(id) && self.owned.owner(Family::Profile, number).is_none() => {
+                    Sending::one(request.clone(), None)
+                }
+                None => local(r#"{"status":"Unknown"}"#, "K-24"),
+            };
+        }
+        if self.leads(id) && !self.owned.iter().filter(is_profile).any(|owned| owned.owner != *id) {
+            let own = self.owned.iter().filter(is_profile).filter(|owned| matches(owned, request));
+            let consequences =
+                own.map(|owned| Consequence::Releases(Family::Profile, owned.on_charger)).collect();
+            return Admission::Send(Sending {
+                steps: [request.clone()].into(),
+                transaction: None,
+                consequences,
+            });
+        }
+        let own: Vec<i64> = self
+            .owned
+            .iter()
+            .filter(is_profile)
+            .filter(|owned| owned.owner == *id && matches(owned, request))
+            .map(|owned| owned.on_charger)
+            .collect();
+        if own.is_empty() {
+            return local(r#"{"status":"Unknown"}"#, "K-24");
+        }
+        Admission::Send(Sending {
+            steps: own.iter().map(|number| Text::from(format!(r#"{{"id":{number}}}"#))).collect(),
+            transaction: None,
+            consequences: own
+                .into_iter()
+                .map(|number| Consequence::Releases(Family::Profile, number))
+                .collect(),
+        })
+    }
+
+    fn order_with_request_id(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        request: &Text,
+    ) -> Admission {
+        let Some(number) = payload::integer(request, "requestId") else {
+            return self.order(id, action, request.clone(), None);
+        };
+        let owned = Owned {
+            family: Family::Request,
+            on_charger: self.owned.choose(Family::Request, id, number, self.leads(id)),
+            owner: id.clone(),
+            at_owner: number,
+            profile: None,
+            transaction: None,
+            until_unix_ms: Some(self.now.unix_ms + 24 * 3_600_000),
+        };
+        let sent = with_number(request, request, "requestId", owned.on_charger);
+        self.order(id, action, sent, Some(Consequence::Owns(owned)))
+    }
+
+    /// One job of a kind at a time; a second order would cancel the first (semantics K-51).
+    fn order(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        sent: Text,
+        owns: Option<Consequence>,
+    ) -> Admission {
+        let Some(job) = Job::ordered_by(action.name) else { return Sending::one(sent, owns) };
+        let owner = self.jobs.owner(job, self.now.unix_ms).cloned().or_else(|| self.queue.orders(job));
+        let pre_empts = self.leads(id) && job == Job::Diagnostics;
+        if owner.is_some_and(|owner| owner != *id) && !pre_empts {
+            return match action.name {
+                "GetLog" | "SignedUpdateFirmware" => local(REJECTED, "K-51"),
+                _ => Admission::Local(
+                    Reply::error("GenericError", "busy with a job of another backoffice"),
+                    "K-51",
+                ),
+            };
+        }
+        let consequences = [Consequence::Leases(job)].into_iter().chain(owns).collect();
+        Admission::Send(Sending { steps: [sent].into(), transaction: None, consequences })
+    }
+
+    fn trigger(&mut self, leads: bool, request: &Text) -> Admission {
+        let message = payload::text(request, "requestedMessage").unwrap_or_default().into_owned();
+        match &*message {
+            // A follower is served without troubling the charger (semantics K-61).
+            "Heartbeat" if !leads => local(ACCEPTED, "K-61"),
+            "BootNotification" if !leads => {
+                let reply = if self.boot.request().is_some() { ACCEPTED } else { REJECTED };
+                local(reply, "K-61")
+            }
+            _ => Sending::one(request.clone(), Some(Consequence::Triggers(message))),
+        }
+    }
+
+    /// What a follower triggered and the proxy serves comes after the answer (semantics F-51).
+    fn serve_trigger(&mut self, id: &BackofficeId, command: &Command) {
+        if !matches!(command.name(), "TriggerMessage" | "ExtendedTriggerMessage") || self.leads(id) {
+            return;
+        }
+        let Some(at) = self.at(id) else { return };
+        match &*payload::text(&command.payload, "requestedMessage").unwrap_or_default() {
+            "Heartbeat" => self.synthesise(at, "Heartbeat", Text::from_static("{}")),
+            "BootNotification" => {
+                if let Some(request) = self.boot.request().map(Text::from) {
+                    self.synthesise(at, "BootNotification", request);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn change_configuration(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let key = payload::text(request, "key").unwrap_or_default();
+        if !self.leads(id) && key.eq_ignore_ascii_case("HeartbeatInterval") {
+            // A follower's interval holds for its own Heartbeats alone (semantics B-31).
+            let seconds = payload::text(request, "value").and_then(|value| value.trim().parse::<u64>().ok());
+            return match (seconds, self.at(id)) {
+                (Some(seconds), Some(at)) if seconds > 0 => {
+                    self.set_heartbeat(at, std::time::Duration::from_secs(seconds));
+                    local(ACCEPTED, "B-31")
+                }
+                _ => local(REJECTED, "B-31"),
+            };
+        }
+        Sending::one(request.clone(), Some(Consequence::ConfigurationChanged))
+    }
+}
+
+/// Whether a ClearChargingProfile by criteria names this profile (OCPP 1.6 §5.6).
+fn matches(owned: &Owned, request: &str) -> bool {
+    let Some(key) = &owned.profile else { return false };
+    payload::integer(request, "connectorId").is_none_or(|connector| connector == key.connector_id)
+        && payload::text(request, "chargingProfilePurpose").is_none_or(|purpose| purpose == key.purpose)
+        && payload::integer(request, "stackLevel").is_none_or(|level| level == key.stack_level)
+}
+
+fn with_number(request: &Text, holder: &str, name: &str, number: i64) -> Text {
+    match payload::field(holder, name) {
+        Some(token) if token.parse() != Ok(number) => {
+            payload::replaced(request, token, &number.to_string()).into()
+        }
+        _ => request.clone(),
+    }
+}
+
+impl Command {
+    pub(super) fn name(&self) -> &'static str {
+        actions::label(self.action)
+    }
+}

@@ -1,0 +1,166 @@
+//! Jobs that report later: diagnostics and firmware, each leased to the backoffice that ordered it,
+//! and triggers that are expected to show (semantics §3.2, §6.7, §6.8).
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::charger::ChargerCall;
+use crate::session::outbox::Purpose;
+use crate::session::{Reply, Session};
+use crate::{BackofficeId, Decider, Fact, Tick, limits, payload};
+
+/// A kind of job of which a charger does one at a time (semantics K-51).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    /// GetDiagnostics, GetLog.
+    Diagnostics,
+    /// UpdateFirmware, SignedUpdateFirmware.
+    Firmware,
+}
+
+impl Job {
+    /// The job that a command orders.
+    pub(super) fn ordered_by(command: &str) -> Option<Self> {
+        match command {
+            "GetDiagnostics" | "GetLog" => Some(Job::Diagnostics),
+            "UpdateFirmware" | "SignedUpdateFirmware" => Some(Job::Firmware),
+            _ => None,
+        }
+    }
+
+    /// The job that a charger's message reports on.
+    fn reported_by(message: &str) -> Option<Self> {
+        match message {
+            "DiagnosticsStatusNotification" | "LogStatusNotification" => Some(Job::Diagnostics),
+            "FirmwareStatusNotification" | "SignedFirmwareStatusNotification" => Some(Job::Firmware),
+            _ => None,
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Job::Diagnostics => "diagnostics",
+            Job::Firmware => "firmware",
+        }
+    }
+}
+
+/// Who ordered a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Lease {
+    owner: BackofficeId,
+    since_unix_ms: i64,
+}
+
+/// The jobs of one charger.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    diagnostics: Option<Lease>,
+    firmware: Option<Lease>,
+    triggers: Vec<Trigger>,
+}
+
+/// A message that a backoffice asked the charger for.
+#[derive(Debug)]
+struct Trigger {
+    by: BackofficeId,
+    message: String,
+    until: Tick,
+}
+
+impl Jobs {
+    pub(super) const FACT: &'static str = "job/";
+
+    pub(super) fn remember(&mut self, kind: &str, body: &str) {
+        let lease = serde_json::from_str(body).ok();
+        match kind {
+            "diagnostics" => self.diagnostics = lease,
+            "firmware" => self.firmware = lease,
+            _ => {}
+        }
+    }
+
+    fn lease(&mut self, job: Job) -> &mut Option<Lease> {
+        match job {
+            Job::Diagnostics => &mut self.diagnostics,
+            Job::Firmware => &mut self.firmware,
+        }
+    }
+
+    /// Who has the job, if its lease still runs.
+    pub(super) fn owner(&self, job: Job, unix_ms: i64) -> Option<&BackofficeId> {
+        let lease = match job {
+            Job::Diagnostics => &self.diagnostics,
+            Job::Firmware => &self.firmware,
+        };
+        let longest = i64::try_from(limits::LEASE.as_millis()).unwrap_or(i64::MAX);
+        lease.as_ref().filter(|lease| unix_ms - lease.since_unix_ms < longest).map(|lease| &lease.owner)
+    }
+}
+
+impl Session {
+    pub(super) fn take_lease(&mut self, job: Job, owner: BackofficeId) {
+        let lease = Lease { owner, since_unix_ms: self.now.unix_ms };
+        let body = serde_json::to_string(&lease).expect("plain data is always JSON");
+        *self.jobs.lease(job) = Some(lease);
+        self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: Some(body) }]);
+    }
+
+    pub(super) fn end_lease(&mut self, job: Job) {
+        if self.jobs.lease(job).take().is_some() {
+            self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: None }]);
+        }
+    }
+
+    /// A trigger was accepted: its message is expected to show.
+    pub(super) fn expect_trigger(&mut self, by: BackofficeId, message: String) {
+        let now = self.now.tick;
+        self.jobs.triggers.retain(|trigger| trigger.until > now && trigger.by != by);
+        self.jobs.triggers.push(Trigger { by, message, until: now + limits::TRIGGER_EXPECTED });
+    }
+
+    /// The status of a job: answered at once, told to whoever ordered the job (semantics K-53).
+    pub(super) fn job_status_received(&mut self, call: ChargerCall) {
+        let Some(job) = Job::reported_by(call.name()) else { return };
+        let status = payload::text(&call.payload, "status").unwrap_or_default();
+        let now = self.now.tick;
+        let triggered_by = self
+            .jobs
+            .triggers
+            .iter()
+            .find(|trigger| trigger.until > now && trigger.message == call.name())
+            .map(|trigger| trigger.by.clone());
+        let ordering = self.queue.orders(job);
+        let owner = match &*status {
+            "Idle" => triggered_by,
+            _ => None,
+        };
+        let owner = owner
+            .or_else(|| self.jobs.owner(job, self.now.unix_ms).cloned())
+            .or(ordering)
+            .filter(|owner| self.plan.names(owner) || self.leads(owner))
+            .unwrap_or_else(|| self.leader.clone());
+        let copy = self.copy(&call, Purpose::Inform);
+        self.tell_one(&owner, copy);
+        if ends(job, &status) {
+            self.end_lease(job);
+        }
+        self.answer_charger(call, Reply::result("{}"), Decider::Proxy("K-53"));
+    }
+}
+
+/// Whether nothing more comes of the job after this status (semantics K-52).
+fn ends(job: Job, status: &str) -> bool {
+    match job {
+        Job::Diagnostics => !matches!(status, "Idle" | "Uploading"),
+        Job::Firmware => matches!(
+            status,
+            "Installed"
+                | "InstallationFailed"
+                | "DownloadFailed"
+                | "InvalidSignature"
+                | "InstallVerificationFailed"
+                | "CertificateVerificationFailed"
+                | "AcceptedCanceled"
+        ),
+    }
+}

@@ -1,0 +1,312 @@
+//! Messages that carry numbers: each party is told its own (semantics §2.3–2.5, §3.6).
+
+use crate::session::charger::ChargerCall;
+use crate::session::links::Asked;
+use crate::session::outbox::{Copy, is_clock_aligned};
+use crate::session::owned::Family;
+use crate::session::transactions::{Start, number_of};
+use crate::session::{Reply, Session};
+use crate::{
+    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Decider, PeerState, Text, TraceId,
+    TransactionRow, TransactionState, payload,
+};
+
+impl Session {
+    // StartTransaction (semantics §2.3)
+
+    pub(super) fn start_received(&mut self, mut call: ChargerCall) {
+        let start = Start::read(&call.payload);
+        if let Some(row) = self.transactions.repeated_start(&start) {
+            let trace = row.trace;
+            return self.start_repeated(call, trace);
+        }
+        call.transaction = Some(call.trace);
+        let peers: Vec<BackofficeId> = self.plan.backoffices().chain([&self.leader]).cloned().collect();
+        let superseded = self.transactions.open(
+            call.trace,
+            self.now,
+            start,
+            &call.payload,
+            &self.leader,
+            peers.into_iter(),
+        );
+        for trace in superseded {
+            self.alert("superseded", "a transaction started on a connector whose last one was never stopped");
+            self.keep_transaction(trace);
+        }
+        self.keep_transaction(call.trace);
+        self.ask_everyone(call);
+    }
+
+    /// The same start again: its answer was lost, or never came (semantics T-20, T-76).
+    fn start_repeated(&mut self, mut call: ChargerCall, trace: TraceId) {
+        call.transaction = Some(trace);
+        call.flags.push("repeated");
+        if let Some(answer) = self.stored_start_answer(trace) {
+            // The number was durable before it was said the first time.
+            return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-20"));
+        }
+        if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&self.leader)) {
+            peer.state = PeerState::Queued;
+        }
+        self.ask_leader(call);
+    }
+
+    fn stored_start_answer(&mut self, trace: TraceId) -> Option<String> {
+        let row = self.transactions.get(trace)?;
+        if let Some(answer) = &row.start_answer {
+            return Some(answer.clone());
+        }
+        // The leader of now answered it while it followed (semantics T-62).
+        let peer = row.peers.get(&self.leader)?;
+        let status = serde_json::Value::from(peer.status.clone()?);
+        let number = self.transactions_number(trace, peer.number?);
+        let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
+        self.start_is_answered(trace, &answer);
+        Some(answer)
+    }
+
+    fn transactions_number(
+        &mut self,
+        trace: TraceId,
+        leaders: BackofficeTransactionId,
+    ) -> ChargerTransactionId {
+        match self.transactions.get(trace).and_then(|row| row.charger_number) {
+            Some(number) => number,
+            None => self.transactions.number_for_charger(Some(leaders)),
+        }
+    }
+
+    /// A backoffice was sent its copy of a start.
+    pub(super) fn start_sent(&mut self, id: &BackofficeId, copy: &Copy) {
+        if copy.name() == "StartTransaction"
+            && let Some(row) = copy.transaction.and_then(|trace| self.transactions.get_mut(trace))
+        {
+            row.peers.entry(id.clone()).or_default().state = PeerState::Sent;
+        }
+    }
+
+    /// A backoffice answered its copy of a start: its number is known from now on, and durable
+    /// before anything else is said to it.
+    pub(super) fn start_answered(&mut self, id: &BackofficeId, asked: &Asked, reply: &Reply) {
+        let Some(trace) = asked.copy.transaction else { return };
+        let Some(row) = self.transactions.get_mut(trace) else { return };
+        let peer = row.peers.entry(id.clone()).or_default();
+        match reply {
+            Reply::Result(answer) => {
+                peer.number = payload::integer(answer, "transactionId").map(BackofficeTransactionId);
+                peer.status = payload::id_tag_status(answer).map(|status| status.into_owned());
+                peer.state = if peer.number.is_some() { PeerState::Mapped } else { PeerState::Failed };
+            }
+            Reply::Error { .. } => peer.state = PeerState::Failed,
+        }
+        let late_for_charger = asked.led && row.start_answer.is_none();
+        if late_for_charger && let Reply::Result(answer) = reply {
+            // Also when the charger is gone meanwhile: it will ask again.
+            let answer = self.with_chargers_number(trace, answer);
+            self.start_is_answered(trace, &answer);
+        }
+        self.keep_transaction(trace);
+    }
+
+    pub(super) fn start_unanswered(&mut self, id: &BackofficeId, asked: &Asked) {
+        if let Some(row) = asked.copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) {
+            row.peers.entry(id.clone()).or_default().state = PeerState::Failed;
+        }
+    }
+
+    fn start_is_answered(&mut self, trace: TraceId, answer: &str) {
+        let number = payload::integer(answer, "transactionId").map(ChargerTransactionId);
+        if let Some(row) = self.transactions.get_mut(trace) {
+            row.charger_number = number;
+            row.start_answer = Some(answer.to_owned());
+            if row.state == TransactionState::Starting {
+                row.state = TransactionState::Open;
+            }
+        }
+    }
+
+    /// The answer with the number the charger is to use; untouched where that is the leader's own.
+    fn with_chargers_number(&mut self, trace: TraceId, answer: &Text) -> Text {
+        let Some(token) = payload::field(answer, "transactionId") else { return answer.clone() };
+        let leaders = token.parse().ok().map(BackofficeTransactionId);
+        let number = match self.transactions.get(trace).and_then(|row| row.charger_number) {
+            Some(number) => number,
+            None => self.transactions.number_for_charger(leaders),
+        };
+        with_token(answer, token, number.0.to_string())
+    }
+
+    pub(super) fn start_reply(&mut self, call: &ChargerCall, reply: Reply) -> Reply {
+        let stored = call.transaction.and_then(|trace| self.transactions.get(trace)?.start_answer.clone());
+        match (reply, stored) {
+            (Reply::Result(_), Some(answer)) => Reply::result(answer),
+            (reply, _) => reply,
+        }
+    }
+
+    // StopTransaction (semantics §2.5)
+
+    pub(super) fn stop_received(&mut self, mut call: ChargerCall) {
+        let number = payload::integer(&call.payload, "transactionId");
+        if let Some(answer) = number.and_then(|number| {
+            self.transactions.repeated_stop(number, &call.payload).and_then(|row| row.stop_answer.clone())
+        }) {
+            call.flags.push("repeated");
+            return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-43"));
+        }
+        let known =
+            number.and_then(|number| self.transactions.by_charger_number(number)).map(|row| row.trace);
+        let trace = known.or_else(|| self.transactions.inferred_for_stop(&call.payload));
+        if known.is_none() {
+            call.flags.push(if trace.is_some() { "inferred" } else { "unknown_transaction" });
+        }
+        call.transaction = trace;
+        let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else {
+            // It was never started here: the leader may know it, a follower cannot (semantics T-44).
+            self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
+            return self.ask_leader(call);
+        };
+        match row.state {
+            TransactionState::Closed => call.flags.push("conflicting_stop"),
+            TransactionState::Stopping if row.raw_stop.as_deref() == Some(&*call.payload) => {
+                // Everyone else was told already.
+                call.flags.push("repeated");
+                return self.ask_leader(call);
+            }
+            _ => row.state = TransactionState::Stopping,
+        }
+        row.raw_stop = Some(call.payload.to_string());
+        self.ask_everyone(call);
+    }
+
+    pub(super) fn stop_reply(&mut self, call: &ChargerCall, reply: Reply) -> Reply {
+        let Some(trace) = call.transaction else { return reply };
+        let unix_ms = self.now.unix_ms;
+        if let Some(row) = self.transactions.get_mut(trace) {
+            match &reply {
+                Reply::Result(answer) => {
+                    row.state = TransactionState::Closed;
+                    row.stop_answer = Some(answer.to_string());
+                    row.closed_unix_ms = Some(unix_ms);
+                }
+                // The charger will try again.
+                Reply::Error { .. } if row.state == TransactionState::Stopping => {
+                    row.state = TransactionState::Open
+                }
+                Reply::Error { .. } => {}
+            }
+        }
+        if matches!(reply, Reply::Result(_)) {
+            let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
+            self.keep_facts(forgotten);
+            self.keep_transaction(trace);
+        }
+        reply
+    }
+
+    // MeterValues (semantics §2.4)
+
+    pub(super) fn meter_values_received(&mut self, mut call: ChargerCall) {
+        let [number, connector] = payload::fields(&call.payload, ["transactionId", "connectorId"]).tokens;
+        if let Some(number) = number {
+            let known = number.parse().ok().and_then(|number| self.transactions.by_charger_number(number));
+            call.transaction = known.map(|row| row.trace);
+            if call.transaction.is_none() {
+                let connector = connector.and_then(|c| c.parse().ok()).unwrap_or(0);
+                call.transaction = self.transactions.inferred_for_meter(connector);
+                call.flags.push(if call.transaction.is_some() { "inferred" } else { "unknown_transaction" });
+            }
+        }
+        self.ask_everyone(call);
+    }
+
+    // What each party is told
+
+    /// The payload with the numbers of this backoffice; `None` when it must not be told.
+    pub(super) fn payload_for(&self, id: &BackofficeId, copy: &Copy) -> Option<Text> {
+        let row = copy.transaction.and_then(|trace| self.transactions.get(trace));
+        match copy.name() {
+            "StartTransaction" => Some(self.start_for(id, copy)),
+            "MeterValues" => meter_values_for(id, copy, row, self.leads(id)),
+            "StopTransaction" => stop_for(id, copy, row, self.leads(id)),
+            "LogStatusNotification" | "SignedFirmwareStatusNotification" => {
+                Some(self.with_own_number(id, copy, Family::Request, "requestId"))
+            }
+            _ => Some(copy.payload.clone()),
+        }
+    }
+
+    fn start_for(&self, id: &BackofficeId, copy: &Copy) -> Text {
+        self.with_own_number(id, copy, Family::Reservation, "reservationId")
+    }
+
+    /// A number that a backoffice chose: its owner gets its own, others no such member; what
+    /// nobody chose the leader gets as it is (semantics M-3, K-32).
+    fn with_own_number(&self, id: &BackofficeId, copy: &Copy, family: Family, name: &str) -> Text {
+        let Some(token) = payload::field(&copy.payload, name) else { return copy.payload.clone() };
+        let owned = token.parse().ok().and_then(|number| self.owned.owner(family, number));
+        match owned {
+            Some(owned) if owned.owner == *id => with_token(&copy.payload, token, owned.at_owner.to_string()),
+            None if self.leads(id) => copy.payload.clone(),
+            _ => payload::without(&copy.payload, &copy.payload, name).into(),
+        }
+    }
+
+    /// A message that a backoffice cannot be told is never lost silently.
+    pub(super) fn not_told(&mut self, id: &BackofficeId, copy: &Copy) {
+        if copy.name() == "StopTransaction" {
+            self.alert(
+                "stop_skipped",
+                format!(
+                    "{id} was not told of a StopTransaction: it never issued a number for that transaction"
+                ),
+            );
+        }
+    }
+}
+
+fn meter_values_for(
+    id: &BackofficeId,
+    copy: &Copy,
+    row: Option<&TransactionRow>,
+    leads: bool,
+) -> Option<Text> {
+    let Some(token) = payload::field(&copy.payload, "transactionId") else {
+        return Some(copy.payload.clone());
+    };
+    let without = || Text::from(payload::without(&copy.payload, &copy.payload, "transactionId"));
+    let Some(row) = row else {
+        // It may be from before the proxy was there: the leader may know it (semantics T-33).
+        return Some(if leads { copy.payload.clone() } else { without() });
+    };
+    match number_of(row, id) {
+        Some(number) => Some(with_token(&copy.payload, token, number)),
+        None if leads || is_clock_aligned(&copy.payload) => Some(without()),
+        None => None,
+    }
+}
+
+fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads: bool) -> Option<Text> {
+    let token = payload::field(&copy.payload, "transactionId");
+    let (Some(row), Some(token)) = (row, token) else { return leads.then(|| copy.payload.clone()) };
+    match number_of(row, id) {
+        Some(number) => Some(with_token(&copy.payload, token, number)),
+        // A backoffice that never confirmed the start is told what a charger tells it then: −1, or
+        // whatever special number the charger itself sent (OCPP 1.6 errata 3.18, semantics T-51).
+        None if leads => {
+            let is_own = row.charger_number.is_some_and(|number| token.parse() == Ok(number.0));
+            Some(if is_own {
+                with_token(&copy.payload, token, "-1".to_owned())
+            } else {
+                copy.payload.clone()
+            })
+        }
+        None => None,
+    }
+}
+
+/// The payload with one token replaced; the same bytes where nothing changes.
+fn with_token(whole: &Text, token: &str, replacement: String) -> Text {
+    if token == replacement { whole.clone() } else { payload::replaced(whole, token, &replacement).into() }
+}

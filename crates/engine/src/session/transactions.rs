@@ -1,0 +1,265 @@
+//! Transaction numbers: one transaction, a number per party, never assumed to be equal
+//! (semantics §2.2–2.7).
+
+use std::collections::BTreeMap;
+
+use crate::payload;
+use crate::{
+    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Moment, PeerTransaction, TraceId,
+    TransactionRow, TransactionState, limits,
+};
+
+/// The transactions of one charger, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    rows: Vec<TransactionRow>,
+    /// The lowest number ever taken from the proxy's own band; durable through the rows that use it.
+    lowest_own: Option<i64>,
+}
+
+/// What a StartTransaction says, as far as the rules need it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) connector_id: i64,
+    pub(super) id_tag: String,
+    pub(super) meter_start: i64,
+    pub(super) timestamp: String,
+    pub(super) reservation_id: Option<String>,
+}
+
+impl Start {
+    pub(super) fn read(request: &str) -> Self {
+        let names = ["connectorId", "idTag", "meterStart", "timestamp", "reservationId"];
+        let [connector, id_tag, meter, timestamp, reservation] = payload::fields(request, names).tokens;
+        let number = |token: Option<&str>| token.and_then(|t| t.parse().ok()).unwrap_or(0);
+        let text = |token: Option<&str>| token.and_then(payload::string).unwrap_or_default().into_owned();
+        Self {
+            connector_id: number(connector),
+            id_tag: text(id_tag),
+            meter_start: number(meter),
+            timestamp: text(timestamp),
+            reservation_id: reservation.map(str::to_owned),
+        }
+    }
+
+    /// Whether both are the same event, told twice (semantics §2.3, `start_key`).
+    fn repeats(&self, row: &TransactionRow) -> bool {
+        self.connector_id == row.connector_id
+            && self.id_tag.eq_ignore_ascii_case(&row.id_tag)
+            && self.meter_start == row.meter_start
+            && self.timestamp == row.started_at
+            && self.reservation_id.as_deref() == payload::field(&row.raw_start, "reservationId")
+    }
+}
+
+/// What the number in a backoffice's command stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// This transaction.
+    Row(TraceId),
+    /// Nothing that can be acted on: unknown, over, or two at once (semantics T-47, T-48).
+    Nothing,
+}
+
+impl Transactions {
+    pub(super) fn remember(&mut self, mut rows: Vec<TransactionRow>) {
+        rows.sort_by_key(|row| row.trace);
+        for row in &rows {
+            self.note_own(row.charger_number);
+        }
+        self.rows = rows;
+        self.forget_old();
+    }
+
+    pub(super) fn get(&self, trace: TraceId) -> Option<&TransactionRow> {
+        self.rows.iter().find(|row| row.trace == trace)
+    }
+
+    pub(super) fn get_mut(&mut self, trace: TraceId) -> Option<&mut TransactionRow> {
+        self.rows.iter_mut().find(|row| row.trace == trace)
+    }
+
+    /// Rows that are not over, oldest first.
+    pub(super) fn running(&self) -> impl Iterator<Item = &TransactionRow> {
+        self.rows.iter().filter(|row| row.state != TransactionState::Closed)
+    }
+
+    /// The row that this StartTransaction opened already, if it is a repetition (semantics T-20).
+    pub(super) fn repeated_start(&self, start: &Start) -> Option<&TransactionRow> {
+        self.rows.iter().rev().find(|row| {
+            // A clock-less charger says 1970 and 0 Wh every time: only the newest row of the
+            // connector, not yet stopped, can be meant.
+            start.repeats(row)
+                && !row.superseded
+                && matches!(row.state, TransactionState::Starting | TransactionState::Open)
+        })
+    }
+
+    /// Adds a row for a new start. Returns the rows it supersedes on its connector
+    /// (semantics T-21).
+    pub(super) fn open(
+        &mut self,
+        trace: TraceId,
+        now: Moment,
+        start: Start,
+        request: &str,
+        leader: &BackofficeId,
+        peers: impl Iterator<Item = BackofficeId>,
+    ) -> Vec<TraceId> {
+        let mut superseded = Vec::new();
+        for row in &mut self.rows {
+            let unfinished = row.state != TransactionState::Closed && !row.superseded;
+            if unfinished && row.connector_id == start.connector_id {
+                row.superseded = true;
+                superseded.push(row.trace);
+            }
+        }
+        self.rows.push(TransactionRow {
+            trace,
+            state: TransactionState::Starting,
+            charger_number: None,
+            connector_id: start.connector_id,
+            id_tag: start.id_tag,
+            meter_start: start.meter_start,
+            started_at: start.timestamp,
+            received_unix_ms: now.unix_ms,
+            raw_start: request.to_owned(),
+            start_answer: None,
+            leader_at_start: leader.clone(),
+            peers: peers.map(|peer| (peer, PeerTransaction::default())).collect::<BTreeMap<_, _>>(),
+            raw_stop: None,
+            stop_answer: None,
+            closed_unix_ms: None,
+            superseded: false,
+        });
+        self.forget_old();
+        superseded
+    }
+
+    /// The number the charger is to use: the leader's where it is safe and free, else one of the
+    /// proxy's own band (semantics T-10).
+    pub(super) fn number_for_charger(
+        &mut self,
+        leaders: Option<BackofficeTransactionId>,
+    ) -> ChargerTransactionId {
+        if let Some(BackofficeTransactionId(number)) = leaders {
+            let safe = (1..=limits::LARGEST_TRANSACTION_NUMBER).contains(&number)
+                && !limits::OWN_TRANSACTION_NUMBERS.contains(&number);
+            if safe && self.by_charger_number(number).is_none() {
+                return ChargerTransactionId(number);
+            }
+        }
+        let mut number = match self.lowest_own {
+            Some(lowest) if lowest > *limits::OWN_TRANSACTION_NUMBERS.start() => lowest - 1,
+            _ => *limits::OWN_TRANSACTION_NUMBERS.end(),
+        };
+        while self.by_charger_number(number).is_some() {
+            number -= 1;
+        }
+        self.note_own(Some(ChargerTransactionId(number)));
+        ChargerTransactionId(number)
+    }
+
+    fn note_own(&mut self, number: Option<ChargerTransactionId>) {
+        if let Some(ChargerTransactionId(number)) = number
+            && limits::OWN_TRANSACTION_NUMBERS.contains(&number)
+        {
+            self.lowest_own = Some(self.lowest_own.map_or(number, |lowest| lowest.min(number)));
+        }
+    }
+
+    /// The row for which the charger uses this number; of several the newest that is not over.
+    pub(super) fn by_charger_number(&self, number: i64) -> Option<&TransactionRow> {
+        let mut matching =
+            self.rows.iter().rev().filter(|row| row.charger_number == Some(ChargerTransactionId(number)));
+        let newest = matching.next()?;
+        if newest.state != TransactionState::Closed {
+            return Some(newest);
+        }
+        Some(matching.find(|row| row.state != TransactionState::Closed).unwrap_or(newest))
+    }
+
+    /// What a backoffice means by its number (semantics §2.6, T-47, T-48).
+    pub(super) fn meant_by(&self, backoffice: &BackofficeId, number: i64) -> Meant {
+        let mut running = self.running().filter(|row| {
+            row.peers.get(backoffice).is_some_and(|peer| peer.number == Some(BackofficeTransactionId(number)))
+        });
+        match (running.next(), running.next()) {
+            (Some(row), None) => Meant::Row(row.trace),
+            // Of two, one may be a transaction whose stop was lost.
+            (Some(first), Some(second)) => match (first.superseded, second.superseded, running.next()) {
+                (true, false, None) => Meant::Row(second.trace),
+                _ => Meant::Nothing,
+            },
+            _ => Meant::Nothing,
+        }
+    }
+
+    /// The row that a MeterValues with a number nobody issued belongs to, if there is exactly one
+    /// candidate (semantics T-50).
+    pub(super) fn inferred_for_meter(&self, connector_id: i64) -> Option<TraceId> {
+        only(self.running().filter(|row| row.connector_id == connector_id && !row.superseded))
+    }
+
+    /// The row that a StopTransaction with a number nobody issued belongs to, if there is exactly
+    /// one candidate (semantics T-50).
+    pub(super) fn inferred_for_stop(&self, request: &str) -> Option<TraceId> {
+        let id_tag = payload::text(request, "idTag");
+        let meter_stop = payload::integer(request, "meterStop");
+        let stopped_at = payload::text(request, "timestamp").and_then(|t| instant(&t));
+        let fits = |row: &&TransactionRow| {
+            let tag = id_tag.as_deref().is_none_or(|tag| tag.eq_ignore_ascii_case(&row.id_tag));
+            let meter = meter_stop.is_none_or(|stop| stop >= row.meter_start);
+            let time = match (stopped_at, instant(&row.started_at)) {
+                (Some(stop), Some(start)) => stop >= start,
+                _ => true,
+            };
+            tag && meter && time
+        };
+        // A start that the charger has no number for is the likeliest.
+        only(self.running().filter(|row| row.charger_number.is_none()).filter(fits))
+            .or_else(|| only(self.running().filter(fits)))
+    }
+
+    /// The row that this StopTransaction closed already, if it is a repetition (semantics T-43).
+    pub(super) fn repeated_stop(&self, number: i64, request: &str) -> Option<&TransactionRow> {
+        self.by_charger_number(number)
+            .filter(|row| row.state == TransactionState::Closed && row.raw_stop.as_deref() == Some(request))
+    }
+
+    fn forget_old(&mut self) {
+        let closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
+        let mut surplus = closed.saturating_sub(limits::CLOSED_TRANSACTIONS);
+        let mut lost = (self.rows.len() - closed).saturating_sub(limits::OPEN_TRANSACTIONS);
+        self.rows.retain(|row| {
+            let budget = match row.state {
+                TransactionState::Closed => &mut surplus,
+                _ => &mut lost,
+            };
+            let drop = *budget > 0;
+            *budget -= usize::from(drop);
+            !drop
+        });
+    }
+}
+
+/// A backoffice's number as the JSON token to write, if it issued one.
+pub(super) fn number_of(row: &TransactionRow, backoffice: &BackofficeId) -> Option<String> {
+    row.peers.get(backoffice)?.number.map(|number| number.0.to_string())
+}
+
+fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceId> {
+    match (rows.next(), rows.next()) {
+        (Some(row), None) => Some(row.trace),
+        _ => None,
+    }
+}
+
+/// The instant a timestamp names; lenient, since chargers write many forms (semantics §8.3).
+pub(crate) fn instant(timestamp: &str) -> Option<jiff::Timestamp> {
+    let timestamp = timestamp.trim();
+    timestamp.parse().ok().or_else(|| {
+        let civil: jiff::civil::DateTime = timestamp.parse().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
+}
