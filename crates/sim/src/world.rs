@@ -31,6 +31,8 @@ const BEGINNING_UNIX_MS: i64 = 1_795_352_400_000;
 const CALM: Duration = Duration::from_secs(1_200);
 /// How long the session at the end goes.
 const LAST_SESSION: Duration = Duration::from_secs(200);
+/// How often, a second apart, everything is looked at for a moment of rest.
+const REST_CHECKS: u32 = 40;
 /// Events at one and the same moment; more means that time stands still.
 const MOST_STEPS_AT_ONCE: u32 = 20_000;
 
@@ -135,7 +137,7 @@ impl World {
         self.run_until(self.now + self.options.storm)?;
         self.calm_down();
         self.run_until(self.now + CALM)?;
-        self.check_rest()?;
+        self.come_to_rest()?;
         let now = self.moment();
         self.transcript.push(self.now, format_args!("the last session begins"));
         self.charger.present_card(now, 1, COMMON_CARD);
@@ -145,8 +147,21 @@ impl World {
         self.charger.unplug(now, 1);
         self.flush_peers();
         self.run_until(self.now + Duration::from_secs(90))?;
-        self.check_rest()?;
+        self.come_to_rest()?;
         self.check_last_session()
+    }
+
+    /// Waits for a moment in which nothing is under way: a heartbeat may just have been sent.
+    fn come_to_rest(&mut self) -> Result<(), Vec<String>> {
+        let mut rest = self.check_rest();
+        for _ in 0..REST_CHECKS {
+            if rest.is_ok() {
+                break;
+            }
+            self.run_until(self.now + Duration::from_secs(1))?;
+            rest = self.check_rest();
+        }
+        rest
     }
 
     /// Everything is answered, everyone is connected.
