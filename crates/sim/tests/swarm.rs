@@ -44,8 +44,11 @@ fn no_seed_breaks_a_promise() {
     let (mut failures, summary, ran) = outcomes.into_inner().unwrap();
     failures.sort_by_key(|failure| failure.seed);
     if let Some(first) = failures.first() {
-        let seeds: Vec<u64> = failures.iter().map(|failure| failure.seed).collect();
-        panic!("{first}\n{} of {ran} seeds failed: {seeds:?}", failures.len());
+        let lines: Vec<String> = failures
+            .iter()
+            .map(|failure| format!("seed {}: {}", failure.seed, failure.broken.join("; ")))
+            .collect();
+        panic!("{first}\n{} of {ran} seeds failed:\n{}", failures.len(), lines.join("\n"));
     }
     assert_eq!(ran, seeds);
     println!("{ran} seeds: {summary:?}");
