@@ -173,6 +173,13 @@ impl World {
         if !self.charger.is_settled() {
             broken.push("at rest the charger still has something to deliver".to_owned());
         }
+        if *self.judge.leader() != self.plan.leader {
+            broken.push(format!(
+                "at rest {} still leads instead of {}",
+                self.judge.leader(),
+                self.plan.leader
+            ));
+        }
         for backoffice in self.plan.backoffices() {
             if !self.judge.is_up(&Side::Backoffice(backoffice.clone())) {
                 broken.push(format!("at rest the link to {backoffice} is not up"));

@@ -9,7 +9,7 @@ mod copies;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use engine::{BackofficeId, Effect, Plan, Side, Tick};
+use engine::{BackofficeId, Effect, Note, Plan, Side, Tick};
 
 use super::content::{blanked, number};
 use super::report::Summary;
@@ -91,6 +91,8 @@ struct Answer {
 #[derive(Debug)]
 pub(super) struct Judge {
     plan: std::sync::Arc<Plan>,
+    /// Who leads in the session: the plan's leader takes over at a quiet point only (T-73).
+    leader: BackofficeId,
     follower_boots_alone: bool,
     peers: BTreeMap<Side, Peer>,
     said: HashMap<(String, String), Said>,
@@ -108,6 +110,7 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(plan: std::sync::Arc<Plan>, follower_boots_alone: bool) -> Self {
         Self {
+            leader: plan.leader.clone(),
             plan,
             follower_boots_alone,
             peers: BTreeMap::new(),
@@ -135,6 +138,9 @@ impl Judge {
 
     pub(super) fn plan_changed(&mut self, now: Tick, plan: std::sync::Arc<Plan>) {
         self.recent_leaders.push((self.plan.leader.clone(), now));
+        if self.peers.is_empty() {
+            self.leader = plan.leader.clone();
+        }
         for backoffice in plan.backoffices() {
             if !self.plan.names(backoffice) {
                 self.last_order.remove(backoffice);
@@ -146,6 +152,7 @@ impl Judge {
     /// The proxy has crashed or stopped, or the session is over: no socket of it is left.
     pub(super) fn session_gone(&mut self, crashed: bool) {
         self.crashed |= crashed;
+        self.leader = self.plan.leader.clone();
         self.peers.clear();
     }
 
@@ -239,9 +246,21 @@ impl Judge {
                         self.accuse(format!("ping to {side}, whose link is down"));
                     }
                 }
+                Effect::Note(Note::LeaderChanged { from, to }) => {
+                    if *from != self.leader {
+                        self.accuse(format!("{from} is said to have led, but {} did", self.leader));
+                    }
+                    self.recent_leaders.push((from.clone(), now));
+                    self.leader = to.clone();
+                }
                 Effect::Keep(_) | Effect::Note(_) => {}
             }
         }
+    }
+
+    /// Who leads in the session.
+    pub(super) fn leader(&self) -> &BackofficeId {
+        &self.leader
     }
 
     fn said_to_charger(
@@ -287,7 +306,7 @@ impl Judge {
         match Frame::read(text) {
             Some(Frame::Call { id, action, payload }) => {
                 self.summary.copies += 1;
-                let led = self.plan.leader == *to;
+                let led = self.leader == *to;
                 let patience = match (led, action) {
                     (false, _) => Duration::from_millis(29_900),
                     (true, action) if TRANSACTION_ACTIONS.contains(&action) => Duration::from_millis(23_900),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackofficeId, Plan, Role, Side};
+use engine::{BackofficeId, Role, Side};
 
 use super::Judge;
 use crate::charger::{Charger, Number};
@@ -27,7 +27,7 @@ impl Judge {
         let mut askers: Vec<(BackofficeId, String)> = Vec::new();
         for (side, peer) in &self.peers {
             if let Side::Backoffice(by) = side
-                && may_send(&self.plan, by, action)
+                && self.may_send(by, action)
             {
                 let calls =
                     peer.open.iter().filter(|call| call.action == action && blanked(&call.payload) == wanted);
@@ -56,6 +56,17 @@ impl Judge {
             }
         }
     }
+
+    /// Who may send what (the roles of the plan).
+    fn may_send(&self, by: &BackofficeId, action: &str) -> bool {
+        if self.leader == *by {
+            return true;
+        }
+        match self.plan.role(by) {
+            Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
+            Some(Role::Observer) | None => false,
+        }
+    }
 }
 
 /// The books of all backoffices.
@@ -64,16 +75,5 @@ pub(in crate::world) struct Books<'a>(pub(in crate::world) &'a BTreeMap<Backoffi
 impl<'a> Books<'a> {
     fn of(&self, id: &BackofficeId) -> impl Iterator<Item = &'a crate::BookedTransaction> + use<'a> {
         self.0.get(id).into_iter().flat_map(|member| member.backoffice.books())
-    }
-}
-
-/// Who may send what (the roles of the plan).
-fn may_send(plan: &Plan, by: &BackofficeId, action: &str) -> bool {
-    if plan.leader == *by {
-        return true;
-    }
-    match plan.role(by) {
-        Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
-        Some(Role::Observer) | None => false,
     }
 }

@@ -27,7 +27,7 @@ impl Judge {
     }
 
     fn excused(&self, now: Tick, id: &BackofficeId, complaint: &Complaint) -> bool {
-        let leads = self.plan.leader == *id
+        let leads = self.leader == *id
             || self
                 .recent_leaders
                 .iter()

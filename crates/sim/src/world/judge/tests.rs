@@ -174,7 +174,7 @@ fn nothing_is_acknowledged_before_it_is_kept() {
     court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, std::iter::empty());
     accused(&court.judge.take_broken(), "I-5");
     let start = r#"[2,"1","StartTransaction",{"connectorId":1}]"#;
-    court.judge.delivered(&backoffice("follower"), start, std::iter::empty());
+    court.judge.delivered(&backoffice("leader"), start, std::iter::empty());
     accused(&court.judge.take_broken(), "T-22");
 }
 
