@@ -76,8 +76,8 @@ pub const ANSWER_HEARTBEAT: Duration = Duration::from_secs(5);
 /// Everything else is answered within this.
 pub const ANSWER_OTHER: Duration = Duration::from_secs(20);
 
-/// The leader's share of these: what is left is for the way back.
-pub const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+/// The leader answers a call within this, just below the longest that a charger waits.
+pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);

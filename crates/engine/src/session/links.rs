@@ -293,9 +293,9 @@ impl Session {
         let text = frame::write_call(message_id, &copy.action_token, &payload);
         let led = self.leads(&id);
         let patience = match copy.purpose {
-            Purpose::ChargerWaits => self.charger.current.as_ref().map_or(limits::ANSWER_OTHER, |call| {
-                call.answer_by.since(self.now.tick).saturating_sub(limits::ANSWER_MARGIN)
-            }),
+            // Its own, not the charger's: a second CALL must not follow while this one may still be
+            // answered, whether or not the charger still waits.
+            Purpose::ChargerWaits => limits::LEADER_ANSWER,
             Purpose::Inform | Purpose::Synthetic => limits::FOLLOWER_ANSWER,
         };
         self.start_sent(&id, &copy);
