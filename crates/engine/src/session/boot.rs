@@ -189,9 +189,9 @@ impl Session {
             && let Some(request) = self.boot.request()
         {
             let request = Text::from(request);
-            self.synthesise(at, "BootNotification", request);
+            let boot = self.synthetic("BootNotification", request);
+            self.links[at].outbox.push_front(boot);
         }
-        self.tell_running_transactions(at);
     }
 
     /// Whether this backoffice's commands may go to the charger now.
@@ -244,7 +244,14 @@ impl Session {
         }
     }
 
-    /// A follower that has just joined is told of the transactions that run (semantics T-70, T-87).
+    /// Backoffices that the plan has just named are told first of the transactions that run
+    /// (semantics T-70).
+    pub(super) fn tell_newcomers(&mut self) {
+        for at in 0..self.links.len() {
+            self.tell_running_transactions(at);
+        }
+    }
+
     fn tell_running_transactions(&mut self, at: usize) {
         let id = self.links[at].id.clone();
         let unknown: Vec<_> = self

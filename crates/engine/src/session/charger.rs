@@ -94,6 +94,7 @@ impl Session {
         self.boot.charger_arrived();
         self.queue.charger_arrived();
         self.note(Note::ChargerArrived);
+        self.tell_newcomers();
         self.dial_new();
     }
 
@@ -222,7 +223,7 @@ impl Session {
 
     /// Begins the next waiting call, if none is in progress (semantics F-22).
     pub(super) fn next_call(&mut self) -> bool {
-        if self.charger.current.is_some() || !self.charger.is_here || self.is_draining {
+        if self.charger.current.is_some() || !self.charger.is_here || self.is_draining || !self.has_leader() {
             return false;
         }
         let Some(call) = self.charger.waiting.pop_front() else { return false };

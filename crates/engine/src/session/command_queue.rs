@@ -99,7 +99,14 @@ impl CommandQueue {
     }
 
     pub(super) fn may_read(&self, id: &BackofficeId) -> bool {
-        self.waiting.iter().filter(|command| command.is_of(id)).count() < limits::WAITING_CALLS
+        let open = self.sent.iter().map(|sent| &sent.command).chain(&self.waiting);
+        let (mut calls, mut bytes) = (0, 0);
+        for command in open.filter(|command| !command.is_replied) {
+            let theirs = command.requesters.iter().filter(|requester| requester.id == *id).count();
+            calls += theirs;
+            bytes += theirs.min(1) * command.payload.len();
+        }
+        calls < limits::WAITING_CALLS && bytes < limits::WAITING_BYTES
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -501,7 +508,8 @@ impl Session {
     pub(super) fn pass_time_commands(&mut self) {
         self.expire_waiting();
         self.expire_sent();
-        if self.queue.probe_at.is_some_and(|when| when <= self.now.tick) && self.queue.sent.is_none() {
+        let is_probed = self.queue.probe_at.is_some_and(|when| when <= self.now.tick);
+        if is_probed && self.charger.is_here && self.queue.sent.is_none() {
             self.probe();
         }
     }
@@ -608,7 +616,7 @@ impl Session {
             if !sent.command.is_replied {
                 earliest.at(sent.command.reply_by());
             }
-        } else if let Some(when) = self.queue.probe_at {
+        } else if let Some(when) = self.queue.probe_at.filter(|_| self.charger.is_here) {
             earliest.at(when);
         }
     }

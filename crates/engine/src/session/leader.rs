@@ -12,15 +12,22 @@ impl Session {
             return;
         }
         self.plan = plan;
-        for id in self.plan.backoffices() {
+        let plan = self.plan.clone();
+        for id in plan.backoffices() {
             if !self.links.iter().any(|link| link.id == *id) {
                 self.links.push(Link::new(id.clone()));
             }
         }
+        self.tell_newcomers();
         self.let_go_of_strangers();
         if self.charger.is_here {
             self.dial_new();
         }
+    }
+
+    /// Whether the leader is there to answer.
+    pub(super) fn has_leader(&self) -> bool {
+        self.at(&self.leader).is_some_and(|at| self.links[at].is_up())
     }
 
     /// Ends the links that the plan does not name. The acting leader's stays until another leads.
@@ -48,6 +55,8 @@ impl Session {
             return false;
         }
         let from = std::mem::replace(&mut self.leader, self.plan.leader.clone());
+        // The leader gets the charger's own Heartbeats.
+        self.links[at].outbox.remove(|copy| copy.name() == "Heartbeat");
         // What the former leader ordered as leader it may no longer want as follower.
         self.fail_commands_of(&from, "leader changed");
         self.configuration.forget();

@@ -237,11 +237,11 @@ impl Session {
     /// Queues a message for a backoffice; its turn comes in [`Self::feed_links`].
     pub(super) fn tell(&mut self, at: usize, copy: Copy) {
         let link = &mut self.links[at];
-        let is_up = link.is_up() && !link.waits_for_boot();
-        if !is_up && copy.keeping() == Keeping::Volatile && copy.name() != "BootNotification" {
+        let is_told = link.is_up() && (!link.waits_for_boot() || self.leader == link.id);
+        if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
             return;
         }
-        let dropped = link.outbox.push(copy, is_up);
+        let dropped = link.outbox.push(copy, is_told);
         if let Some(dropped) = dropped {
             let id = self.links[at].id.clone();
             self.alert(
@@ -273,7 +273,7 @@ impl Session {
                 && copy.keeping() == Keeping::Volatile
                 && now.since(copy.queued) >= limits::VOLATILE_AGE
         });
-        if link.waits_for_boot() {
+        if link.waits_for_boot() && self.leader != link.id {
             return link.outbox.take_first(|copy| copy.name() == "BootNotification");
         }
         let front = link.outbox.front()?;
@@ -400,7 +400,12 @@ impl Session {
         if action == "Heartbeat" {
             self.links[at].last_heartbeat = self.now.tick;
         }
-        let copy = Copy {
+        let copy = self.synthetic(action, payload);
+        self.tell(at, copy);
+    }
+
+    pub(super) fn synthetic(&mut self, action: &'static str, payload: Text) -> Copy {
+        Copy {
             trace: self.mint_trace(),
             action: actions::known(action),
             action_token: Text::from(format!("\"{action}\"")),
@@ -409,8 +414,7 @@ impl Session {
             queued: self.now.tick,
             held_until: None,
             purpose: Purpose::Synthetic,
-        };
-        self.tell(at, copy);
+        }
     }
 
     pub(super) fn link_deadlines(&self, earliest: &mut Earliest) {
@@ -424,7 +428,9 @@ impl Session {
                     }
                     match (&link.asked, link.outbox.front()) {
                         (Some(asked), _) => earliest.at(asked.answer_by),
-                        (None, Some(Copy { held_until: Some(until), .. })) => earliest.at(*until),
+                        (None, Some(Copy { held_until: Some(until), .. })) if *until > self.now.tick => {
+                            earliest.at(*until);
+                        }
                         _ => {}
                     }
                 }

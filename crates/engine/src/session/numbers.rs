@@ -43,7 +43,8 @@ impl Session {
         call.transaction = Some(trace);
         call.flags.push("repeated");
         if let Some(answer) = self.stored_start_answer(trace) {
-            // The number was durable before it was said the first time.
+            // Said the first time or not: it is durable before it is said now.
+            self.keep_transaction(trace);
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-20"));
         }
         if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&self.leader)) {
