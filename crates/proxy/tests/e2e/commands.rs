@@ -53,9 +53,10 @@ fn only_the_leader_stops_a_transaction_and_by_its_own_number() {
 
     let accepted = scene.leader.cue(command("RemoteStopTransaction", json!({"transactionId": 1})));
     assert_eq!(accepted["payload"], json!({"status": "Accepted"}), "{accepted}");
+    let heard = scene.charger.wait_call("RemoteStopTransaction", |_| true);
+    assert_eq!(heard.payload, json!({"transactionId": 1}));
     let heard = scene.charger.calls();
     assert_eq!(heard.len(), 1, "a refused command never reaches the charger: {heard:?}");
-    assert_eq!(heard[0].payload, json!({"transactionId": 1}));
 }
 
 #[test]
@@ -100,14 +101,17 @@ fn two_commands_with_one_message_id_are_answered_to_their_own_senders() {
     let mut rounds = 0;
     for round in 0..3 {
         let id = format!("{round}");
-        let asked = |action: &str| json!({"do": "call", "action": action, "payload": {}, "id": id});
-        let first = scene.leader.begin(asked("GetConfiguration"));
-        let second = scene.control.begin(asked("GetLocalListVersion"));
+        let asked = |action: &str, payload: Value| json!({"do": "call", "action": action, "payload": payload, "id": id});
+        let first = scene.leader.begin(asked("GetConfiguration", json!({})));
+        let second =
+            scene.control.begin(asked("GetCompositeSchedule", json!({"connectorId": 1, "duration": 60})));
         let (first, second) = (scene.leader.outcome(first), scene.control.outcome(second));
         assert!(first["payload"]["configurationKey"].is_array(), "{first}");
-        assert_eq!(second["payload"], json!({"listVersion": 0}), "{second}");
+        assert_eq!(second["payload"], json!({"status": "Accepted"}), "{second}");
         rounds += 1;
     }
     assert_eq!(rounds, 3);
+    scene.charger.wait_calls("GetConfiguration", 3);
+    scene.charger.wait_calls("GetCompositeSchedule", 3);
     assert_eq!(scene.charger.calls().len(), 6);
 }

@@ -44,7 +44,9 @@ fn one_that_is_down() {
     down.peer.kill();
     let mut scene = scene(("acme", down.url(), ""));
     scene.whole_session(1);
-    scene.proxy.wait_metric("ocpp_proxy_backoffice_connections", &["backoffice=\"acme\""], 0.0);
+    scene.proxy.wait_log(&["acme", "link down", "unreachable"]);
+    let open = scene.proxy.metric("ocpp_proxy_backoffice_connections", &["backoffice=\"acme\""]);
+    assert_eq!(open.unwrap_or(0.0), 0.0);
 }
 
 #[test]

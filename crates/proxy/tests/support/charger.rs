@@ -51,6 +51,10 @@ impl RawCharger {
         // The answer to that key in RFC 6455 §1.3.
         assert_eq!(header(&head, "Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         assert_eq!(header(&head, "Sec-WebSocket-Extensions"), None, "{head}");
+        assert!(
+            header(&head, "Connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade")),
+            "{head}"
+        );
         let subprotocol = header(&head, "Sec-WebSocket-Protocol").map(str::to_owned);
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let socket = WebSocket::from_raw_socket(socket, Role::Client, Some(config));
