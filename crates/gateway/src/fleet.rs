@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use engine::ChargerId;
+use engine::{ChargerId, DialFailure};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::gateway::Shared;
@@ -57,6 +57,16 @@ pub(crate) enum Verdict {
     StoreFailed,
     /// The program is stopping.
     Stopping,
+}
+
+impl Verdict {
+    /// What a failed dial of the leader means for the charger.
+    pub(crate) fn of_failed_dial(failure: &DialFailure) -> Self {
+        match failure {
+            DialFailure::Incompatible => Verdict::NoCommonVersion,
+            _ => Verdict::LeaderDown,
+        }
+    }
 }
 
 /// A charger's socket after its handshake.

@@ -124,6 +124,11 @@ impl Greeting<'_> {
     /// The first knock: what was kept of the charger is read, and its leader dialed.
     async fn begin(&mut self, knock: Knock) {
         let Membership { shared, charger } = self.place;
+        if shared.is_draining() {
+            self.stage = Stage::failed(Verdict::Stopping, Duration::ZERO);
+            knock.answer(Verdict::Stopping);
+            return;
+        }
         match shared.store.remembered(charger).await {
             Ok(remembered) => self.remembered = remembered,
             Err(error) => {
@@ -169,7 +174,7 @@ impl Greeting<'_> {
                 self.stage = Stage::Ready { plan, destination, link: Box::new(link), until };
             }
             Err(failure) => {
-                let verdict = verdict(&failure);
+                let verdict = Verdict::of_failed_dial(&failure);
                 self.stage = Stage::failed(verdict, pause(&failure));
                 self.note_failure(&plan.leader, failure);
                 self.answer_all(verdict);
@@ -236,14 +241,6 @@ impl Stage {
                 Next::TimeIsUp
             }
         }
-    }
-}
-
-/// What a failed dial of the leader means for the charger.
-fn verdict(failure: &DialFailure) -> Verdict {
-    match failure {
-        DialFailure::Incompatible => Verdict::NoCommonVersion,
-        _ => Verdict::LeaderDown,
     }
 }
 

@@ -1,6 +1,9 @@
 //! One polled WebSocket with a bounded outgoing queue. Nothing here waits: what cannot be written
 //! now stays in the queue, and a queue over its bound means that the peer is too slow.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -171,12 +174,6 @@ impl Socket {
             self.mark_progress();
         }
         self.stalls_at().is_some_and(|at| at <= now)
-    }
-
-    /// Payload bytes that wait or are being written.
-    #[cfg(test)]
-    pub(crate) fn unsent_bytes(&self) -> usize {
-        self.unsent_bytes
     }
 
     /// The next thing the peer brings. After [`Heard::Gone`] it is not to be called again.

@@ -171,8 +171,10 @@ impl Talk {
             Happening::TimeCame => self.time_came(),
         }
         self.hand_in_raised();
+        // Only here do slots change their places: while something is taken in they are named by them.
         let plan = &self.plan;
         self.slots.retain(|slot| !matches!(slot.state, State::Idle) || plan.names(&slot.backoffice));
+        self.slots.sort_by_key(|slot| slot.backoffice != plan.leader);
     }
 
     fn told(&mut self, control: Control) {
@@ -251,8 +253,6 @@ impl Talk {
         };
         if *plan != *self.plan {
             self.plan = plan.clone();
-            let leader = &self.plan.leader;
-            self.slots.sort_by_key(|slot| slot.backoffice != *leader);
             self.tell(Event::PlanChanged(plan));
         }
         for at in 0..self.slots.len() {
@@ -323,7 +323,7 @@ impl Talk {
                 slot.state = State::Idle;
                 if is_leader {
                     for (knock, _) in std::mem::take(&mut self.knocks) {
-                        knock.answer(Verdict::LeaderDown);
+                        knock.answer(Verdict::of_failed_dial(&failure));
                     }
                 }
                 let (backoffice, departure) = (slot.backoffice.clone(), Departure::Undialable(failure));
@@ -373,9 +373,16 @@ impl Talk {
         let Some(seat) = seat else { return };
         self.held.forget(&side);
         let (muted, mut socket) = (seat.muted, seat.socket);
-        if departure == Departure::TooSlow {
-            socket.forget_waiting();
-            socket.close(1008, "too slow: it stopped reading");
+        match &departure {
+            Departure::TooSlow => {
+                socket.forget_waiting();
+                socket.close(1008, "too slow: it stopped reading");
+            }
+            Departure::Violated(violation) => {
+                let note = Note::ProtocolViolation { peer: side.clone(), kind: violation.label() };
+                notes::take(&self.shared, &self.charger, note);
+            }
+            _ => {}
         }
         if departure != Departure::Lost {
             self.departures.add(side.clone(), socket, Instant::now() + CLOSE_TIMEOUT);
@@ -425,9 +432,8 @@ impl Talk {
             return Some(at);
         }
         let destination = self.shared.served.load().destination(backoffice)?.clone();
-        let at = if *backoffice == self.plan.leader { 0 } else { self.slots.len() };
-        self.slots.insert(at, Slot::new(backoffice.clone(), destination));
-        Some(at)
+        self.slots.push(Slot::new(backoffice.clone(), destination));
+        Some(self.slots.len() - 1)
     }
 
     fn part(&mut self, side: Side, mut socket: Socket, reason: Reason, until: Instant) {

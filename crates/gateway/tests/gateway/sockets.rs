@@ -1,0 +1,113 @@
+//! What happens to sockets after the handshake: rule breakers, second sockets of a charger.
+
+use tokio::io::AsyncWriteExt;
+
+use crate::backoffice::Backoffice;
+use crate::charger::Charger;
+use crate::world::{World, routing};
+
+async fn world() -> World {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &backoffice.url())])).await;
+    backoffice.agree_with_all();
+    world
+}
+
+#[tokio::test]
+async fn breaking_the_websocket_rules_closes_with_the_right_code() {
+    let world = world().await;
+    let too_big = vec![b' '; (1 << 20) + 1];
+    let cases: &[(&str, u8, &[u8], u16)] = &[
+        ("binary", 0x82, b"[2,\"1\",\"Heartbeat\",{}]", 1003),
+        ("not UTF-8", 0x81, b"[\xff]", 1007),
+        ("a lone surrogate", 0x81, b"\xed\xa0\x80", 1007),
+        ("too big", 0x81, &too_big, 1009),
+        ("compressed", 0xc1, b"\xca\x4b\x2c\x49\x54\x00\x00", 1002),
+        ("another reserved bit", 0xa1, b"x", 1002),
+        ("a continuation of nothing", 0x80, b"x", 1002),
+        ("an unknown opcode", 0x83, b"x", 1002),
+        ("an unknown control frame", 0x8b, b"x", 1002),
+        ("a fragmented ping", 0x09, b"x", 1002),
+        ("a long ping", 0x89, &[0; 126], 1002),
+    ];
+    for (number, (what, first, payload, code)) in cases.iter().enumerate() {
+        let mut charger = Charger::dial(world.address, &format!("CP{number}")).await;
+        assert_eq!(charger.status, 101, "{what}");
+        charger.send(*first, payload).await;
+        assert_eq!(charger.closed().await.closed().0, *code, "{what}");
+    }
+    assert_eq!(cases.len(), 11);
+    let compressed = "ocpp_proxy_protocol_violations_total{kind=\"rsv1_unnegotiated\",peer=\"charger\"}";
+    assert_eq!(world.metric(compressed).await, 2.0);
+}
+
+#[tokio::test]
+async fn an_unmasked_frame_closes() {
+    let world = world().await;
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    charger.stream.write_all(&[0x81, 1, b'x']).await.unwrap();
+    assert_eq!(charger.closed().await.closed().0, 1002);
+}
+
+#[tokio::test]
+async fn an_announced_giant_is_refused_before_it_is_sent() {
+    let world = world().await;
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    let mut head = vec![0x81, 0x80 | 127];
+    head.extend((64u64 << 20).to_be_bytes());
+    head.extend([0; 4]);
+    charger.stream.write_all(&head).await.unwrap();
+    assert_eq!(charger.closed().await.closed().0, 1009);
+}
+
+#[tokio::test]
+async fn a_close_is_answered_with_a_close() {
+    let world = world().await;
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    charger.send(0x88, &1000u16.to_be_bytes()).await;
+    assert_eq!(charger.closed().await.payload, 1000u16.to_be_bytes());
+    let mut without_code = Charger::dial(world.address, "CP2").await;
+    without_code.send(0x88, b"").await;
+    without_code.closed().await;
+}
+
+#[tokio::test]
+async fn a_second_socket_from_the_same_address_replaces_the_first() {
+    let world = world().await;
+    let mut first = Charger::dial(world.address, "CP1").await;
+    first.assert_served().await;
+    let mut second = Charger::dial(world.address, "CP1").await;
+    assert_eq!(second.status, 101);
+    assert_eq!(first.closed().await.closed(), (1008, "replaced"));
+    // The end of the first one does not disturb the second.
+    first.send(0x88, &1008u16.to_be_bytes()).await;
+    drop(first);
+    second.assert_served().await;
+    let replaced = world.metric("ocpp_proxy_charger_connects_total{result=\"duplicate_replaced\"}").await;
+    assert_eq!(replaced, 1.0);
+}
+
+#[tokio::test]
+async fn a_living_charger_is_not_displaced_from_elsewhere() {
+    let world = world().await;
+    let mut first = Charger::dial(world.address, "CP1").await;
+    first.assert_served().await;
+    let challenge = async {
+        while first.frame().await.opcode != 9 {}
+        first.send(0x8a, b"").await;
+    };
+    let (second, ()) = tokio::join!(Charger::dial_from(world.address, "127.0.0.2", "CP1"), challenge);
+    assert_eq!(second.status, 409);
+    first.assert_served().await;
+}
+
+#[tokio::test]
+async fn a_dead_charger_is_displaced_from_elsewhere() {
+    let world = world().await;
+    // It will never answer the ping.
+    let mut first = Charger::dial(world.address, "CP1").await;
+    let mut second = Charger::dial_from(world.address, "127.0.0.2", "CP1").await;
+    assert_eq!(second.status, 101);
+    second.assert_served().await;
+    assert_eq!(first.closed().await.closed(), (1008, "replaced"));
+}

@@ -1,0 +1,77 @@
+//! A gateway on free ports with a store of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use engine::{BackofficeId, Follower, Plan, Role};
+use gateway::{BackofficeSettings, Gateway, Metrics, Routing, Rule, Settings};
+use globset::Glob;
+use store::Store;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) address: SocketAddr,
+    _directory: TempDir,
+}
+
+/// Everyone whose identity begins with `CP`, led by `volt`, followed by the others.
+pub(crate) fn routing(backoffices: &[(&str, &str)]) -> Routing {
+    let settings =
+        |url: &str| BackofficeSettings { url: url.to_owned(), basic_auth: None, ca_certificates: None };
+    let with_settings: Vec<_> = backoffices.iter().map(|(name, url)| (*name, settings(url))).collect();
+    routing_with(&with_settings)
+}
+
+pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routing {
+    let followers = backoffices
+        .iter()
+        .skip(1)
+        .map(|(name, _)| Follower { backoffice: BackofficeId::from(*name), role: Role::Control });
+    let plan = Plan { leader: BackofficeId::from(backoffices[0].0), followers: followers.collect() };
+    let rule = Rule { matcher: Glob::new("CP*").unwrap().compile_matcher(), plan: Arc::new(plan) };
+    let backoffices: BTreeMap<_, _> = backoffices
+        .iter()
+        .map(|(name, settings)| (BackofficeId::from(*name), Arc::new(settings.clone())))
+        .collect();
+    Routing { backoffices, rules: vec![rule] }
+}
+
+pub(crate) fn settings() -> Settings {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    Settings::new(any, Some(any))
+}
+
+impl World {
+    pub(crate) async fn new(routing: Routing) -> World {
+        World::with(settings(), routing).await
+    }
+
+    pub(crate) async fn with(settings: Settings, routing: Routing) -> World {
+        let directory = TempDir::new().unwrap();
+        let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
+        let gateway = Gateway::start(settings, routing, store, Metrics::new("test")).await.unwrap();
+        World { address: gateway.charger_address(), gateway, _directory: directory }
+    }
+
+    /// Status line and body of a page of the admin listener.
+    pub(crate) async fn page(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.gateway.admin_address().unwrap()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The value of one series, zero when it has not been counted yet.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let (_, text) = self.page("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+}
