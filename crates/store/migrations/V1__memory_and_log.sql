@@ -64,6 +64,7 @@ CREATE TABLE calls (
     status             TEXT
 );
 CREATE INDEX calls_trace ON calls (trace);
+CREATE INDEX calls_age ON calls (received_unix_ms);
 CREATE INDEX calls_time ON calls (charger, received_unix_ms);
 CREATE INDEX calls_action ON calls (charger, action, received_unix_ms);
 CREATE INDEX calls_id_tag ON calls (id_tag, received_unix_ms) WHERE id_tag IS NOT NULL;
@@ -96,4 +97,5 @@ CREATE TABLE occurrences (
     who     TEXT    NOT NULL,
     detail  TEXT    NOT NULL
 );
+CREATE INDEX occurrences_age ON occurrences (unix_ms);
 CREATE INDEX occurrences_time ON occurrences (charger, unix_ms);

@@ -133,11 +133,11 @@ fn open_read_only(path: &Path, more: &str) -> Result<Connection, Failure> {
     let connection = Connection::open_with_flags(uri(path, more), flags)?;
     connection.busy_timeout(BUSY_FOR)?;
     check_ours(&connection, path)?;
-    let missing =
+    let newest =
         embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
     let applied: Option<i32> =
         connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
-    if applied > missing.map(|version| version as i32) {
+    if applied > newest {
         let detail = format!("its schema is {}", applied.unwrap_or_default());
         return Err(Failure::Known(OpenError::NewerSchema { path: path.to_owned(), detail }));
     }

@@ -68,18 +68,34 @@ fn step(connection: &mut Connection, settings: &Settings, counters: &Counters) -
     Ok(expired > 0 || forgotten > 0 || shed > 0 || returned)
 }
 
-/// Deletes rows received before `cutoff_unix_ms`, among the oldest of the log.
+/// Deletes some of the rows received before `cutoff_unix_ms`.
 fn delete_expired(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
-    // In the order of writing and not of time: a row that a wrong clock dated into the future goes
-    // with its neighbours.
-    let sql = "SELECT max(seq) FROM (
-                   SELECT seq, received_unix_ms AS time FROM (SELECT * FROM calls ORDER BY seq LIMIT ?1)
-                   UNION ALL
-                   SELECT seq, unix_ms AS time FROM (SELECT * FROM occurrences ORDER BY seq LIMIT ?1)
-               ) WHERE time < ?2";
-    let last: Option<i64> =
-        connection.prepare_cached(sql)?.query_row(params![STEP_ROWS, cutoff_unix_ms], |row| row.get(0))?;
-    last.map_or(Ok(0), |last| delete_up_to(connection, last))
+    const CALLS: &str = "FROM calls WHERE received_unix_ms < ?1 ORDER BY received_unix_ms LIMIT ?2";
+    let due: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM calls WHERE received_unix_ms < ?1)
+                 OR EXISTS (SELECT 1 FROM occurrences WHERE unix_ms < ?1)",
+        )?
+        .query_row([cutoff_unix_ms], |row| row.get(0))?;
+    if !due {
+        return Ok(0);
+    }
+    let transaction = connection.transaction()?;
+    let mut rows = 0;
+    for sql in [
+        &format!("DELETE FROM answers WHERE trace IN (SELECT trace {CALLS})"),
+        &format!("DELETE FROM calls WHERE seq IN (SELECT seq {CALLS})"),
+        "DELETE FROM occurrences WHERE seq IN
+             (SELECT seq FROM occurrences WHERE unix_ms < ?1 ORDER BY unix_ms LIMIT ?2)",
+    ] {
+        rows += transaction.prepare_cached(sql)?.execute(params![cutoff_unix_ms, STEP_ROWS])? as u64;
+    }
+    // Answers whose call was dropped go when all calls of their time are gone.
+    let sql = "DELETE FROM answers WHERE seq < (SELECT min(seq) FROM calls)
+               AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.trace = answers.trace)";
+    rows += transaction.prepare_cached(sql)?.execute([])? as u64;
+    transaction.commit()?;
+    Ok(rows)
 }
 
 /// Deletes the oldest rows of the log, however old they are.

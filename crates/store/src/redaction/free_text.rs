@@ -94,19 +94,9 @@ fn user_information(rest: &str) -> Option<usize> {
     if authority.contains('@') {
         return Some(last);
     }
-    match authority.split_once(':') {
-        // A host, and the @ is in its path or query.
-        None => None,
-        // A host with a port, and the @ is in the query.
-        Some((_, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && rest[authority.len()..].starts_with('/')
-                && !rest[..rest.find(['?', '#']).unwrap_or(rest.len())].contains('@') =>
-        {
-            None
-        }
-        Some(_) => Some(last),
-    }
+    // Without a colon it is a host, and the @ is in its path or query. With one it may be a host and
+    // its port, or a user and the beginning of a password.
+    authority.contains(':').then_some(last)
 }
 
 /// `name=value`, `name: value`, `"name":"value"`, `<name>value<`.

@@ -136,9 +136,7 @@ async fn it_finds_out_by_itself_that_writing_works_again() {
     store.flush().await.unwrap_err();
     assert!(store.is_writable().is_err());
     // Nobody writes any more, as when every charger was sent away.
-    while store.is_writable().is_err() {
-        tokio::task::yield_now().await;
-    }
+    until(|| store.is_writable().is_ok()).await;
 }
 
 #[tokio::test]

@@ -118,3 +118,12 @@ pub(crate) fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
 }
+
+/// Waits for a fact.
+pub(crate) async fn until(fact: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !fact() {
+        assert!(started.elapsed().as_secs() < 60, "it never came true");
+        tokio::task::yield_now().await;
+    }
+}
