@@ -15,10 +15,23 @@
 //! | `kept transaction`, `kept FACT` | this must be durable before what follows |
 //! | `note WORDS…` | this must be noted; see [`words`] |
 //! | `wait 25s`, `wait 200ms` | time passes, deadlines are met |
+//! | `wait 90s with pongs` | the same, while everyone answers pings at once; those need not be written |
+//! | `times 9 LINE` | the event of this line, so often; `$` in it counts from 1 |
+//! | `held back volt` | the session takes no more from this peer for now: its socket is not read |
 //! | `pong volt` | a ping is answered |
 //! | `restart` | the program is killed; a new session starts from what was kept |
 //! | `drain`, `store fails` | the program stops; the disk is full |
 //! | `over` | the session must have ended |
+//!
+//! Three kinds of line make a table, each row a small conversation of its own:
+//!
+//! | row | meaning |
+//! |---|---|
+//! | `acme may ACTION PAYLOAD` | it reaches the charger like that, and the charger's answer reaches acme |
+//! | `acme may ACTION PAYLOAD as PAYLOAD` | the same, but the charger is sent the second payload |
+//! | `acme may not ACTION PAYLOAD but gets ANSWER` | a payload, or an error code; the charger hears nothing |
+//! | `charger tells ACTION PAYLOAD to volt acme` | exactly those hear of it; the first one's answer is the charger's |
+//! | `rows 26` | so many different actions have been in such rows |
 //!
 //! In frames `#name` stands for a message id that the proxy minted, quotes included; `<now>` for the
 //! proxy's clock. Everything that is said, dialed, pinged or hung up must stand in the transcript;
@@ -35,7 +48,14 @@ use engine::{
 };
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 1] = [("basics.txt", 2)];
+const CONVERSATIONS: [(&str, usize); 6] = [
+    ("basics.txt", 2),
+    ("answers.txt", 13),
+    ("command-queue.txt", 20),
+    ("errors.txt", 21),
+    ("message-ids.txt", 13),
+    ("single-flight.txt", 9),
+];
 
 #[test]
 fn every_conversation_goes_as_written() {
@@ -79,6 +99,8 @@ struct Stage {
     pending: VecDeque<Effect>,
     ids: HashMap<String, String>,
     history: Vec<String>,
+    /// The actions of the table's rows.
+    rows: Vec<String>,
 }
 
 impl Stage {
@@ -94,6 +116,7 @@ impl Stage {
             pending: VecDeque::new(),
             ids: HashMap::new(),
             history: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
@@ -116,6 +139,9 @@ impl Stage {
         self.nothing_unexpected()?;
         self.pending.clear();
         self.history.push(line.to_owned());
+        if let Some(row) = Row::read(line) {
+            return self.row(row?);
+        }
         if let Some((peer, frame)) = line.split_once("> ").filter(|(peer, _)| !peer.contains(' ')) {
             let text = self.fill_in(frame.trim());
             let event = match peer {
@@ -147,6 +173,30 @@ impl Stage {
             ("pong", "charger") => self.happen(Event::Ponged(Side::Charger)),
             ("pong", id) => self.happen(Event::Ponged(Side::Backoffice(id.into()))),
             ("wait", time) => self.wait(time)?,
+            ("times", rest) => {
+                let (times, line) = rest.split_once(' ').ok_or("times N LINE")?;
+                let times: usize = times.parse().map_err(|_| "times N LINE")?;
+                for number in 1..=times {
+                    self.line(&line.replace('$', &number.to_string()))?;
+                }
+            }
+            ("held", rest) => {
+                let peer = rest.strip_prefix("back ").ok_or("held back PEER")?;
+                let side = match peer {
+                    "charger" => Side::Charger,
+                    id => Side::Backoffice(id.into()),
+                };
+                if self.session().may_read(&side) {
+                    return Err(format!("{peer} may go on"));
+                }
+            }
+            ("rows", count) => {
+                self.rows.sort();
+                self.rows.dedup();
+                if self.rows.len().to_string() != count {
+                    return Err(format!("{} rows: {:?}", self.rows.len(), self.rows));
+                }
+            }
             ("restart", _) => {
                 self.session = None;
                 self.seed += 1;
@@ -184,15 +234,30 @@ impl Stage {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn pass(&mut self, time: Duration, with_pongs: bool) {
         let until = self.now.tick + time;
         while let Some(deadline) = self.session().poll_deadline().filter(|deadline| *deadline <= until) {
             let step = deadline.max(self.now.tick).since(self.now.tick);
             self.advance(step);
             self.happen(Event::DeadlinePassed);
+            if with_pongs {
+                self.pong_at_once();
+            }
         }
         let rest = until.since(self.now.tick);
         self.advance(rest);
+    }
+
+    fn pong_at_once(&mut self) {
+        let pinged: Vec<Side> = self
+            .pending
+            .iter()
+            .filter_map(|effect| if let Effect::Ping(side) = effect { Some(side.clone()) } else { None })
+            .collect();
+        self.pending.retain(|effect| !matches!(effect, Effect::Ping(_)));
+        for side in pinged {
+            self.happen(Event::Ponged(side));
+        }
     }
 
     fn advance(&mut self, time: Duration) {
@@ -201,13 +266,17 @@ impl Stage {
     }
 
     fn wait(&mut self, time: &str) -> Result<(), String> {
+        let (time, with_pongs) = match time.strip_suffix(" with pongs") {
+            Some(time) => (time, true),
+            None => (time, false),
+        };
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("no time: {time}"));
         let time = match (time.strip_suffix("ms"), time.strip_suffix('s')) {
             (Some(milliseconds), _) => Duration::from_millis(number(milliseconds)?),
             (None, Some(seconds)) => Duration::from_secs(number(seconds)?),
             _ => return Err("wait 5s, or wait 200ms".into()),
         };
-        self.pass(time);
+        self.pass(time, with_pongs);
         Ok(())
     }
 
@@ -240,8 +309,52 @@ impl Stage {
                 format!(r#"[3,{message_id},{{"status":"Accepted","currentTime":"{time}","interval":300}}]"#);
             self.happen(Event::BackofficeSaid(id, answer.into()));
         }
-        self.pass(Duration::from_secs(1));
+        self.pass(Duration::from_secs(1), false);
         self.pending.clear();
+    }
+
+    fn row(&mut self, row: Row<'_>) -> Result<(), String> {
+        self.rows.push(row.action.to_owned());
+        let (id, call) = (format!("\"row {}\"", self.rows.len()), (row.action, row.payload));
+        let event = |text: String| match row.from {
+            "charger" => Event::ChargerSaid(text.into()),
+            backoffice => Event::BackofficeSaid(backoffice.into(), text.into()),
+        };
+        self.happen(event(format!(r#"[2,{id},"{}",{}]"#, call.0, call.1)));
+        match row.expected {
+            Expected::Sent(payload) => {
+                self.expect_frame("charger", &format!(r#"[2,#row,"{}",{payload}]"#, row.action))?;
+                let sent = self.ids.remove("row").ok_or("no message id")?;
+                self.happen(Event::ChargerSaid(format!(r#"[3,{sent},{{"status":"Accepted"}}]"#).into()));
+                self.expect_frame(row.from, &format!(r#"[3,{id},{{"status":"Accepted"}}]"#))
+            }
+            Expected::Refused(answer) if answer.starts_with('{') => {
+                self.expect_frame(row.from, &format!("[3,{id},{answer}]"))
+            }
+            Expected::Refused(code) => match self.next_hard() {
+                Some(Effect::SayToBackoffice(to, text))
+                    if to.as_str() == row.from && text.starts_with(&format!(r#"[4,{id},"{code}","#)) =>
+                {
+                    Ok(())
+                }
+                other => Err(format!("instead: {:?}", other.as_ref().map(show))),
+            },
+            Expected::Told(everyone) => {
+                let mut asked = Vec::new();
+                for backoffice in everyone.split(' ') {
+                    self.expect_frame(backoffice, &format!(r#"[2,#row,"{}",{}]"#, call.0, call.1))?;
+                    asked.push((backoffice, self.ids.remove("row").ok_or("no message id")?));
+                }
+                self.nothing_unexpected()?;
+                for (at, (backoffice, token)) in asked.into_iter().enumerate() {
+                    self.happen(Event::BackofficeSaid(backoffice.into(), format!("[3,{token},{{}}]").into()));
+                    if at == 0 {
+                        self.expect_frame("charger", &format!("[3,{id},{{}}]"))?;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The next effect that must stand in the transcript; what may stand there is passed over.
@@ -312,6 +425,51 @@ impl Stage {
             text = text.replace(&format!("#{name}"), token);
         }
         text
+    }
+}
+
+/// One row of a table.
+struct Row<'a> {
+    from: &'a str,
+    action: &'a str,
+    payload: &'a str,
+    expected: Expected<'a>,
+}
+
+enum Expected<'a> {
+    Sent(&'a str),
+    Refused(&'a str),
+    Told(&'a str),
+}
+
+impl<'a> Row<'a> {
+    /// `None` when the line is no row.
+    fn read(line: &'a str) -> Option<Result<Self, String>> {
+        let (from, rest) = line.split_once(' ')?;
+        let (verb, rest) = match rest.strip_prefix("may not ") {
+            Some(rest) => ("may not", rest),
+            None => rest.split_once(' ').filter(|(verb, _)| matches!(*verb, "may" | "tells"))?,
+        };
+        Some(Self::parts(from, verb, rest).ok_or_else(|| "no row of a table is like that".to_owned()))
+    }
+
+    fn parts(from: &'a str, verb: &str, rest: &'a str) -> Option<Self> {
+        let (action, rest) = rest.split_once(' ')?;
+        let (payload, expected) = match verb {
+            "may" => {
+                let (payload, sent) = rest.split_once(" as ").unwrap_or((rest, rest));
+                (payload, Expected::Sent(sent))
+            }
+            "may not" => {
+                let (payload, answer) = rest.split_once(" but gets ")?;
+                (payload, Expected::Refused(answer))
+            }
+            _ => {
+                let (payload, everyone) = rest.split_once(" to ")?;
+                (payload, Expected::Told(everyone))
+            }
+        };
+        Some(Self { from, action, payload, expected })
     }
 }
 
