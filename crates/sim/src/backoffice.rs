@@ -220,11 +220,6 @@ impl Backoffice {
         &self.books
     }
 
-    /// Whether it has accepted the charger.
-    pub fn has_accepted(&self) -> bool {
-        self.accepted
-    }
-
     /// How many of its commands have not been answered.
     pub fn commands_unanswered(&self) -> usize {
         self.own_calls.len()

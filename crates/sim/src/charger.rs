@@ -262,6 +262,11 @@ impl Charger {
         self.say_what_can_be_said(now);
     }
 
+    /// Its power is switched off and on: it leaves, and boots when it is back.
+    pub fn power_cycle(&mut self, now: Moment) {
+        self.reboot(now);
+    }
+
     /// Whether it has been accepted by whoever answered its BootNotification.
     pub fn is_accepted(&self) -> bool {
         self.accepted

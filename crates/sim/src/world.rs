@@ -29,6 +29,8 @@ const BEGINNING_UNIX_MS: i64 = 1_795_352_400_000;
 /// How long the world is left alone before everything must be in order again. Longer than the
 /// longest wait between dials.
 const CALM: Duration = Duration::from_secs(1_200);
+/// How long the charger has to be back after it was switched off and on.
+const REBOOT: Duration = Duration::from_secs(180);
 /// How long the session at the end goes.
 const LAST_SESSION: Duration = Duration::from_secs(200);
 /// How often, a second apart, everything is looked at for a moment of rest.
@@ -100,7 +102,7 @@ impl World {
             last_commit: Tick(0),
             store_fails_next: false,
             calm: false,
-            transcript: Transcript::default(),
+            transcript: Transcript::new(options.shown_lines),
             options,
         };
         world.schedule(Duration::from_secs(1), Happening::ChargerDials);
@@ -137,6 +139,12 @@ impl World {
         self.run_until(self.now + self.options.storm)?;
         self.calm_down();
         self.run_until(self.now + CALM)?;
+        self.come_to_rest()?;
+        // A boot is told to everyone, so that nobody has an excuse for what follows.
+        let now = self.moment();
+        self.charger.power_cycle(now);
+        self.flush_peers();
+        self.run_until(self.now + REBOOT)?;
         self.come_to_rest()?;
         let now = self.moment();
         self.transcript.push(self.now, format_args!("the last session begins"));

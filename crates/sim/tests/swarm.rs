@@ -1,11 +1,12 @@
 //! Many seeds, each a world of its own: is there a conversation that breaks a promise?
 //!
-//! `SWARM_SEEDS` says how many seeds (256), `SWARM_FROM` which is the first (0).
+//! `SWARM_SEEDS` says how many seeds (256), `SWARM_FROM` which is the first (0), `SWARM_LINES` how much
+//! of the transcript a failure shows (160).
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sim::{Summary, World};
+use sim::{Summary, World, WorldOptions};
 
 const DEFAULT_SEEDS: u64 = 256;
 
@@ -19,6 +20,7 @@ fn setting(name: &str, default: u64) -> u64 {
 #[test]
 fn no_seed_breaks_a_promise() {
     let (from, seeds) = (setting("SWARM_FROM", 0), setting("SWARM_SEEDS", DEFAULT_SEEDS));
+    let lines = usize::try_from(setting("SWARM_LINES", 160)).expect("a number of lines fits in memory");
     let next = AtomicU64::new(from);
     let outcomes = Mutex::new((Vec::new(), Summary::default(), 0_u64));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -30,7 +32,8 @@ fn no_seed_breaks_a_promise() {
                     if seed >= from + seeds {
                         return;
                     }
-                    let outcome = World::new(seed).run();
+                    let options = WorldOptions { shown_lines: lines, ..WorldOptions::draw(seed) };
+                    let outcome = World::with_options(seed, options).run();
                     let mut outcomes = outcomes.lock().unwrap();
                     outcomes.2 += 1;
                     match outcome {

@@ -163,6 +163,9 @@ impl World {
     pub(super) fn stall_ended(&mut self, who: &BackofficeId) {
         let unsent = std::mem::take(&mut self.member(who).link.unsent);
         self.member(who).link.stalled = false;
+        if !unsent.is_empty() {
+            self.judge.catches_up(self.now, who);
+        }
         for text in unsent {
             let at = self.arrival(self.members[who].link.to_peer);
             let link = &mut self.member(who).link;

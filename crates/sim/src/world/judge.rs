@@ -102,6 +102,8 @@ pub(super) struct Judge {
     last_order: BTreeMap<BackofficeId, u64>,
     recent_leaders: Vec<(BackofficeId, Tick)>,
     complaints_seen: BTreeMap<BackofficeId, usize>,
+    /// When a backoffice last read all at once what had piled up.
+    caught_up: BTreeMap<BackofficeId, Tick>,
     crashed: bool,
     pub(super) summary: Summary,
     broken: Vec<String>,
@@ -121,6 +123,7 @@ impl Judge {
             last_order: BTreeMap::new(),
             recent_leaders: Vec::new(),
             complaints_seen: BTreeMap::new(),
+            caught_up: BTreeMap::new(),
             crashed: false,
             summary: Summary::default(),
             broken: Vec::new(),
@@ -154,6 +157,11 @@ impl Judge {
         self.crashed |= crashed;
         self.leader = self.plan.leader.clone();
         self.peers.clear();
+    }
+
+    /// A backoffice that had stopped reading goes on with all that has piled up.
+    pub(super) fn catches_up(&mut self, now: Tick, who: &BackofficeId) {
+        self.caught_up.insert(who.clone(), now);
     }
 
     pub(super) fn link_is(&mut self, side: &Side, up: bool) {

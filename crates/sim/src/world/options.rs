@@ -60,6 +60,8 @@ pub struct WorldOptions {
     pub charger_garbage_every: Option<Duration>,
     /// What is promised by now.
     pub promises: Promises,
+    /// How many lines of the transcript a failure shows.
+    pub shown_lines: usize,
 }
 
 impl WorldOptions {
@@ -98,6 +100,7 @@ impl WorldOptions {
             drivers_every: Duration::from_secs(random.u64(5..60)),
             charger_garbage_every,
             promises: Promises::default(),
+            shown_lines: 160,
         }
     }
 }

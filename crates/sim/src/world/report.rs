@@ -7,9 +7,6 @@ use engine::Tick;
 
 use super::WorldOptions;
 
-/// How many lines a failure shows.
-const SHOWN_LINES: usize = 160;
-
 /// What a run saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -71,14 +68,19 @@ impl fmt::Display for Failure {
 }
 
 /// The last lines of what happened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Transcript {
     lines: VecDeque<String>,
+    most: usize,
 }
 
 impl Transcript {
+    pub(super) fn new(most: usize) -> Self {
+        Self { lines: VecDeque::new(), most }
+    }
+
     pub(super) fn push(&mut self, at: Tick, line: fmt::Arguments<'_>) {
-        if self.lines.len() == SHOWN_LINES {
+        if self.lines.len() >= self.most {
             self.lines.pop_front();
         }
         self.lines.push_back(format!("{:>12.6} {line}", at.0 as f64 / 1e6));

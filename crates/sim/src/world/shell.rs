@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Record, Side, Tick};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Note, Record, Side, Tick};
 
 use super::World;
 use super::judge::{self, Books};
@@ -17,7 +17,8 @@ impl World {
         self.transcript.push(self.now, format_args!("> {event:?}"));
         session.handle(now, event);
         let effects: Vec<Effect> = std::iter::from_fn(|| session.poll_effect()).collect();
-        for effect in &effects {
+        // Frames are seen in what was said.
+        for effect in effects.iter().filter(|effect| !matches!(effect, Effect::Note(Note::Frame { .. }))) {
             self.transcript.push(self.now, format_args!("    < {effect:?}"));
         }
         self.judge.batch(self.now, &effects, &self.charger, &Books(&self.members));

@@ -43,8 +43,11 @@ impl Judge {
             // After a crash the charger may hold a reservation that was not yet kept (M-3).
             Complaint::UnknownReservation(_) => leads && self.crashed,
             Complaint::BeforeAccepted(_) => leads || !self.follower_boots_alone,
-            Complaint::TwoOutstanding { .. }
-            | Complaint::RepeatedMessageId(_)
+            // Calls that were given up one after the other arrive together when it reads again.
+            Complaint::TwoOutstanding { .. } => {
+                self.caught_up.get(id).is_some_and(|at| now.since(*at) < Duration::from_secs(5))
+            }
+            Complaint::RepeatedMessageId(_)
             | Complaint::StrayAnswer(_)
             | Complaint::NotOcpp(_)
             | Complaint::BadMessageId(_) => false,
