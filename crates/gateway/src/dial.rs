@@ -40,7 +40,7 @@ pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Link, DialFailure>>
 #[derive(Debug)]
 pub(crate) struct Link {
     /// Its socket.
-    pub(crate) socket: Socket,
+    pub(crate) socket: Box<Socket>,
     /// The version the backoffice chose.
     pub(crate) version: Version,
 }
@@ -102,7 +102,7 @@ impl Destination {
         let (stream, response) =
             client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
         let version = chosen(&response, versions)?;
-        Ok(Link { socket: Socket::new(stream, BACKOFFICE_QUEUE_BYTES), version })
+        Ok(Link { socket: Box::new(Socket::new(stream, BACKOFFICE_QUEUE_BYTES)), version })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use engine::{ChargerId, DialFailure};
+use engine::ChargerId;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::gateway::Shared;
@@ -20,7 +20,7 @@ pub(crate) enum Control {
     /// A charger asks to be let in.
     Knock(Knock),
     /// The charger that was let in has finished its handshake.
-    Arrived(Arrival),
+    Arrived(Box<Arrival>),
     /// There are other rules.
     RoutingChanged,
     /// The program stops: finish what is in flight.
@@ -57,16 +57,6 @@ pub(crate) enum Verdict {
     StoreFailed,
     /// The program is stopping.
     Stopping,
-}
-
-impl Verdict {
-    /// What a failed dial of the leader means for the charger.
-    pub(crate) fn of_failed_dial(failure: &DialFailure) -> Self {
-        match failure {
-            DialFailure::Incompatible => Verdict::NoCommonVersion,
-            _ => Verdict::LeaderDown,
-        }
-    }
 }
 
 /// A charger's socket after its handshake.

@@ -22,7 +22,7 @@ use crate::task::see_off;
 pub(crate) struct Greeted {
     pub(crate) plan: Arc<Plan>,
     pub(crate) link: Link,
-    pub(crate) arrival: Arrival,
+    pub(crate) arrival: Box<Arrival>,
     pub(crate) remembered: Vec<Record>,
 }
 
@@ -33,7 +33,7 @@ enum Stage {
     /// It is being dialed.
     Dialing { plan: Arc<Plan>, destination: Arc<Destination>, dial: Dialing },
     /// It is there; the charger's handshake is about to finish.
-    Ready { plan: Arc<Plan>, destination: Arc<Destination>, link: Box<Link>, until: Instant },
+    Ready { plan: Arc<Plan>, destination: Arc<Destination>, link: Link, until: Instant },
     /// It could not be had; until then nobody tries again.
     Failed { verdict: Verdict, until: Instant },
 }
@@ -51,10 +51,10 @@ pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<C
     let arrival = greeting.wait(controls).await;
     match (greeting.stage, arrival) {
         (Stage::Ready { plan, link, .. }, Some(arrival)) => {
-            Some(Greeted { plan, link: *link, arrival, remembered: greeting.remembered })
+            Some(Greeted { plan, link, arrival, remembered: greeting.remembered })
         }
         (Stage::Ready { link, .. }, None) => {
-            let mut socket = link.socket;
+            let mut socket = *link.socket;
             socket.close(Reason::ChargerLeft.close_code(), Reason::ChargerLeft.text());
             see_off(socket, CLOSE_TIMEOUT).await;
             None
@@ -71,7 +71,7 @@ struct Greeting<'a> {
 }
 
 impl Greeting<'_> {
-    async fn wait(&mut self, controls: &mut UnboundedReceiver<Control>) -> Option<Arrival> {
+    async fn wait(&mut self, controls: &mut UnboundedReceiver<Control>) -> Option<Box<Arrival>> {
         loop {
             let next = select! {
                 biased;
@@ -171,10 +171,10 @@ impl Greeting<'_> {
                     knock.welcome(link.version);
                 }
                 let until = Instant::now() + ARRIVAL_TIMEOUT;
-                self.stage = Stage::Ready { plan, destination, link: Box::new(link), until };
+                self.stage = Stage::Ready { plan, destination, link, until };
             }
             Err(failure) => {
-                let verdict = Verdict::of_failed_dial(&failure);
+                let verdict = verdict(&failure);
                 self.stage = Stage::failed(verdict, pause(&failure));
                 self.note_failure(&plan.leader, failure);
                 self.answer_all(verdict);
@@ -241,6 +241,14 @@ impl Stage {
                 Next::TimeIsUp
             }
         }
+    }
+}
+
+/// What a failed dial of the leader means for the charger.
+fn verdict(failure: &DialFailure) -> Verdict {
+    match failure {
+        DialFailure::Incompatible => Verdict::NoCommonVersion,
+        _ => Verdict::LeaderDown,
     }
 }
 

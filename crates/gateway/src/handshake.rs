@@ -194,7 +194,8 @@ async fn hand_over(shared: Arc<Shared>, charger: ChargerId, upgrade: OnUpgrade, 
     match upgraded(upgrade).await {
         Some(socket) => {
             // When the task has ended meanwhile the charger finds its socket closed and dials again.
-            let _ = Fleet::enter(&shared, &charger).send(Control::Arrived(Arrival { socket, from }));
+            let _ =
+                Fleet::enter(&shared, &charger).send(Control::Arrived(Box::new(Arrival { socket, from })));
         }
         None => shared.metrics.charger_connected("aborted"),
     }

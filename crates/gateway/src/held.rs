@@ -108,9 +108,8 @@ impl<K> Held<K> {
             let waits = |waiting: &Waiting| {
                 waiting.behind.is_some_and(|(first, last)| tickets.range(first..=last).next().is_some())
             };
-            while let Some(waiting) = queue.pop_front_if(|waiting| !waits(waiting)) {
-                released.push((side.clone(), waiting.order));
-            }
+            let free = queue.iter().take_while(|waiting| !waits(waiting)).count();
+            released.extend(queue.drain(..free).map(|waiting| (side.clone(), waiting.order)));
             !queue.is_empty()
         });
         self.orders -= released.len();

@@ -42,14 +42,8 @@ pub(crate) enum State {
     Idle,
     /// To be dialed as soon as the former socket is closed: some backoffices cannot bear two of one
     /// charger.
-    Wanted {
-        /// The engine asked, and is told of a failure.
-        by_engine: bool,
-    },
-    Dialing {
-        dial: Dialing,
-        by_engine: bool,
-    },
+    Wanted,
+    Dialing(Dialing),
     Up(Box<Seat>),
 }
 
@@ -82,15 +76,6 @@ impl Slot {
         }
     }
 
-    /// Dials, unless it is done already. `by_engine` says who wants to hear of a failure.
-    pub(crate) fn want(&mut self, asked: bool) {
-        match &mut self.state {
-            State::Idle => self.state = State::Wanted { by_engine: asked },
-            State::Wanted { by_engine } | State::Dialing { by_engine, .. } => *by_engine |= asked,
-            State::Up(_) => {}
-        }
-    }
-
     /// Moves a dial on. Ready when it has an outcome.
     pub(crate) fn poll_dial(
         &mut self,
@@ -99,15 +84,14 @@ impl Slot {
         version: Version,
         departing: &[Departing],
     ) -> Poll<Result<Link, DialFailure>> {
-        if let State::Wanted { by_engine } = self.state {
+        if matches!(self.state, State::Wanted) {
             if departing.iter().any(|former| former.side == self.side) {
                 return Poll::Pending;
             }
-            let dial = self.destination.dial(charger, &[version], DIAL_TIMEOUT);
-            self.state = State::Dialing { dial, by_engine };
+            self.state = State::Dialing(self.destination.dial(charger, &[version], DIAL_TIMEOUT));
         }
         match &mut self.state {
-            State::Dialing { dial, .. } => dial.as_mut().poll(cx),
+            State::Dialing(dial) => dial.as_mut().poll(cx),
             _ => Poll::Pending,
         }
     }

@@ -23,10 +23,7 @@ use crate::fleet::{Arrival, Control, Knock, Membership, Verdict};
 use crate::gateway::Shared;
 use crate::greeting::{Greeted, greet};
 use crate::held::{Held, Settled};
-use crate::limits::{
-    CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, FORCED_CLOSE, LEADER_DIAL_TIMEOUT, REPLACED_CLOSE_TIMEOUT,
-    WAITING_KNOCKS,
-};
+use crate::limits::{CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, FORCED_CLOSE, REPLACED_CLOSE_TIMEOUT};
 use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
@@ -68,14 +65,12 @@ struct Talk {
     held: Held<Kept>,
     /// Facts that came up while effects were performed; handed in after the batch.
     raised: VecDeque<Event>,
-    /// Handshakes that wait for the leader.
-    knocks: Vec<(Knock, Instant)>,
     /// A handshake from elsewhere that waits for the present socket to show that it lives.
     challenge: Option<(Knock, Instant)>,
     timer: Pin<Box<Sleep>>,
     stopping: bool,
-    /// How long sockets get to close at the end.
-    farewell: Duration,
+    /// What sockets that are still open are told at the end, and how long they get to close.
+    farewell: (Reason, Duration),
     _counted: Counted,
 }
 
@@ -116,11 +111,10 @@ impl Talk {
             departures: Departures::default(),
             held: Held::default(),
             raised: VecDeque::new(),
-            knocks: Vec::new(),
             challenge: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             stopping: false,
-            farewell: CLOSE_TIMEOUT,
+            farewell: (Reason::ChargerLeft, CLOSE_TIMEOUT),
             _counted: shared.metrics.count_session(),
             shared,
             charger,
@@ -141,14 +135,15 @@ impl Talk {
 
     /// Closes whatever is still open, and waits a little for the other sides.
     async fn end(mut self) {
-        let until = Instant::now() + self.farewell;
+        let (reason, limit) = self.farewell;
+        let until = Instant::now() + limit;
         if let Some(seat) = self.seat.take() {
-            self.part(Side::Charger, seat.seat.socket, Reason::Shutdown, until);
+            self.part(Side::Charger, seat.seat.socket, reason, until);
         }
         for slot in std::mem::take(&mut self.slots) {
             let mut slot = slot;
             if let Some(seat) = slot.vacate() {
-                self.part(slot.side, seat.socket, Reason::Shutdown, until);
+                self.part(slot.side, seat.socket, reason, until);
             }
         }
         self.departures.shorten(until);
@@ -184,7 +179,8 @@ impl Talk {
             Control::RoutingChanged => self.rules_changed(),
             Control::Drain => self.tell(Event::DrainBegan),
             Control::Stop => {
-                self.farewell = FORCED_CLOSE;
+                self.dismiss_charger(Reason::Shutdown);
+                self.farewell = (Reason::Shutdown, FORCED_CLOSE);
                 self.stopping = true;
             }
         }
@@ -200,24 +196,8 @@ impl Talk {
                 present.seat.socket.ping();
                 self.challenge = Some((knock, Instant::now() + CHALLENGE_TIMEOUT));
             }
-            _ => self.let_in(knock),
-        }
-    }
-
-    /// Lets the charger in as soon as the leader is there.
-    fn let_in(&mut self, knock: Knock) {
-        let leader = self.plan.leader.clone();
-        let Some(at) = self.slot(&leader) else {
-            knock.answer(Verdict::LeaderDown);
-            return;
-        };
-        if self.slots[at].live().is_some() {
-            knock.welcome(self.version);
-        } else if self.knocks.len() >= WAITING_KNOCKS {
-            knock.answer(Verdict::LeaderDown);
-        } else {
-            self.knocks.push((knock, Instant::now() + LEADER_DIAL_TIMEOUT));
-            self.slots[at].want(false);
+            // A session goes on only while somebody leads it.
+            _ => knock.welcome(self.version),
         }
     }
 
@@ -230,7 +210,7 @@ impl Talk {
         }
     }
 
-    fn arrived(&mut self, arrival: Arrival) {
+    fn arrived(&mut self, arrival: Box<Arrival>) {
         let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
         // The new one is installed first, so that the end of the old one cannot disturb it.
         let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
@@ -248,7 +228,9 @@ impl Talk {
     fn rules_changed(&mut self) {
         let served = self.shared.served.load_full();
         let Some(plan) = served.plan(&self.charger) else {
-            self.no_longer_served();
+            // Without a plan there is no grace: nobody may come back.
+            self.dismiss_charger(Reason::NotServed);
+            self.stopping = true;
             return;
         };
         if *plan != *self.plan {
@@ -263,9 +245,9 @@ impl Talk {
             }
             slot.destination = destination.clone();
             match &mut slot.state {
-                State::Dialing { by_engine, .. } => slot.state = State::Wanted { by_engine: *by_engine },
+                State::Dialing(_) => slot.state = State::Wanted,
                 State::Up(_) => self.move_link(at),
-                State::Idle | State::Wanted { .. } => {}
+                State::Idle | State::Wanted => {}
             }
         }
     }
@@ -284,16 +266,16 @@ impl Talk {
         }
     }
 
-    fn no_longer_served(&mut self) {
-        if let Some(seat) = self.seat.take() {
-            let until = Instant::now() + CLOSE_TIMEOUT;
+    /// Closes the charger's socket for a reason that the engine does not know of.
+    fn dismiss_charger(&mut self, reason: Reason) {
+        if let Some(present) = self.seat.take() {
             self.held.forget(&Side::Charger);
-            self.part(Side::Charger, seat.seat.socket, Reason::NotServed, until);
-            notes::take(&self.shared, &self.charger, Note::HungUp(Side::Charger, Reason::NotServed));
-            self.tell(Event::ChargerLeft(Departure::Closed(Some(Reason::NotServed.close_code()))));
+            self.part(Side::Charger, present.seat.socket, reason, Instant::now() + CLOSE_TIMEOUT);
+            if !present.seat.muted {
+                notes::take(&self.shared, &self.charger, Note::HungUp(Side::Charger, reason));
+                self.tell(Event::ChargerLeft(Departure::Closed(Some(reason.close_code()))));
+            }
         }
-        // Without a plan there is no grace: nobody may come back.
-        self.stopping = true;
     }
 
     fn settled(&mut self, settled: Settled<StoreError>) {
@@ -307,32 +289,13 @@ impl Talk {
     }
 
     fn dialed(&mut self, at: usize, outcome: Result<Link, DialFailure>) {
-        let slot = &mut self.slots[at];
-        let is_leader = slot.backoffice == self.plan.leader;
         match outcome {
-            Ok(link) => {
-                self.link_opened(at, link);
-                if is_leader {
-                    for (knock, _) in std::mem::take(&mut self.knocks) {
-                        knock.welcome(self.version);
-                    }
-                }
-            }
+            Ok(link) => self.link_opened(at, link),
             Err(failure) => {
-                let by_engine = matches!(slot.state, State::Dialing { by_engine: true, .. });
+                let slot = &mut self.slots[at];
                 slot.state = State::Idle;
-                if is_leader {
-                    for (knock, _) in std::mem::take(&mut self.knocks) {
-                        knock.answer(Verdict::of_failed_dial(&failure));
-                    }
-                }
-                let (backoffice, departure) = (slot.backoffice.clone(), Departure::Undialable(failure));
-                if by_engine {
-                    self.tell(Event::BackofficeDown(backoffice, departure));
-                } else {
-                    let note = Note::LinkDown { backoffice, departure, retry_in_ms: None };
-                    notes::take(&self.shared, &self.charger, note);
-                }
+                let backoffice = slot.backoffice.clone();
+                self.tell(Event::BackofficeDown(backoffice, Departure::Undialable(failure)));
             }
         }
     }
@@ -340,7 +303,7 @@ impl Talk {
     fn link_opened(&mut self, at: usize, link: Link) {
         let slot = &mut self.slots[at];
         let counted = self.shared.metrics.count_link(&slot.backoffice);
-        slot.state = State::Up(Box::new(Seat::new(link.socket, counted)));
+        slot.state = State::Up(Box::new(Seat::new(*link.socket, counted)));
         let backoffice = slot.backoffice.clone();
         self.tell(Event::BackofficeUp(backoffice));
     }
@@ -390,7 +353,7 @@ impl Talk {
         if side == Side::Charger
             && let Some((knock, _)) = self.challenge.take()
         {
-            self.let_in(knock);
+            knock.welcome(self.version);
         }
         if !muted {
             self.tell(match side {
@@ -403,14 +366,8 @@ impl Talk {
     fn time_came(&mut self) {
         let now = Instant::now();
         self.departures.expire(now);
-        let (late, in_time) =
-            std::mem::take(&mut self.knocks).into_iter().partition(|(_, until)| *until <= now);
-        self.knocks = in_time;
-        for (knock, _) in late as Vec<(Knock, Instant)> {
-            knock.answer(Verdict::LeaderDown);
-        }
         if let Some((knock, _)) = self.challenge.take_if(|(_, until)| *until <= now) {
-            self.let_in(knock);
+            knock.welcome(self.version);
         }
         if self.seat.as_mut().is_some_and(|present| present.seat.socket.has_stalled(now)) {
             self.lost(Peer::Charger, Departure::TooSlow);

@@ -125,14 +125,10 @@ impl Talk {
             self.raised.push_back(Event::BackofficeDown(backoffice, Departure::Undialable(failure)));
             return;
         };
-        match &self.slots[at].state {
-            // It was hung up, and the order still waits for a record: it need not wait any longer.
-            State::Up(seat) if seat.muted => self.close(&Side::Backoffice(backoffice), Reason::NotInPlan),
-            // It was opened for a charger that knocked, before the engine wanted it.
-            State::Up(_) => self.raised.push_back(Event::BackofficeUp(backoffice)),
-            State::Idle | State::Wanted { .. } | State::Dialing { .. } => {}
-        }
-        self.slots[at].want(true);
+        // A former link may be there still: it was hung up, but the order waits for a record. It need
+        // not wait any longer.
+        self.close(&Side::Backoffice(backoffice), Reason::NotInPlan);
+        self.slots[at].state = State::Wanted;
     }
 
     fn hang_up(&mut self, side: Side, reason: Reason) {

@@ -117,9 +117,8 @@ impl Talk {
         let session = self.session.poll_deadline().map(|tick| self.shared.clock.instant(tick));
         let charger = self.seat.as_ref().and_then(|present| present.seat.socket.stalls_at());
         let links = self.slots.iter_mut().filter_map(|slot| slot.seat()?.socket.stalls_at()).min();
-        let knocks = self.knocks.iter().map(|(_, until)| *until).min();
         let challenge = self.challenge.as_ref().map(|(_, until)| *until);
         let departures = self.departures.next_expiry();
-        [session, charger, links, knocks, challenge, departures].into_iter().flatten().min()
+        [session, charger, links, challenge, departures].into_iter().flatten().min()
     }
 }

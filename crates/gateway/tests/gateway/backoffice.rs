@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
@@ -55,10 +58,11 @@ impl Backoffice {
         shake_hands(self.connection().await, manner).await
     }
 
-    /// Whether nobody has dialed so far.
-    pub(crate) fn is_untouched(self) -> bool {
+    /// Nobody has dialed so far.
+    pub(crate) fn assert_untouched(self) {
         let listener = self.listener.into_std().unwrap();
-        listener.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        let nobody = listener.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(nobody, "the backoffice was dialed");
     }
 
     /// Agrees with everyone for ever, and keeps the links open.
@@ -72,6 +76,21 @@ impl Backoffice {
     }
 }
 
+/// Answers every CALL with this payload until the link ends.
+pub(crate) async fn answer_all(mut link: WebSocketStream<TcpStream>, payload: &str) {
+    while let Some(Ok(message)) = link.next().await {
+        if let Message::Text(text) = message
+            && let (2, id, ..) = serde_json::from_str::<(u8, String, String, Value)>(&text).unwrap()
+        {
+            let answer = format!("[3,\"{id}\",{payload}]");
+            if link.send(Message::text(answer)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the library's own callback type")]
 pub(crate) async fn shake_hands<S>(stream: S, manner: Manner) -> (Asked, Option<WebSocketStream<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -104,7 +123,6 @@ where
         }
         Ok(response)
     };
-    #[expect(clippy::result_large_err, reason = "the library's own callback type")]
     let link = accept_hdr_async(stream, callback).await.ok();
     (asked, link)
 }

@@ -62,7 +62,7 @@ async fn requests_that_are_not_let_in() {
         assert_eq!(charger.status, *status, "{line} {headers}");
     }
     assert_eq!(cases.len(), 32);
-    assert!(backoffice.is_untouched());
+    backoffice.assert_untouched();
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_leader_that_cannot_serve_means_come_again_later() {
         assert!((5..=60).contains(&wait), "{wait}");
         // Whoever comes back at once does not make us dial at once.
         assert_eq!(Charger::dial(world.address, "CP1").await.status, 503);
-        assert!(backoffice.is_untouched());
+        backoffice.assert_untouched();
     }
 }
 
@@ -211,7 +211,7 @@ async fn without_a_common_version_the_handshake_ends_without_one_and_closes() {
     let mut charger = Charger::request(world.address, "127.0.0.1", line, &headers).await;
     assert_eq!((charger.status, charger.header("Sec-WebSocket-Protocol")), (101, None));
     assert_eq!(charger.frame().await.closed().0, 1002);
-    assert!(backoffice.is_untouched());
+    backoffice.assert_untouched();
 }
 
 #[tokio::test]

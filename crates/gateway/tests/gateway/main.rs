@@ -1,11 +1,14 @@
 //! The gateway on real sockets: who gets in, what happens to sockets that misbehave, and what
 //! operators see. One program, so that it is linked once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod admin;
 mod backoffice;
 mod charger;
 mod handshakes;
 mod rules;
+mod sessions;
 mod sockets;
 mod tls;
 mod world;

@@ -1,0 +1,128 @@
+//! Whole conversations: the leader answers the charger, and nothing that a follower does matters.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::backoffice::{Backoffice, Manner, answer_all};
+use crate::charger::Charger;
+use crate::world::{World, routing};
+
+/// A charger whose leader answers everything with the time.
+async fn led(world: &World, leader: &Backoffice) -> Charger {
+    let dial = Charger::dial(world.address, "CP1");
+    let (charger, (_, link)) = tokio::join!(dial, leader.link(Manner::Agree));
+    assert_eq!(charger.status, 101);
+    tokio::spawn(answer_all(link.unwrap(), "{\"currentTime\":\"2026-11-22T12:00:00Z\"}"));
+    charger
+}
+
+/// Sends a CALL and reads its answer.
+async fn call(charger: &mut Charger, id: &str, action: &str, payload: &str) -> Value {
+    charger.send(0x81, format!("[2,\"{id}\",\"{action}\",{payload}]").as_bytes()).await;
+    loop {
+        let frame = charger.frame().await;
+        assert_ne!(frame.opcode, 8, "closed: {:?}", frame.closed());
+        if frame.opcode == 1 {
+            let answer: Value = serde_json::from_slice(&frame.payload).unwrap();
+            assert_eq!((&answer[0], answer[1].as_str()), (&Value::from(3), Some(id)));
+            return answer[2].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_leader_answers_and_the_follower_is_told() {
+    let (leader, follower) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &follower.url())])).await;
+    let mut tail = world.gateway.subscribe();
+    let mut charger = led(&world, &leader).await;
+    let (asked, link) = follower.link(Manner::Agree).await;
+    assert_eq!((asked.path.as_str(), asked.offered.as_str()), ("/csms/CP1", "ocpp1.6"));
+    let payload = "{\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Available\"}";
+    call(&mut charger, "17", "StatusNotification", payload).await;
+    let mut link = link.unwrap();
+    let told = loop {
+        if let Message::Text(text) = link.next().await.unwrap().unwrap() {
+            break text;
+        }
+    };
+    assert!(told.ends_with(&format!(",\"StatusNotification\",{payload}]")), "{told}");
+    assert!(!told.contains("\"17\""), "each link has message ids of its own");
+    let (charger_id, note) = tail.recv().await.unwrap();
+    assert_eq!(charger_id.as_str(), "CP1");
+    assert!(matches!(*note, engine::Note::LinkUp(_) | engine::Note::ChargerArrived), "{note:?}");
+    let calls = "ocpp_proxy_messages_total{action=\"StatusNotification\",direction=\"in\",kind=\"call\",peer=\"charger\"}";
+    assert_eq!(world.metric(calls).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_follower_that_stops_reading_does_not_matter() {
+    let (leader, follower) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &follower.url())])).await;
+    let mut charger = led(&world, &leader).await;
+    let stalled = follower.link(Manner::Agree).await;
+    // More than anybody would hold for it.
+    let payload = format!("{{\"vendorId\":\"x\",\"data\":\"{}\"}}", "y".repeat(100_000));
+    for number in 0..100 {
+        call(&mut charger, &number.to_string(), "DataTransfer", &payload).await;
+    }
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn a_follower_that_floods_does_not_matter() {
+    let (leader, follower) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &follower.url())])).await;
+    let mut charger = led(&world, &leader).await;
+    let (_, link) = follower.link(Manner::Agree).await;
+    let flood = tokio::spawn(async move {
+        let mut link = link.unwrap();
+        for number in 0.. {
+            let frame = format!("[2,\"{number}\",\"GetConfiguration\",{{}}]");
+            if link.send(Message::text(frame)).await.is_err() {
+                return;
+            }
+        }
+    });
+    for number in 0..200 {
+        call(&mut charger, &number.to_string(), "Heartbeat", "{}").await;
+    }
+    flood.abort();
+}
+
+#[tokio::test]
+async fn a_follower_that_cannot_be_reached_does_not_matter() {
+    let leader = Backoffice::new().await;
+    let gone = Backoffice::new().await.url();
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &gone)])).await;
+    let mut charger = led(&world, &leader).await;
+    let answer = call(&mut charger, "1", "Heartbeat", "{}").await;
+    assert_eq!(answer["currentTime"], "2026-11-22T12:00:00Z");
+}
+
+#[tokio::test]
+async fn a_charger_that_comes_back_soon_finds_its_links_as_they_were() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let charger = led(&world, &leader).await;
+    drop(charger);
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    assert_eq!(charger.status, 101);
+    call(&mut charger, "1", "Heartbeat", "{}").await;
+    leader.assert_untouched();
+}
+
+#[tokio::test]
+async fn without_its_leader_the_charger_is_sent_away_with_1013() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, link)) = tokio::join!(dial, leader.link(Manner::Agree));
+    charger.assert_served().await;
+    drop((link, leader));
+    assert_eq!(charger.closed().await.closed().0, 1013);
+    charger.send(0x88, &1013u16.to_be_bytes()).await;
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 503);
+    assert_eq!(world.metric("ocpp_proxy_charger_connections").await, 0.0);
+}
