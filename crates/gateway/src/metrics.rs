@@ -3,6 +3,8 @@
 
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
