@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 /// Sets up the peers and runs the tests.
 fn test(arguments: &[String]) -> Result<()> {
     let peers = peers::set_up()?;
-    let mut command = cargo(&["test", "--locked"]);
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast"]);
     if arguments.is_empty() {
         command.arg("--workspace");
     }
