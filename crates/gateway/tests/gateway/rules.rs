@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use engine::Note;
 use futures_util::StreamExt;
-use gateway::Routing;
+use gateway::{BackofficeSettings, BasicAuth, Routing, Secret};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::backoffice::{Backoffice, Manner};
+use crate::backoffice::{Backoffice, Manner, answer_all};
 use crate::charger::Charger;
-use crate::world::{World, routing};
+use crate::world::{World, routing, routing_with};
 
 #[tokio::test]
 async fn a_charger_that_no_rule_matches_any_more_is_closed() {
@@ -60,4 +61,62 @@ async fn the_drain_closes_with_1001() {
     };
     let ((), code) = tokio::join!(gateway.drain(Duration::from_millis(300)), end);
     assert_eq!(code, 1001);
+}
+
+#[tokio::test]
+async fn a_follower_that_is_reached_otherwise_is_dialed_again_and_nobody_else() {
+    let (leader, follower) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &follower.url())])).await;
+    let mut tail = world.gateway.subscribe();
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, led)) = tokio::join!(dial, leader.link(Manner::Agree));
+    let (_, link) = follower.link(Manner::Agree).await;
+    while !matches!(&*tail.recv().await.unwrap().1, Note::LinkUp(id) if id.as_str() == "acme") {}
+    let moved = Backoffice::new().await;
+    let basic_auth =
+        Some(BasicAuth { user: "{charger}".to_owned(), password: Secret::new("secret".to_owned()) });
+    let settings = |url, basic_auth| BackofficeSettings { url, basic_auth, ca_certificates: None };
+    let rules =
+        routing_with(&[("volt", settings(leader.url(), None)), ("acme", settings(moved.url(), basic_auth))]);
+    world.gateway.apply(rules);
+    let mut link = link.unwrap();
+    let closed = loop {
+        if let Message::Close(frame) = link.next().await.unwrap().unwrap() {
+            break frame.unwrap();
+        }
+    };
+    assert_eq!(u16::from(closed.code), 1012);
+    // The former link must be gone before there is another one.
+    while link.next().await.is_some_and(|message| message.is_ok()) {}
+    drop(link);
+    let (asked, _link) = moved.link(Manner::Agree).await;
+    assert_eq!(asked.authorization.as_deref(), Some("Basic Q1AxOnNlY3JldA=="));
+    charger.assert_served().await;
+    leader.assert_untouched();
+    drop(led);
+}
+
+#[tokio::test]
+async fn another_leader_takes_over_without_dropping_anyone() {
+    let (volt, acme) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &volt.url()), ("acme", &acme.url())])).await;
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, former)) = tokio::join!(dial, volt.link(Manner::Agree));
+    let (_, latter) = acme.link(Manner::Agree).await;
+    tokio::spawn(answer_all(former.unwrap(), "{\"currentTime\":\"2026-01-01T00:00:00Z\"}"));
+    tokio::spawn(answer_all(latter.unwrap(), "{\"currentTime\":\"2027-01-01T00:00:00Z\"}"));
+    let mut tail = world.gateway.subscribe();
+    world.gateway.apply(routing(&[("acme", &acme.url()), ("volt", &volt.url())]));
+    loop {
+        let (_, note) = tail.recv().await.unwrap();
+        if let Note::LeaderChanged { to, .. } = &*note {
+            assert_eq!(to.as_str(), "acme");
+            break;
+        }
+    }
+    charger.send(0x81, b"[2,\"1\",\"Heartbeat\",{}]").await;
+    let answer = charger.frame().await;
+    assert_eq!(answer.payload, b"[3,\"1\",{\"currentTime\":\"2027-01-01T00:00:00Z\"}]");
+    volt.assert_untouched();
+    acme.assert_untouched();
 }

@@ -2,10 +2,11 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::backoffice::{Backoffice, Manner, answer_all};
-use crate::charger::Charger;
+use crate::charger::{Charger, UPGRADE, connect};
 use crate::world::{World, routing};
 
 /// A charger whose leader answers everything with the time.
@@ -125,4 +126,55 @@ async fn without_its_leader_the_charger_is_sent_away_with_1013() {
     charger.send(0x88, &1013u16.to_be_bytes()).await;
     assert_eq!(Charger::dial(world.address, "CP1").await.status, 503);
     assert_eq!(world.metric("ocpp_proxy_charger_connections").await, 0.0);
+}
+
+#[tokio::test]
+async fn what_comes_with_the_handshake_is_not_lost() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let mut stream = connect(world.address, "127.0.0.1").await;
+    let request =
+        format!("GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\n{UPGRADE}Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n");
+    let call = b"[2,\"1\",\"Heartbeat\",{}]";
+    let mut bytes = request.into_bytes();
+    bytes.extend([0x81, 0x80 | call.len() as u8, 0, 0, 0, 0]);
+    bytes.extend(call);
+    stream.write_all(&bytes).await.unwrap();
+    let (charger, (_, link)) = tokio::join!(Charger::answered(stream), leader.link(Manner::Agree));
+    tokio::spawn(answer_all(link.unwrap(), "{}"));
+    let mut charger = charger;
+    assert_eq!(charger.frame().await.payload, b"[3,\"1\",{}]");
+}
+
+const START: &[u8] = b"[2,\"9\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":0,\
+    \"timestamp\":\"2026-11-22T12:00:00Z\"}]";
+
+#[tokio::test]
+async fn a_transaction_is_answered_when_it_is_kept() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, link)) = tokio::join!(dial, leader.link(Manner::Agree));
+    tokio::spawn(answer_all(link.unwrap(), "{\"transactionId\":77,\"idTagInfo\":{\"status\":\"Accepted\"}}"));
+    charger.send(0x81, START).await;
+    let answer = String::from_utf8(charger.frame().await.payload).unwrap();
+    assert!(answer.contains("\"Accepted\""), "{answer}");
+    let remembered = world.store.remembered(&"CP1".into()).await.unwrap();
+    assert!(remembered.iter().any(|record| matches!(record, engine::Record::Transaction(_))));
+}
+
+#[tokio::test]
+async fn a_transaction_that_cannot_be_kept_is_not_answered() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, link)) = tokio::join!(dial, leader.link(Manner::Agree));
+    tokio::spawn(answer_all(link.unwrap(), "{\"transactionId\":77,\"idTagInfo\":{\"status\":\"Accepted\"}}"));
+    charger.assert_served().await;
+    world.store.clone().close().await;
+    assert_eq!(world.page("/readyz").await.0, 503);
+    charger.send(0x81, START).await;
+    assert_eq!(charger.frame().await.closed(), (1013, "proxy cannot store, try again later"));
+    charger.send(0x88, &1013u16.to_be_bytes()).await;
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 503);
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
     _directory: TempDir,
 }
 
@@ -53,8 +54,8 @@ impl World {
     pub(crate) async fn with(settings: Settings, routing: Routing) -> World {
         let directory = TempDir::new().unwrap();
         let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
-        let gateway = Gateway::start(settings, routing, store, Metrics::new("test")).await.unwrap();
-        World { address: gateway.charger_address(), gateway, _directory: directory }
+        let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
+        World { address: gateway.charger_address(), gateway, store, _directory: directory }
     }
 
     /// Status line and body of a page of the admin listener.
