@@ -38,7 +38,6 @@ struct Story<'a> {
     teller: &'a Teller,
     facts: Facts,
     charger: ChargerAtWork,
-    charger_url: String,
 }
 
 impl<'a> Story<'a> {
@@ -53,7 +52,7 @@ impl<'a> Story<'a> {
         };
         let url = charger_url.parse().context("the charger's URL")?;
         let charger = ChargerAtWork::power_up(settings, url, place.clock);
-        Ok(Self { place, teller, facts, charger, charger_url })
+        Ok(Self { place, teller, facts, charger })
     }
 
     async fn introduce(&self) {
@@ -79,6 +78,9 @@ impl<'a> Story<'a> {
         self.teller
             .say("   It introduces itself (BootNotification). Both are asked; the leader's answer counts:");
         self.show(&boot, "/status");
+        let accepted =
+            |news: &ChargerNews| matches!(news, ChargerNews::BootAnswered(status) if status == "Accepted");
+        self.at_charger(accepted, "is accepted").await?;
         Ok(())
     }
 
@@ -165,7 +167,9 @@ impl<'a> Story<'a> {
 
     async fn end(&self) {
         self.teller.chapter("To look at while the demo runs").await;
-        self.teller.say(format!("   a charger of your own     {}  (any identity)", self.charger_url));
+        let chargers = self.place.gateway.charger_address();
+        self.teller
+            .say(format!("   a charger of your own     ws://{chargers}/ocpp/MY-CHARGER  (any name will do)"));
         if let Some(admin) = self.place.gateway.admin_address() {
             self.teller.say(format!("   numbers for monitoring    http://{admin}/metrics"));
             self.teller
@@ -225,13 +229,10 @@ impl<'a> Story<'a> {
     fn show(&self, told: &Conversation, pointer: &str) {
         for answer in &told.answers {
             let reached = told.call.decider == Decider::Leader(answer.backoffice.clone());
-            let role = if answer.led { "leader  " } else { "follower" };
+            let role = if answer.led { "leader)  " } else { "follower)" };
             let tone = if answer.led { Tone::Leader } else { Tone::Follower };
-            let said = format!(
-                "{:4} ({role})  {:9}",
-                answer.backoffice.as_str(),
-                field_of(&answer.outcome, pointer)
-            );
+            let said =
+                format!("{:4} ({role}  {:9}", answer.backoffice.as_str(), field_of(&answer.outcome, pointer));
             let remark = if reached {
                 "◀── this is what the charger was told".to_owned()
             } else {

@@ -45,7 +45,7 @@ impl Judge {
             Complaint::BeforeAccepted(_) => leads || !self.follower_boots_alone,
             // Calls that were given up one after the other arrive together when it reads again.
             Complaint::TwoOutstanding { .. } => {
-                self.caught_up.get(id).is_some_and(|at| now.since(*at) < Duration::from_secs(5))
+                self.caught_up.get(id).is_some_and(|at| now.since(*at) < Duration::from_secs(30))
             }
             Complaint::RepeatedMessageId(_)
             | Complaint::StrayAnswer(_)
