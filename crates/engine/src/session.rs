@@ -43,6 +43,8 @@ pub struct Session {
     random: fastrand::Rng,
     charger: charger::ChargerSide,
     links: Vec<links::Link>,
+    /// How many links were ever open.
+    epochs: u32,
     queue: command_queue::CommandQueue,
     transactions: transactions::Transactions,
     owned: owned::OwnedIds,
@@ -70,6 +72,7 @@ impl Session {
             random: fastrand::Rng::with_seed(seed),
             charger: charger::ChargerSide::default(),
             links,
+            epochs: 0,
             queue: command_queue::CommandQueue::default(),
             transactions: transactions::Transactions::default(),
             owned: owned::OwnedIds::default(),
@@ -260,6 +263,20 @@ impl Session {
     }
 }
 
+/// The error codes of OCPP-J 1.6 §4.2.3, in its own spelling.
+const ERROR_CODES: [&str; 10] = [
+    "FormationViolation",
+    "GenericError",
+    "InternalError",
+    "NotImplemented",
+    "NotSupported",
+    "OccurenceConstraintViolation",
+    "PropertyConstraintViolation",
+    "ProtocolError",
+    "SecurityError",
+    "TypeConstraintViolation",
+];
+
 /// The earliest of several deadlines.
 #[derive(Debug, Default)]
 struct Earliest(Option<Tick>);
@@ -288,6 +305,18 @@ impl Reply {
             description: Text::from(description),
             details: Text::from_static("{}"),
         }
+    }
+
+    /// A CALLERROR passes as it is; a code that 1.6 spells otherwise gets its spelling, one that it
+    /// does not have becomes `GenericError` (semantics F-40, F-41).
+    fn passed_on(code: &str, description: &str, details: &str) -> Self {
+        let (code, details) = match code {
+            "FormatViolation" => ("FormationViolation", details.into()),
+            "OccurrenceConstraintViolation" => ("OccurenceConstraintViolation", details.into()),
+            known if ERROR_CODES.contains(&known) => (known, details.into()),
+            other => ("GenericError", serde_json::json!({ "errorCode": other }).to_string()),
+        };
+        Reply::Error { code: code.into(), description: description.into(), details: details.into() }
     }
 
     fn kind(&self) -> FrameKind {

@@ -1,8 +1,6 @@
 //! Answers from backoffices: the leader's goes to the charger, everyone's is compared
 //! (semantics §1.7, §3.8).
 
-use std::borrow::Cow;
-
 use crate::actions::Neutral;
 use crate::frame::{self, Frame};
 use crate::session::charger::text_slice;
@@ -10,23 +8,6 @@ use crate::session::links::Asked;
 use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Decider, Direction, FrameKind, Outcome, Reason, Side, Text, actions};
-
-/// Error codes of OCPP-J 1.6 §4.2.3, with both spellings of those that are often spelled otherwise
-/// (semantics F-40).
-const ERROR_CODES: [&str; 12] = [
-    "FormationViolation",
-    "FormatViolation",
-    "GenericError",
-    "InternalError",
-    "NotImplemented",
-    "NotSupported",
-    "OccurenceConstraintViolation",
-    "OccurrenceConstraintViolation",
-    "PropertyConstraintViolation",
-    "ProtocolError",
-    "SecurityError",
-    "TypeConstraintViolation",
-];
 
 impl Session {
     pub(super) fn backoffice_said(&mut self, id: &BackofficeId, text: &Text) {
@@ -43,7 +24,7 @@ impl Session {
                 self.backoffice_answered(at, message_id, reply, text);
             }
             Ok(Frame::Error { id: message_id, code, description, details }) => {
-                let reply = error_for_charger(&code, &description, details);
+                let reply = Reply::passed_on(&code, &description, details);
                 self.backoffice_answered(at, message_id, reply, text);
             }
             Err(malformed) => {
@@ -85,7 +66,7 @@ impl Session {
             return;
         }
         self.compare_answer(&id, &asked, reply.outcome(), false);
-        let waits = self.charger.current.as_ref().is_some_and(|call| call.trace == asked.copy.trace);
+        let waits = self.charger.current.as_ref().is_some_and(|call| call.asks == asked.copy.trace);
         if asked.copy.purpose == Purpose::ChargerWaits && waits && asked.led {
             let call = self.charger.current.take().expect("a call is in progress");
             let reply = self.reply_for_charger(&call, reply);
@@ -108,6 +89,7 @@ impl Session {
         let id = self.links[at].id.clone();
         match asked.copy.name() {
             "StartTransaction" => self.start_answered(&id, asked, reply),
+            "StopTransaction" if asked.led => self.stop_answered(asked, reply),
             "BootNotification" => self.boot_answered(at, asked, reply),
             "Heartbeat" => self.check_clock(&id, reply),
             _ => {}
@@ -152,20 +134,8 @@ impl Session {
     fn reply_for_charger(&mut self, call: &crate::session::charger::ChargerCall, reply: Reply) -> Reply {
         match (call.name(), reply) {
             ("StartTransaction", reply) => self.start_reply(call, reply),
-            ("StopTransaction", reply) => self.stop_reply(call, reply),
             ("BootNotification", Reply::Result(payload)) => self.boot_reply(call, payload),
             (_, reply) => reply,
         }
     }
-}
-
-/// A CALLERROR passes as it is, unless its code does not exist in 1.6 (semantics F-41).
-pub(super) fn error_for_charger(code: &str, description: &str, details: &str) -> Reply {
-    let (code, details): (&str, Cow<'_, str>) = if ERROR_CODES.contains(&code) {
-        (code, details.into())
-    } else {
-        let original = serde_json::json!({ "errorCode": code });
-        ("GenericError", original.to_string().into())
-    };
-    Reply::Error { code: code.into(), description: description.into(), details: Text::from(&*details) }
 }

@@ -264,6 +264,7 @@ impl Session {
             if let Some(row) = self.transactions.get_mut(trace) {
                 row.peers.insert(id.clone(), crate::PeerTransaction::default());
             }
+            self.keep_transaction(trace);
             let copy = super::outbox::Copy {
                 trace,
                 action: crate::actions::known("StartTransaction"),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::actions::{self, Action};
 use crate::frame::{self, Frame, Malformed};
+use crate::session::outbox::Purpose;
 use crate::session::{Earliest, Reply, Session};
 use crate::{
     Decider, Direction, Effect, FrameKind, Moment, Note, Outcome, Reason, Side, Text, Tick, TraceId, limits,
@@ -42,6 +43,9 @@ pub(super) struct ChargerCall {
     pub(super) answer_by: Tick,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
+    /// The call whose answer is its answer: itself, or an earlier one that it repeats and that the
+    /// leader was asked already.
+    pub(super) asks: TraceId,
     pub(super) flags: Vec<&'static str>,
 }
 
@@ -117,6 +121,10 @@ impl Session {
         let abandoned: Vec<ChargerCall> =
             self.charger.current.take().into_iter().chain(self.charger.waiting.drain(..)).collect();
         self.charger.waiting_bytes = 0;
+        // What the leader was asked it may still answer; what it was not is asked again.
+        if let Some(at) = self.at(&self.leader) {
+            self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
+        }
         for call in abandoned {
             self.note_call(&call, Outcome::Unanswered("disconnected"), Decider::Nobody);
         }
@@ -140,12 +148,7 @@ impl Session {
                 self.charger_answered(id, reply, text.len());
             }
             Ok(Frame::Error { id, code, description, details }) => {
-                let reply = Reply::Error {
-                    code: Text::from(&*code),
-                    description: Text::from(&*description),
-                    details: text_slice(text, details),
-                };
-                self.charger_answered(id, reply, text.len());
+                self.charger_answered(id, Reply::passed_on(&code, &description, details), text.len());
             }
             Err(malformed) => self.charger_sent_garbage(text, malformed),
         }
@@ -177,8 +180,10 @@ impl Session {
         }
         let within =
             action.and_then(|a| a.from_charger.as_ref()).map_or(limits::ANSWER_OTHER, |a| a.answer_within);
+        let trace = self.mint_trace();
         let call = ChargerCall {
-            trace: self.mint_trace(),
+            trace,
+            asks: trace,
             id: text_slice(text, id),
             action,
             action_token: text_slice(text, action_token),
@@ -250,7 +255,8 @@ impl Session {
         self.note_call(&call, reply.outcome(), decider);
         // What repeats an answered transaction message was not heard the first time. Other calls
         // mean what they say each time, whatever their id.
-        if matches!(call.name(), "StartTransaction" | "StopTransaction" | "MeterValues") {
+        let is_transaction = matches!(call.name(), "StartTransaction" | "StopTransaction" | "MeterValues");
+        if is_transaction && reply.kind() == FrameKind::Result {
             if self.charger.answered.len() == limits::REMEMBERED_ANSWERS {
                 self.charger.answered.pop_front();
             }

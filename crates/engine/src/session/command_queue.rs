@@ -54,8 +54,14 @@ pub(super) struct Requester {
 /// What an accepted command brings about.
 #[derive(Debug, Clone)]
 pub(super) enum Consequence {
-    /// The number belongs to the sender now.
-    Owns(Owned),
+    /// The number belongs to the sender since the command was admitted: the charger may use it
+    /// before it answers. Given up when the charger refuses, unless it was the sender's before.
+    Owns {
+        /// The number.
+        owned: Owned,
+        /// It was not the sender's before.
+        is_new: bool,
+    },
     /// The number is free again.
     Releases(Family, i64),
     /// The job belongs to the sender.
@@ -210,6 +216,7 @@ impl Session {
                 return;
             }
         }
+        self.take_numbers(&mut command);
         self.queue.waiting.push_back(command);
     }
 
@@ -362,6 +369,8 @@ impl Session {
             for consequence in std::mem::take(&mut command.consequences) {
                 self.bring_about(&command, consequence, &reply);
             }
+        } else {
+            self.give_up_numbers(&command);
         }
         if command.is_replied {
             // Its requester was told otherwise: this must not go unnoticed (semantics F-34).
@@ -383,21 +392,41 @@ impl Session {
         self.reply_to(&mut command, reply, Decider::Charger);
     }
 
+    /// Takes the numbers that a command brings into the sender's custody.
+    fn take_numbers(&mut self, command: &mut Command) {
+        let now = self.now.unix_ms;
+        for consequence in &mut command.consequences {
+            if let Consequence::Owns { owned, is_new } = consequence {
+                *is_new = self.owned.owner(owned.family, owned.on_charger).is_none();
+                let mut facts =
+                    self.owned.release(|other| other.until_unix_ms.is_some_and(|until| until < now));
+                facts.extend(self.owned.take(owned.clone()));
+                self.keep_facts(facts);
+            }
+        }
+    }
+
+    /// The command came to nothing, and so did the numbers it brought.
+    fn give_up_numbers(&mut self, command: &Command) {
+        for consequence in &command.consequences {
+            if let Consequence::Owns { owned, is_new: true } = consequence {
+                let facts = self
+                    .owned
+                    .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
+                self.keep_facts(facts);
+            }
+        }
+    }
+
     fn bring_about(&mut self, command: &Command, consequence: Consequence, reply: &Reply) {
         let facts = match consequence {
-            Consequence::Owns(owned) => {
-                let now = self.now.unix_ms;
-                let replaced = owned.clone();
-                let mut facts = self.owned.release(|other| {
-                    other.until_unix_ms.is_some_and(|until| until < now)
-                        || (other.family == Family::Profile
-                            && other.family == replaced.family
-                            && other.profile == replaced.profile
-                            && other.on_charger != replaced.on_charger)
-                });
-                facts.extend(self.owned.take(owned));
-                facts
-            }
+            // It displaced what stood in the same place of the stack (OCPP 1.6 §3.13.2).
+            Consequence::Owns { owned, .. } => self.owned.release(|other| {
+                owned.family == Family::Profile
+                    && other.family == Family::Profile
+                    && other.profile == owned.profile
+                    && other.on_charger != owned.on_charger
+            }),
             Consequence::Releases(family, number) => {
                 self.owned.release(|owned| owned.family == family && owned.on_charger == number)
             }
@@ -495,13 +524,22 @@ impl Session {
             }
         }
         for command in dropped {
+            self.give_up_unsent(&command);
             self.note_command(&command, Outcome::Unanswered("disconnected"), Decider::Nobody);
         }
     }
 
     fn fail(&mut self, mut command: Command, code: &'static str, why: &str, rule: &'static str) {
+        self.give_up_unsent(&command);
         if !command.is_replied {
             self.reply_to(&mut command, Reply::error(code, why), Decider::Proxy(rule));
+        }
+    }
+
+    /// What was never sent left nothing on the charger.
+    fn give_up_unsent(&mut self, command: &Command) {
+        if !command.steps.is_empty() {
+            self.give_up_numbers(command);
         }
     }
 
@@ -531,6 +569,7 @@ impl Session {
                 .is_some_and(|t| self.transactions.get(t).is_some_and(|r| r.charger_number.is_none()))
             {
                 let mut command = command;
+                self.give_up_unsent(&command);
                 self.reply_to(
                     &mut command,
                     Reply::result(r#"{"status":"Rejected"}"#),
@@ -606,9 +645,9 @@ impl Session {
             earliest.at(self.expires_at(command));
             if self.queue.sent.is_none()
                 && self.charger.is_here
-                && let Some(when) = self.sendable_at(command)
+                && let Some(when) = self.sendable_at(command).filter(|when| *when > self.now.tick)
             {
-                earliest.at(when.max(self.now.tick));
+                earliest.at(when);
             }
         }
         if let Some(sent) = &self.queue.sent {

@@ -164,7 +164,7 @@ impl Session {
         let connector = payload::integer(&clean, "connectorId").unwrap_or(0);
         let owned = self.profile(id, number, profile, connector, None);
         let sent = with_number(&clean, profile, "chargingProfileId", owned.on_charger);
-        Sending::one(sent, Some(Consequence::Owns(owned)))
+        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
     }
 
     /// A command about a transaction, named by the backoffice's own number (semantics §2.6).
@@ -207,7 +207,7 @@ impl Session {
             until_unix_ms,
         };
         let sent = with_number(request, request, "reservationId", on_charger);
-        Sending::one(sent, Some(Consequence::Owns(owned)))
+        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
     }
 
     fn cancel_reservation(&mut self, id: &BackofficeId, request: &Text) -> Admission {
@@ -277,7 +277,7 @@ impl Session {
         Admission::Send(Sending {
             steps: [sent].into(),
             transaction,
-            consequences: vec![Consequence::Owns(owned)],
+            consequences: vec![Consequence::Owns { owned, is_new: false }],
         })
     }
 
@@ -345,7 +345,7 @@ impl Session {
             until_unix_ms: Some(self.now.unix_ms + 24 * 3_600_000),
         };
         let sent = with_number(request, request, "requestId", owned.on_charger);
-        self.order(id, action, sent, Some(Consequence::Owns(owned)))
+        self.order(id, action, sent, Some(Consequence::Owns { owned, is_new: false }))
     }
 
     /// One job of a kind at a time; a second order would cancel the first (semantics K-51).

@@ -78,6 +78,25 @@ impl Session {
 
     fn note_compared(&mut self, mut answer: AnswerNote, leader: &Outcome) {
         (answer.verdict, answer.differences) = divergence::compare(answer.action, leader, &answer.outcome);
+        if answer.verdict == Verdict::Conflict && self.is_artefact(&answer) {
+            answer.verdict = Verdict::WeakConflict;
+        }
         self.note(Note::Answer(Box::new(answer)));
+    }
+
+    /// `ConcurrentTx` says nothing of the card while that backoffice has another transaction of it
+    /// open, which may be one whose stop it never heard of (semantics §3.8).
+    fn is_artefact(&self, answer: &AnswerNote) -> bool {
+        let is_concurrent = answer.differences.iter().any(|difference| {
+            difference.leader.as_deref() == Some("\"Accepted\"")
+                && difference.follower.as_deref() == Some("\"ConcurrentTx\"")
+        });
+        let Some(row) = self.transactions.get(answer.trace) else { return false };
+        is_concurrent
+            && self.transactions.running().any(|other| {
+                other.trace != row.trace
+                    && other.id_tag.eq_ignore_ascii_case(&row.id_tag)
+                    && other.peers.get(&answer.backoffice).is_some_and(|peer| peer.number.is_some())
+            })
     }
 }

@@ -11,8 +11,13 @@ impl Session {
         if *self.plan == *plan {
             return;
         }
-        self.plan = plan;
-        let plan = self.plan.clone();
+        let former = std::mem::replace(&mut self.plan, plan.clone());
+        for follower in &former.followers {
+            // What a role no longer allows is not sent any more.
+            if plan.role(&follower.backoffice) != Some(follower.role) {
+                self.fail_commands_of(&follower.backoffice, "plan changed");
+            }
+        }
         for id in plan.backoffices() {
             if !self.links.iter().any(|link| link.id == *id) {
                 self.links.push(Link::new(id.clone()));

@@ -125,9 +125,10 @@ impl Session {
     pub(super) fn link_up(&mut self, id: &BackofficeId) {
         let Some(at) = self.at(id) else { return };
         let now = self.now.tick;
+        self.epochs += 1;
         let link = &mut self.links[at];
         link.state = LinkState::Up;
-        link.epoch += 1;
+        link.epoch = self.epochs;
         link.up_since = now;
         link.last_heard = now;
         link.pings = 0;

@@ -2,13 +2,13 @@
 
 use crate::session::charger::ChargerCall;
 use crate::session::links::Asked;
-use crate::session::outbox::{Copy, is_clock_aligned};
+use crate::session::outbox::{Copy, Purpose, is_clock_aligned};
 use crate::session::owned::Family;
-use crate::session::transactions::{Start, number_of};
+use crate::session::transactions::{Start, is_stopped_by, number_of};
 use crate::session::{Reply, Session};
 use crate::{
     BackofficeId, BackofficeTransactionId, ChargerTransactionId, Decider, PeerState, Text, TraceId,
-    TransactionRow, TransactionState, payload,
+    TransactionRow, TransactionState, limits, payload,
 };
 
 impl Session {
@@ -50,7 +50,25 @@ impl Session {
         if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&self.leader)) {
             peer.state = PeerState::Queued;
         }
-        self.ask_leader(call);
+        self.ask_leader_once(call);
+    }
+
+    /// A repeated call waits for the answer that the leader still owes to the first one, if any
+    /// (semantics T-20, §4.4).
+    fn ask_leader_once(&mut self, mut call: ChargerCall) {
+        let asked = self.at(&self.leader).and_then(|at| self.links[at].asked.as_ref());
+        let first = asked.filter(|asked| {
+            asked.copy.purpose == Purpose::ChargerWaits
+                && asked.copy.name() == call.name()
+                && asked.copy.transaction == call.transaction
+        });
+        match first.map(|asked| asked.copy.trace) {
+            Some(first) => {
+                call.asks = first;
+                self.charger.current = Some(call);
+            }
+            None => self.ask_leader(call),
+        }
     }
 
     fn stored_start_answer(&mut self, trace: TraceId) -> Option<String> {
@@ -78,12 +96,18 @@ impl Session {
         }
     }
 
-    /// A backoffice was sent its copy of a start.
+    /// A backoffice is about to be sent its copy of a start.
     pub(super) fn start_sent(&mut self, id: &BackofficeId, copy: &Copy) {
-        if copy.name() == "StartTransaction"
-            && let Some(row) = copy.transaction.and_then(|trace| self.transactions.get_mut(trace))
-        {
-            row.peers.entry(id.clone()).or_default().state = PeerState::Sent;
+        if copy.name() != "StartTransaction" {
+            return;
+        }
+        let Some(row) = copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) else { return };
+        row.peers.entry(id.clone()).or_default().state = PeerState::Sent;
+        let trace = row.trace;
+        if copy.queued < self.now.tick {
+            // The batch in which the row was kept is another one: nobody hears of a transaction
+            // that a crash could make the proxy forget (semantics T-22).
+            self.keep_transaction(trace);
         }
     }
 
@@ -149,13 +173,13 @@ impl Session {
     // StopTransaction (semantics §2.5)
 
     pub(super) fn stop_received(&mut self, mut call: ChargerCall) {
-        let number = payload::integer(&call.payload, "transactionId");
-        if let Some(answer) = number.and_then(|number| {
-            self.transactions.repeated_stop(number, &call.payload).and_then(|row| row.stop_answer.clone())
-        }) {
+        let repeated = self.transactions.repeated_stop(&call.payload);
+        if let Some((trace, answer)) = repeated.and_then(|row| Some((row.trace, row.stop_answer.clone()?))) {
             call.flags.push("repeated");
+            self.keep_transaction(trace);
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-43"));
         }
+        let number = payload::integer(&call.payload, "transactionId");
         let known =
             number.and_then(|number| self.transactions.by_charger_number(number)).map(|row| row.trace);
         let trace = known.or_else(|| self.transactions.inferred_for_stop(&call.payload));
@@ -168,42 +192,38 @@ impl Session {
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
             return self.ask_leader(call);
         };
-        match row.state {
-            TransactionState::Closed => call.flags.push("conflicting_stop"),
-            TransactionState::Stopping if row.raw_stop.as_deref() == Some(&*call.payload) => {
+        if row.state == TransactionState::Closed {
+            call.flags.push("conflicting_stop");
+        } else {
+            row.state = TransactionState::Stopping;
+            if is_stopped_by(row, &call.payload) {
                 // Everyone else was told already.
                 call.flags.push("repeated");
-                return self.ask_leader(call);
+                return self.ask_leader_once(call);
             }
-            _ => row.state = TransactionState::Stopping,
         }
         row.raw_stop = Some(call.payload.to_string());
         self.ask_everyone(call);
     }
 
-    pub(super) fn stop_reply(&mut self, call: &ChargerCall, reply: Reply) -> Reply {
-        let Some(trace) = call.transaction else { return reply };
+    /// The leader answered a stop, whether or not the charger is still there to hear it.
+    pub(super) fn stop_answered(&mut self, asked: &Asked, reply: &Reply) {
+        let Some(trace) = asked.copy.transaction else { return };
         let unix_ms = self.now.unix_ms;
-        if let Some(row) = self.transactions.get_mut(trace) {
-            match &reply {
-                Reply::Result(answer) => {
-                    row.state = TransactionState::Closed;
-                    row.stop_answer = Some(answer.to_string());
-                    row.closed_unix_ms = Some(unix_ms);
-                }
-                // The charger will try again.
-                Reply::Error { .. } if row.state == TransactionState::Stopping => {
-                    row.state = TransactionState::Open
-                }
-                Reply::Error { .. } => {}
+        let Some(row) = self.transactions.get_mut(trace) else { return };
+        let Reply::Result(answer) = reply else {
+            // The charger will try again.
+            if row.state == TransactionState::Stopping {
+                row.state = TransactionState::Open;
             }
-        }
-        if matches!(reply, Reply::Result(_)) {
-            let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
-            self.keep_facts(forgotten);
-            self.keep_transaction(trace);
-        }
-        reply
+            return;
+        };
+        row.state = TransactionState::Closed;
+        row.stop_answer = Some(answer.to_string());
+        row.closed_unix_ms = Some(unix_ms);
+        let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
+        self.keep_facts(forgotten);
+        self.keep_transaction(trace);
     }
 
     // MeterValues (semantics §2.4)
@@ -246,10 +266,12 @@ impl Session {
     /// nobody chose the leader gets as it is (semantics M-3, K-32).
     fn with_own_number(&self, id: &BackofficeId, copy: &Copy, family: Family, name: &str) -> Text {
         let Some(token) = payload::field(&copy.payload, name) else { return copy.payload.clone() };
-        let owned = token.parse().ok().and_then(|number| self.owned.owner(family, number));
+        let number = token.parse().ok();
+        let owned = number.and_then(|number| self.owned.owner(family, number));
+        let is_foreign = number.is_none_or(|number| !limits::OWN_IDS.contains(&number));
         match owned {
             Some(owned) if owned.owner == *id => with_token(&copy.payload, token, owned.at_owner.to_string()),
-            None if self.leads(id) => copy.payload.clone(),
+            None if self.leads(id) && is_foreign => copy.payload.clone(),
             _ => payload::without(&copy.payload, &copy.payload, name).into(),
         }
     }
@@ -281,6 +303,10 @@ fn meter_values_for(
         // It may be from before the proxy was there: the leader may know it (semantics T-33).
         return Some(if leads { copy.payload.clone() } else { without() });
     };
+    if leads && !is_special(token) && row.charger_number.is_none_or(|number| token.parse() != Ok(number.0)) {
+        // Inferred for the followers; the leader may know better (semantics T-33).
+        return Some(copy.payload.clone());
+    }
     match number_of(row, id) {
         Some(number) => Some(with_token(&copy.payload, token, number)),
         None if leads || is_clock_aligned(&copy.payload) => Some(without()),
@@ -305,6 +331,12 @@ fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads:
         }
         None => None,
     }
+}
+
+/// Whether a transaction number is one that nobody issues: −1, 0, or beyond 32 bits
+/// (semantics T-4, T-5, T-7).
+fn is_special(token: &str) -> bool {
+    !token.parse().is_ok_and(|number: i64| (1..=limits::LARGEST_TRANSACTION_NUMBER).contains(&number))
 }
 
 /// The payload with one token replaced; the same bytes where nothing changes.

@@ -222,9 +222,11 @@ impl Transactions {
     }
 
     /// The row that this StopTransaction closed already, if it is a repetition (semantics T-43).
-    pub(super) fn repeated_stop(&self, number: i64, request: &str) -> Option<&TransactionRow> {
-        self.by_charger_number(number)
-            .filter(|row| row.state == TransactionState::Closed && row.raw_stop.as_deref() == Some(request))
+    pub(super) fn repeated_stop(&self, request: &str) -> Option<&TransactionRow> {
+        self.rows
+            .iter()
+            .rev()
+            .find(|row| row.state == TransactionState::Closed && is_stopped_by(row, request))
     }
 
     fn forget_old(&mut self) {
@@ -246,6 +248,13 @@ impl Transactions {
 /// A backoffice's number as the JSON token to write, if it issued one.
 pub(super) fn number_of(row: &TransactionRow, backoffice: &BackofficeId) -> Option<String> {
     row.peers.get(backoffice)?.number.map(|number| number.0.to_string())
+}
+
+/// Whether the row was stopped by this very event, told again: the same number, time and meter
+/// value, whatever else stands in it (semantics T-43).
+pub(super) fn is_stopped_by(row: &TransactionRow, request: &str) -> bool {
+    let event = |request| payload::fields(request, ["transactionId", "timestamp", "meterStop"]).tokens;
+    row.raw_stop.as_deref().is_some_and(|first| event(first) == event(request))
 }
 
 fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceId> {
