@@ -45,7 +45,7 @@ pub(crate) struct Knock {
 pub(crate) enum Verdict {
     /// Come in; this version is agreed with the leader.
     Welcome(Version),
-    /// The leader cannot be reached: better refuse than accept and then close (semantics F-69, X-3).
+    /// The leader cannot be reached: better refuse than accept and then close (semantics X-3).
     LeaderDown,
     /// The leader speaks none of its versions.
     NoCommonVersion,

@@ -1,5 +1,5 @@
 //! Before a session: the leader is dialed and the version agreed while the charger's handshake still
-//! waits, so that a charger is refused rather than accepted and then closed (semantics F-63, F-69).
+//! waits, so that a charger is refused rather than accepted and then closed (semantics F-63, X-3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,11 +129,11 @@ impl Greeting<'_> {
             knock.answer(Verdict::Stopping);
             return;
         }
-        match shared.store.remembered(charger).await {
+        match recall(self.place).await {
             Ok(remembered) => self.remembered = remembered,
-            Err(error) => {
-                let detail = format!("what was kept of this charger cannot be read: {error}");
-                notes::take(shared, charger, Note::Alert { kind: "store_failed", detail });
+            Err(why) => {
+                let note = Note::Alert { kind: "store_failed", detail: why };
+                notes::take(shared, charger, note);
                 self.stage = Stage::failed(Verdict::StoreFailed, LEADER_PAUSE);
                 knock.answer(Verdict::StoreFailed);
                 return;
@@ -242,6 +242,15 @@ impl Stage {
             }
         }
     }
+}
+
+/// What was kept of the charger. A store that cannot keep anything would end the session at its first
+/// transaction: better not to begin.
+async fn recall(place: &Membership) -> Result<Vec<Record>, String> {
+    let Membership { shared, charger } = place;
+    shared.store.is_writable().map_err(|why| format!("the store cannot keep anything: {why}"))?;
+    let remembered = shared.store.remembered(charger).await;
+    remembered.map_err(|error| format!("what was kept of this charger cannot be read: {error}"))
 }
 
 /// What a failed dial of the leader means for the charger.

@@ -2,8 +2,10 @@
 //! engine's session: perform effects until there are none, wait for the next thing to happen, hand
 //! it in. Nothing here ever waits for one peer.
 
+mod charger;
 mod perform;
 mod poll;
+mod rules;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,11 +21,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, timeout};
 
 use crate::dial::Link;
-use crate::fleet::{Arrival, Control, Knock, Membership, Verdict};
+use crate::fleet::{Control, Knock, Membership};
 use crate::gateway::Shared;
 use crate::greeting::{Greeted, greet};
 use crate::held::{Held, Settled};
-use crate::limits::{CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, FORCED_CLOSE, REPLACED_CLOSE_TIMEOUT};
+use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE};
 use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
@@ -182,98 +184,6 @@ impl Talk {
                 self.dismiss_charger(Reason::Shutdown);
                 self.farewell = (Reason::Shutdown, FORCED_CLOSE);
                 self.stopping = true;
-            }
-        }
-    }
-
-    fn knocked(&mut self, knock: Knock) {
-        match &mut self.seat {
-            Some(present) if !present.seat.muted && present.from != knock.from => {
-                if self.challenge.is_some() {
-                    knock.answer(Verdict::Duplicate);
-                    return;
-                }
-                present.seat.socket.ping();
-                self.challenge = Some((knock, Instant::now() + CHALLENGE_TIMEOUT));
-            }
-            // A session goes on only while somebody leads it.
-            _ => knock.welcome(self.version),
-        }
-    }
-
-    /// The present socket has shown that it lives: whoever knocked meanwhile is somebody else.
-    fn charger_is_alive(&mut self) {
-        if let Some((knock, _)) = self.challenge.take() {
-            let detail = format!("a second socket from {} was refused: the first one is alive", knock.from);
-            notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_refused", detail });
-            knock.answer(Verdict::Duplicate);
-        }
-    }
-
-    fn arrived(&mut self, arrival: Box<Arrival>) {
-        let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
-        // The new one is installed first, so that the end of the old one cannot disturb it.
-        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
-        self.held.forget(&Side::Charger);
-        let result = if former.is_some() { "duplicate_replaced" } else { "accepted" };
-        self.shared.metrics.charger_connected(result);
-        if let Some(former) = former {
-            let mut socket = former.seat.socket;
-            socket.forget_waiting();
-            self.part(Side::Charger, socket, Reason::Replaced, Instant::now() + REPLACED_CLOSE_TIMEOUT);
-        }
-        self.tell(Event::ChargerArrived);
-    }
-
-    fn rules_changed(&mut self) {
-        let served = self.shared.served.load_full();
-        let Some(plan) = served.plan(&self.charger) else {
-            // Without a plan there is no grace: nobody may come back.
-            self.dismiss_charger(Reason::NotServed);
-            self.stopping = true;
-            return;
-        };
-        if *plan != *self.plan {
-            self.plan = plan.clone();
-            self.tell(Event::PlanChanged(plan));
-        }
-        for at in 0..self.slots.len() {
-            let slot = &mut self.slots[at];
-            let Some(destination) = served.destination(&slot.backoffice) else { continue };
-            if Arc::ptr_eq(destination, &slot.destination) {
-                continue;
-            }
-            slot.destination = destination.clone();
-            match &mut slot.state {
-                State::Dialing(_) => slot.state = State::Wanted,
-                State::Up(_) => self.move_link(at),
-                State::Idle | State::Wanted => {}
-            }
-        }
-    }
-
-    /// The backoffice is reached otherwise from now on; the engine dials it again.
-    fn move_link(&mut self, at: usize) {
-        let side = self.slots[at].side.clone();
-        let Some(seat) = self.slots[at].vacate() else { return };
-        let mut socket = seat.socket;
-        socket.close(1012, "configuration changed");
-        self.held.forget(&side);
-        self.departures.add(side, socket, Instant::now() + CLOSE_TIMEOUT);
-        if !seat.muted {
-            let backoffice = self.slots[at].backoffice.clone();
-            self.tell(Event::BackofficeDown(backoffice, Departure::Closed(Some(1012))));
-        }
-    }
-
-    /// Closes the charger's socket for a reason that the engine does not know of.
-    fn dismiss_charger(&mut self, reason: Reason) {
-        if let Some(present) = self.seat.take() {
-            self.held.forget(&Side::Charger);
-            self.part(Side::Charger, present.seat.socket, reason, Instant::now() + CLOSE_TIMEOUT);
-            if !present.seat.muted {
-                notes::take(&self.shared, &self.charger, Note::HungUp(Side::Charger, reason));
-                self.tell(Event::ChargerLeft(Departure::Closed(Some(reason.close_code()))));
             }
         }
     }

@@ -1,0 +1,63 @@
+//! The charger's socket: the first one, a newer one, and one from somewhere else (semantics F-70).
+
+use engine::{Departure, Event, Note, Reason, Side};
+use tokio::time::Instant;
+
+use super::{ChargerSeat, Talk};
+use crate::fleet::{Arrival, Knock, Verdict};
+use crate::limits::{CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, REPLACED_CLOSE_TIMEOUT};
+use crate::links::Seat;
+use crate::notes;
+
+impl Talk {
+    pub(super) fn knocked(&mut self, knock: Knock) {
+        match &mut self.seat {
+            Some(present) if !present.seat.muted && present.from != knock.from => {
+                if self.challenge.is_some() {
+                    knock.answer(Verdict::Duplicate);
+                    return;
+                }
+                present.seat.socket.ping();
+                self.challenge = Some((knock, Instant::now() + CHALLENGE_TIMEOUT));
+            }
+            // A session goes on only while somebody leads it.
+            _ => knock.welcome(self.version),
+        }
+    }
+
+    /// The present socket has shown that it lives: whoever knocked meanwhile is somebody else.
+    pub(super) fn charger_is_alive(&mut self) {
+        if let Some((knock, _)) = self.challenge.take() {
+            let detail = format!("a second socket from {} was refused: the first one is alive", knock.from);
+            notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_refused", detail });
+            knock.answer(Verdict::Duplicate);
+        }
+    }
+
+    pub(super) fn arrived(&mut self, arrival: Box<Arrival>) {
+        let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
+        // The new one is installed first, so that the end of the old one cannot disturb it.
+        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
+        self.held.forget(&Side::Charger);
+        let result = if former.is_some() { "duplicate_replaced" } else { "accepted" };
+        self.shared.metrics.charger_connected(result);
+        if let Some(former) = former {
+            let mut socket = former.seat.socket;
+            socket.forget_waiting();
+            self.part(Side::Charger, socket, Reason::Replaced, Instant::now() + REPLACED_CLOSE_TIMEOUT);
+        }
+        self.tell(Event::ChargerArrived);
+    }
+
+    /// Closes the charger's socket for a reason that the engine does not know of.
+    pub(super) fn dismiss_charger(&mut self, reason: Reason) {
+        if let Some(present) = self.seat.take() {
+            self.held.forget(&Side::Charger);
+            self.part(Side::Charger, present.seat.socket, reason, Instant::now() + CLOSE_TIMEOUT);
+            if !present.seat.muted {
+                notes::take(&self.shared, &self.charger, Note::HungUp(Side::Charger, reason));
+                self.tell(Event::ChargerLeft(Departure::Closed(Some(reason.close_code()))));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Other rules while the session is running.
+
+use std::sync::Arc;
+
+use engine::{Departure, Event, Reason};
+use tokio::time::Instant;
+
+use super::Talk;
+use crate::limits::CLOSE_TIMEOUT;
+use crate::links::State;
+
+impl Talk {
+    pub(super) fn rules_changed(&mut self) {
+        let served = self.shared.served.load_full();
+        let Some(plan) = served.plan(&self.charger) else {
+            // Without a plan there is no grace: nobody may come back.
+            self.dismiss_charger(Reason::NotServed);
+            self.stopping = true;
+            return;
+        };
+        if *plan != *self.plan {
+            self.plan = plan.clone();
+            self.tell(Event::PlanChanged(plan));
+        }
+        for at in 0..self.slots.len() {
+            let slot = &mut self.slots[at];
+            let Some(destination) = served.destination(&slot.backoffice) else { continue };
+            if Arc::ptr_eq(destination, &slot.destination) {
+                continue;
+            }
+            slot.destination = destination.clone();
+            match &mut slot.state {
+                State::Dialing(_) => slot.state = State::Wanted,
+                State::Up(_) => self.move_link(at),
+                State::Idle | State::Wanted => {}
+            }
+        }
+    }
+
+    /// The backoffice is reached otherwise from now on; the engine dials it again.
+    fn move_link(&mut self, at: usize) {
+        let side = self.slots[at].side.clone();
+        let Some(seat) = self.slots[at].vacate() else { return };
+        let mut socket = seat.socket;
+        socket.close(1012, "configuration changed");
+        self.held.forget(&side);
+        self.departures.add(side, socket, Instant::now() + CLOSE_TIMEOUT);
+        if !seat.muted {
+            let backoffice = self.slots[at].backoffice.clone();
+            self.tell(Event::BackofficeDown(backoffice, Departure::Closed(Some(1012))));
+        }
+    }
+}
