@@ -299,8 +299,10 @@ impl World {
             Happening::ChargerGone { epoch, departure } => {
                 if epoch == self.charger_link.epoch && self.charger_link.proxy_open {
                     self.charger_link.close_proxy_end();
-                    self.judge.link_is(&Side::Charger, false);
-                    self.hand(Event::ChargerLeft(departure));
+                    if self.judge.is_up(&Side::Charger) {
+                        self.judge.link_is(&Side::Charger, false);
+                        self.hand(Event::ChargerLeft(departure));
+                    }
                 }
             }
             Happening::ChargerHearsClose { epoch } => {
@@ -336,8 +338,11 @@ impl World {
                 let link = &mut self.member(&who).link;
                 if epoch == link.epoch && link.proxy_open {
                     link.close_proxy_end();
-                    self.judge.link_is(&Side::Backoffice(who.clone()), false);
-                    self.hand(Event::BackofficeDown(who, departure));
+                    let side = Side::Backoffice(who.clone());
+                    if self.judge.is_up(&side) {
+                        self.judge.link_is(&side, false);
+                        self.hand(Event::BackofficeDown(who, departure));
+                    }
                 }
             }
             Happening::BackofficeHearsClose { who, epoch } => {

@@ -183,6 +183,11 @@ impl World {
             .chain(self.members.keys().cloned().map(Side::Backoffice))
             .collect();
         for side in sides {
+            // What the session has hung up is not read any more, even while that still waits for a commit.
+            if !self.judge.is_up(&side) {
+                self.link(&side).unread.clear();
+                continue;
+            }
             let may = self.session.as_ref().is_some_and(|session| session.may_read(&side));
             if !may {
                 continue;
