@@ -171,8 +171,11 @@ pub const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// Boots within this window are counted to recognise a boot loop (semantics B-18).
 pub const BOOT_LOOP_WINDOW: Duration = Duration::from_secs(600);
 
-/// So many boots in the window are a loop: followers then see one a minute at most.
+/// So many boots in the window are a loop.
 pub const BOOT_LOOP_COUNT: usize = 5;
+
+/// Of a boot loop followers hear once in this time (semantics B-18).
+pub const BOOT_LOOP_COPIES: Duration = Duration::from_secs(60);
 
 /// How long the connector of a superseded transaction is watched before it is reported
 /// (semantics T-21).

@@ -48,6 +48,8 @@ pub(super) struct Boot {
     remembered: Remembered,
     /// The leader's verdict as the charger was told it on this connection, and when.
     told: Option<(Verdict, Tick)>,
+    /// When followers last heard of a boot.
+    told_followers: Option<Tick>,
     recent: VecDeque<Tick>,
 }
 
@@ -90,15 +92,15 @@ impl Boot {
             .map_or(limits::HEARTBEAT_DEFAULT, Duration::from_secs)
     }
 
-    /// The charger boots again and again though it is accepted (semantics B-18).
-    pub(super) fn is_looping(&self) -> bool {
-        let recent: Vec<&Tick> = self.recent.iter().collect();
-        match recent.as_slice() {
-            [.., before, last] if recent.len() >= limits::BOOT_LOOP_COUNT => {
-                last.since(**before) < Duration::from_secs(60)
-            }
-            _ => false,
+    /// Whether followers hear of this boot: of a loop they hear once a minute (semantics B-18).
+    pub(super) fn tells_followers(&mut self, now: Tick) -> bool {
+        let loops = self.recent.len() >= limits::BOOT_LOOP_COUNT;
+        let tells =
+            !loops || self.told_followers.is_none_or(|when| now.since(when) >= limits::BOOT_LOOP_COPIES);
+        if tells {
+            self.told_followers = Some(now);
         }
+        tells
     }
 
     fn fact(&self) -> Record {

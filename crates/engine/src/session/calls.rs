@@ -43,7 +43,7 @@ impl Session {
     pub(super) fn ask_everyone(&mut self, call: ChargerCall) {
         let for_leader_only = call.name() == "DataTransfer"
             && payload::text(&call.payload, "vendorId").as_deref() == Some(PLUG_AND_CHARGE)
-            || call.name() == "BootNotification" && self.boot.is_looping();
+            || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
         self.ask_leader(call);
         if !for_leader_only {

@@ -64,8 +64,8 @@ pub(super) enum Consequence {
     },
     /// The number is free again.
     Releases(Family, i64),
-    /// The job belongs to the sender.
-    Leases(Job),
+    /// The job belongs to the sender, under this number of the charger's if it has one.
+    Leases(Job, Option<i64>),
     /// This message is expected from the charger.
     Triggers(String),
     /// Configuration was read.
@@ -430,9 +430,9 @@ impl Session {
             Consequence::Releases(family, number) => {
                 self.owned.release(|owned| owned.family == family && owned.on_charger == number)
             }
-            Consequence::Leases(job) => {
+            Consequence::Leases(job, request_id) => {
                 if let Some(requester) = command.requesters.first() {
-                    self.take_lease(job, requester.id.clone());
+                    self.take_lease(job, requester.id.clone(), request_id);
                 }
                 return;
             }

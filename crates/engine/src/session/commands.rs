@@ -368,7 +368,11 @@ impl Session {
                 ),
             };
         }
-        let consequences = [Consequence::Leases(job)].into_iter().chain(owns).collect();
+        let request_id = match &owns {
+            Some(Consequence::Owns { owned, .. }) => Some(owned.on_charger),
+            _ => None,
+        };
+        let consequences = [Consequence::Leases(job, request_id)].into_iter().chain(owns).collect();
         Admission::Send(Sending { steps: [sent].into(), transaction: None, consequences })
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::Purpose;
+use crate::session::owned::Family;
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Decider, Fact, Tick, limits, payload};
 
@@ -49,6 +50,9 @@ impl Job {
 struct Lease {
     owner: BackofficeId,
     since_unix_ms: i64,
+    /// The charger's number of the request, for the jobs that have one.
+    #[serde(default)]
+    request_id: Option<i64>,
 }
 
 /// The jobs of one charger.
@@ -98,15 +102,21 @@ impl Jobs {
 }
 
 impl Session {
-    pub(super) fn take_lease(&mut self, job: Job, owner: BackofficeId) {
-        let lease = Lease { owner, since_unix_ms: self.now.unix_ms };
+    pub(super) fn take_lease(&mut self, job: Job, owner: BackofficeId, request_id: Option<i64>) {
+        let lease = Lease { owner, since_unix_ms: self.now.unix_ms, request_id };
         let body = serde_json::to_string(&lease).expect("plain data is always JSON");
         *self.jobs.lease(job) = Some(lease);
         self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: Some(body) }]);
     }
 
-    pub(super) fn end_lease(&mut self, job: Job) {
-        if self.jobs.lease(job).take().is_some() {
+    /// Ends the lease, unless it has passed to a later request meanwhile.
+    fn job_ended(&mut self, job: Job, request_id: Option<i64>) {
+        let lease = self.jobs.lease(job);
+        let is_its = |lease: &Lease| {
+            request_id.is_none() || lease.request_id.is_none() || lease.request_id == request_id
+        };
+        if lease.as_ref().is_some_and(is_its) {
+            *lease = None;
             self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: None }]);
         }
     }
@@ -129,20 +139,19 @@ impl Session {
             .iter()
             .find(|trigger| trigger.until > now && trigger.message == call.name())
             .map(|trigger| trigger.by.clone());
-        let ordering = self.queue.orders(job);
-        let owner = match &*status {
-            "Idle" => triggered_by,
-            _ => None,
-        };
-        let owner = owner
+        let request_id = payload::integer(&call.payload, "requestId");
+        let asked_for_by = request_id.and_then(|number| self.owned.owner(Family::Request, number));
+        let owner = asked_for_by
+            .map(|owned| owned.owner.clone())
+            .or(triggered_by.filter(|_| status == "Idle"))
             .or_else(|| self.jobs.owner(job, self.now.unix_ms).cloned())
-            .or(ordering)
+            .or_else(|| self.queue.orders(job))
             .filter(|owner| self.plan.names(owner) || self.leads(owner))
             .unwrap_or_else(|| self.leader.clone());
         let copy = self.copy(&call, Purpose::Inform);
         self.tell_one(&owner, copy);
         if ends(job, &status) {
-            self.end_lease(job);
+            self.job_ended(job, request_id);
         }
         self.answer_charger(call, Reply::result("{}"), Decider::Proxy("K-53"));
     }
