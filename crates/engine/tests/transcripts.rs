@@ -7,6 +7,7 @@
 //! | `plan volt acme:control eye:observer` | who leads, who follows; first line, or a change later |
 //! | `connected` | leader up, charger arrives, every follower dialed and up |
 //! | `booted` | `connected`, then a boot that everyone accepts with 300 s, then 1 s passes |
+//! | `starts 1 CARD volt=5 acme=9` | on connector 1, meter 0, at 12:04:01Z (:02Z the next time), accepted with these numbers; `error` and `silent` stand for what they say |
 //! | `up acme`, `down acme`, `refused acme 401` | a link opens, ends, cannot be opened |
 //! | `charger arrives`, `charger leaves` | the charger's socket |
 //! | `charger> FRAME`, `volt> FRAME` | a peer says something |
@@ -48,13 +49,27 @@ use engine::{
 };
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 6] = [
+const CONVERSATIONS: [(&str, usize); 20] = [
     ("basics.txt", 2),
     ("answers.txt", 13),
+    ("boot-and-heartbeat.txt", 15),
+    ("charger-messages.txt", 8),
     ("command-queue.txt", 20),
-    ("errors.txt", 21),
+    ("commands-about-transactions.txt", 11),
+    ("commands-by-role.txt", 11),
+    ("divergence.txt", 13),
+    ("endings.txt", 6),
+    ("errors.txt", 23),
+    ("jobs.txt", 12),
+    ("leader.txt", 13),
+    ("liveness.txt", 9),
     ("message-ids.txt", 13),
+    ("meter-values.txt", 10),
+    ("owned-numbers.txt", 15),
     ("single-flight.txt", 9),
+    ("special-numbers.txt", 10),
+    ("starts.txt", 17),
+    ("stops.txt", 11),
 ];
 
 #[test]
@@ -101,6 +116,7 @@ struct Stage {
     history: Vec<String>,
     /// The actions of the table's rows.
     rows: Vec<String>,
+    started: u32,
 }
 
 impl Stage {
@@ -117,6 +133,7 @@ impl Stage {
             ids: HashMap::new(),
             history: Vec::new(),
             rows: Vec::new(),
+            started: 0,
         }
     }
 
@@ -160,6 +177,7 @@ impl Stage {
             }
             ("connected", _) => self.connected(),
             ("booted", _) => self.booted(),
+            ("starts", rest) => self.starts(rest)?,
             ("up", id) => self.happen(Event::BackofficeUp(id.into())),
             ("down", id) => self.happen(Event::BackofficeDown(id.into(), Departure::Lost)),
             ("refused", rest) => {
@@ -311,6 +329,35 @@ impl Stage {
         }
         self.pass(Duration::from_secs(1), false);
         self.pending.clear();
+    }
+
+    fn starts(&mut self, line: &str) -> Result<(), String> {
+        let mut words = line.split(' ');
+        let (connector, tag) = words.next().zip(words.next()).ok_or("starts CONNECTOR TAG NAME=NUMBER…")?;
+        self.started += 1;
+        let number = self.started;
+        let start = format!(
+            r#"[2,"start {number}","StartTransaction",{{"connectorId":{connector},"idTag":"{tag}","meterStart":0,"timestamp":"2026-11-22T12:04:{number:02}Z"}}]"#
+        );
+        self.happen(Event::ChargerSaid(start.into()));
+        for word in words {
+            let (id, answer) = word.split_once('=').ok_or("NAME=NUMBER")?;
+            let asked = self.pending.iter().rev().find_map(|effect| match effect {
+                Effect::SayToBackoffice(to, text) if to.as_str() == id => Some(text[3..41].to_owned()),
+                _ => None,
+            });
+            let asked = asked.ok_or_else(|| format!("{id} was not told of the start"))?;
+            let answer = match answer {
+                "silent" => continue,
+                "error" => format!(r#"[4,{asked},"InternalError","",{{}}]"#),
+                number => {
+                    format!(r#"[3,{asked},{{"transactionId":{number},"idTagInfo":{{"status":"Accepted"}}}}]"#)
+                }
+            };
+            self.happen(Event::BackofficeSaid(id.into(), answer.into()));
+        }
+        self.pending.clear();
+        Ok(())
     }
 
     fn row(&mut self, row: Row<'_>) -> Result<(), String> {
@@ -538,7 +585,12 @@ fn words(note: &Note) -> String {
             format!("call {} {} {} by {by}{flags}", call.from, call.action, call.outcome.label())
         }
         Note::Answer(answer) => {
-            let places: String = answer.differences.iter().map(|d| format!(" {}", d.pointer)).collect();
+            let places: String = answer
+                .differences
+                .iter()
+                .filter(|d| !d.pointer.is_empty())
+                .map(|d| format!(" {}", d.pointer))
+                .collect();
             format!("answer {} {} {}{places}", answer.backoffice, answer.action, answer.verdict.label())
         }
         Note::Alert { kind, .. } => format!("alert {kind}"),
