@@ -72,6 +72,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
             let mut answer = Response::new(Full::from(refusal.text));
             *answer.status_mut() = refusal.status;
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            // Said here alone: asked of the whole connection, it would stand beside `Upgrade` in the
+            // 101, too, and strict chargers refuse that.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             answer.headers_mut().extend(refusal.header);
             answer
         }

@@ -99,7 +99,6 @@ async fn serve_connection(
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_buf_size(REQUEST_HEAD_BYTES)
         .max_headers(REQUEST_HEADERS)
-        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let limit = HEADER_READ_TIMEOUT + CHALLENGE_TIMEOUT + LEADER_DIAL_TIMEOUT + ARRIVAL_TIMEOUT;
