@@ -17,7 +17,8 @@
 //! | `note WORDS…` | this must be noted; see [`words`] |
 //! | `wait 25s`, `wait 200ms` | time passes, deadlines are met |
 //! | `wait 90s with pongs` | the same, while everyone answers pings at once; those need not be written |
-//! | `times 9 LINE` | the event of this line, so often; `$` in it counts from 1 |
+//! | `wait 90s with pongs of volt acme` | the same, but only these answer |
+//! | `times 9 LINE` | this line, so often; `$` in it counts from 1 |
 //! | `held back volt` | the session takes no more from this peer for now: its socket is not read |
 //! | `pong volt` | a ping is answered |
 //! | `restart` | the program is killed; a new session starts from what was kept |
@@ -52,23 +53,23 @@ use engine::{
 const CONVERSATIONS: [(&str, usize); 20] = [
     ("basics.txt", 2),
     ("answers.txt", 13),
-    ("boot-and-heartbeat.txt", 15),
-    ("charger-messages.txt", 8),
-    ("command-queue.txt", 20),
+    ("boot-and-heartbeat.txt", 18),
+    ("charger-messages.txt", 9),
+    ("command-queue.txt", 23),
     ("commands-about-transactions.txt", 11),
     ("commands-by-role.txt", 11),
     ("divergence.txt", 13),
     ("endings.txt", 6),
     ("errors.txt", 23),
     ("jobs.txt", 12),
-    ("leader.txt", 13),
-    ("liveness.txt", 9),
+    ("leader.txt", 17),
+    ("liveness.txt", 11),
     ("message-ids.txt", 13),
     ("meter-values.txt", 10),
     ("owned-numbers.txt", 15),
-    ("single-flight.txt", 9),
+    ("single-flight.txt", 12),
     ("special-numbers.txt", 10),
-    ("starts.txt", 17),
+    ("starts.txt", 21),
     ("stops.txt", 11),
 ];
 
@@ -148,6 +149,7 @@ impl Stage {
         }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
+            "times" => return self.times(rest),
             "dial" | "ping" | "hangup" => return self.expect_act(line),
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
@@ -191,13 +193,6 @@ impl Stage {
             ("pong", "charger") => self.happen(Event::Ponged(Side::Charger)),
             ("pong", id) => self.happen(Event::Ponged(Side::Backoffice(id.into()))),
             ("wait", time) => self.wait(time)?,
-            ("times", rest) => {
-                let (times, line) = rest.split_once(' ').ok_or("times N LINE")?;
-                let times: usize = times.parse().map_err(|_| "times N LINE")?;
-                for number in 1..=times {
-                    self.line(&line.replace('$', &number.to_string()))?;
-                }
-            }
             ("held", rest) => {
                 let peer = rest.strip_prefix("back ").ok_or("held back PEER")?;
                 let side = match peer {
@@ -227,6 +222,12 @@ impl Stage {
         Ok(())
     }
 
+    fn times(&mut self, rest: &str) -> Result<(), String> {
+        let (times, line) = rest.split_once(' ').ok_or("times N LINE")?;
+        let times: usize = times.parse().map_err(|_| "times N LINE")?;
+        (1..=times).try_for_each(|number| self.line(&line.replace('$', &number.to_string())))
+    }
+
     fn session(&mut self) -> &mut Session {
         let (plan, kept, seed) = (&self.plan, &self.kept, self.seed);
         self.session
@@ -252,27 +253,30 @@ impl Stage {
         }
     }
 
-    fn pass(&mut self, time: Duration, with_pongs: bool) {
+    fn pass(&mut self, time: Duration, ponging: Option<&str>) {
         let until = self.now.tick + time;
         while let Some(deadline) = self.session().poll_deadline().filter(|deadline| *deadline <= until) {
             let step = deadline.max(self.now.tick).since(self.now.tick);
             self.advance(step);
             self.happen(Event::DeadlinePassed);
-            if with_pongs {
-                self.pong_at_once();
+            if let Some(who) = ponging {
+                self.pong_at_once(who);
             }
         }
         let rest = until.since(self.now.tick);
         self.advance(rest);
     }
 
-    fn pong_at_once(&mut self) {
-        let pinged: Vec<Side> = self
-            .pending
-            .iter()
-            .filter_map(|effect| if let Effect::Ping(side) = effect { Some(side.clone()) } else { None })
-            .collect();
-        self.pending.retain(|effect| !matches!(effect, Effect::Ping(_)));
+    /// Pings of these peers, of everyone if none is named, are answered and taken out.
+    fn pong_at_once(&mut self, who: &str) {
+        let mut pinged = Vec::new();
+        self.pending.retain(|effect| match effect {
+            Effect::Ping(side) if who.is_empty() || who.split(' ').any(|name| name == side.to_string()) => {
+                pinged.push(side.clone());
+                false
+            }
+            _ => true,
+        });
         for side in pinged {
             self.happen(Event::Ponged(side));
         }
@@ -284,9 +288,9 @@ impl Stage {
     }
 
     fn wait(&mut self, time: &str) -> Result<(), String> {
-        let (time, with_pongs) = match time.strip_suffix(" with pongs") {
-            Some(time) => (time, true),
-            None => (time, false),
+        let (time, ponging) = match time.split_once(" with pongs") {
+            Some((time, who)) => (time, Some(who.strip_prefix(" of ").unwrap_or_default())),
+            None => (time, None),
         };
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("no time: {time}"));
         let time = match (time.strip_suffix("ms"), time.strip_suffix('s')) {
@@ -294,7 +298,7 @@ impl Stage {
             (None, Some(seconds)) => Duration::from_secs(number(seconds)?),
             _ => return Err("wait 5s, or wait 200ms".into()),
         };
-        self.pass(time, with_pongs);
+        self.pass(time, ponging);
         Ok(())
     }
 
@@ -327,7 +331,7 @@ impl Stage {
                 format!(r#"[3,{message_id},{{"status":"Accepted","currentTime":"{time}","interval":300}}]"#);
             self.happen(Event::BackofficeSaid(id, answer.into()));
         }
-        self.pass(Duration::from_secs(1), false);
+        self.pass(Duration::from_secs(1), None);
         self.pending.clear();
     }
 
