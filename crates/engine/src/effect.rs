@@ -42,8 +42,10 @@ pub enum Reason {
     Silent,
     /// It sent too many messages that are not OCPP-J.
     TooMuchGarbage,
-    /// What must be kept cannot be.
+    /// What must be kept cannot be: the charger is to come again later.
     StoreFailed,
+    /// The same, towards a backoffice.
+    ProxyFailed,
     /// The plan no longer covers this charger.
     NotServed,
 }
@@ -57,6 +59,7 @@ impl Reason {
             Reason::NotInPlan => 1000,
             Reason::Replaced | Reason::NotServed => 1008,
             Reason::TooMuchGarbage => 1002,
+            Reason::ProxyFailed => 1011,
         }
     }
 
@@ -71,6 +74,7 @@ impl Reason {
             Reason::Silent => "no sign of life",
             Reason::TooMuchGarbage => "too many malformed messages",
             Reason::StoreFailed => "proxy cannot store, try again later",
+            Reason::ProxyFailed => "proxy cannot store",
             Reason::NotServed => "charger is not configured",
         }
     }
@@ -86,6 +90,7 @@ impl Reason {
             Reason::Silent => "silent",
             Reason::TooMuchGarbage => "too_much_garbage",
             Reason::StoreFailed => "store_failed",
+            Reason::ProxyFailed => "proxy_failed",
             Reason::NotServed => "not_served",
         }
     }

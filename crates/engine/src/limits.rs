@@ -76,6 +76,14 @@ pub const ANSWER_HEARTBEAT: Duration = Duration::from_secs(5);
 /// Everything else is answered within this.
 pub const ANSWER_OTHER: Duration = Duration::from_secs(20);
 
+/// A charger that gives up sooner than the rules expect is answered sooner, but never sooner than
+/// this (semantics F-25).
+pub const IMPATIENT_LEAST: Duration = Duration::from_secs(5);
+
+/// A charger whose socket ends this long after its call may have given up; sooner it has other
+/// reasons.
+pub const IMPATIENT_CLOSE: Duration = Duration::from_secs(10);
+
 /// The leader answers a call within this, just below the longest that a charger waits.
 pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 
@@ -148,6 +156,10 @@ pub const REDIAL_FIRST: Duration = Duration::from_secs(10);
 
 /// Longest such wait.
 pub const REDIAL_LAST: Duration = Duration::from_secs(300);
+
+/// Shortest wait once it has grown to the longest: at most 20 dials an hour, since some backoffices
+/// block a charger that dials too often (semantics F-90).
+pub const REDIAL_STEADY: Duration = Duration::from_secs(180);
 
 /// A backoffice that refuses the credentials, the charger or the version is dialed no faster than
 /// this (semantics §1.10, F-66).

@@ -134,7 +134,7 @@ impl Session {
     fn reply_for_charger(&mut self, call: &crate::session::charger::ChargerCall, reply: Reply) -> Reply {
         match (call.name(), reply) {
             ("StartTransaction", reply) => self.start_reply(call, reply),
-            ("BootNotification", Reply::Result(payload)) => self.boot_reply(call, payload),
+            ("BootNotification", Reply::Result(payload)) => self.boot_reply(payload),
             (_, reply) => reply,
         }
     }

@@ -127,7 +127,8 @@ impl Session {
         self.boot.remembered.verdicts.clear();
         self.boot.told = None;
         self.configuration.forget();
-        for link in &mut self.links {
+        // Who has not accepted the charger yet still hears of nothing else first.
+        for link in self.links.iter_mut().filter(|link| link.boot == Some(Verdict::Accepted)) {
             link.boot = None;
         }
     }
@@ -164,7 +165,7 @@ impl Session {
     }
 
     /// The leader's answer, its interval kept within bounds (semantics B-10).
-    pub(super) fn boot_reply(&mut self, _call: &ChargerCall, answer: Text) -> Reply {
+    pub(super) fn boot_reply(&mut self, answer: Text) -> Reply {
         if let Some(verdict) = Verdict::read(&answer) {
             self.boot.told = Some((verdict, self.now.tick));
         }

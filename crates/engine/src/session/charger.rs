@@ -1,6 +1,7 @@
 //! The charger's socket: coming, going, signs of life, and the calls that wait their turn.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::actions::{self, Action};
 use crate::frame::{self, Frame, Malformed};
@@ -27,6 +28,9 @@ pub(super) struct ChargerSide {
     waiting: VecDeque<ChargerCall>,
     waiting_bytes: usize,
     answered: VecDeque<Answered>,
+    /// How long it waits for an answer, where it has shown that it waits less than the rules
+    /// expect (semantics F-25).
+    patience: Option<Duration>,
     garbage: Option<(Text, u32)>,
 }
 
@@ -88,11 +92,16 @@ impl ChargerSide {
 impl Session {
     pub(super) fn charger_arrived(&mut self) {
         self.abandon_calls();
+        if self.charger.is_here {
+            // A newer socket: what the older one was sent nobody answers (semantics F-37).
+            self.fail_all_commands("charger disconnected");
+        }
         self.charger = ChargerSide {
             is_here: true,
             arrived: self.now.tick,
             last_heard: self.now.tick,
             answers_pings: self.charger.answers_pings,
+            patience: self.charger.patience,
             ..ChargerSide::default()
         };
         self.boot.charger_arrived();
@@ -105,6 +114,9 @@ impl Session {
     pub(super) fn charger_left(&mut self, reason: &'static str) {
         if !self.charger.is_here {
             return;
+        }
+        if reason != Reason::LeaderLost.label() {
+            self.learn_patience(limits::IMPATIENT_CLOSE);
         }
         self.abandon_calls();
         self.charger.is_here = false;
@@ -167,12 +179,17 @@ impl Session {
         if let Some(first) = first {
             if first.action_token == action_token && first.payload == payload {
                 self.violation(Side::Charger, "repeated_call");
+                self.learn_patience(limits::IMPATIENT_LEAST);
             } else {
                 self.violation(Side::Charger, "reused_message_id");
                 let reply = Reply::error("ProtocolError", "message id is in use by a call in progress");
                 self.say_to_charger(FrameKind::Error, actions::label(action), reply.write(id));
             }
             return;
+        }
+        let current = self.charger.current.as_ref();
+        if current.is_some_and(|call| call.action_token == action_token && call.payload == payload) {
+            self.learn_patience(limits::IMPATIENT_LEAST);
         }
         let mut flags = Vec::new();
         if id.len() > 38 {
@@ -189,12 +206,25 @@ impl Session {
             action_token: text_slice(text, action_token),
             payload: text_slice(text, payload),
             received: self.now,
-            answer_by: self.now.tick + within,
+            answer_by: self.now.tick + self.charger.patience.map_or(within, |patience| patience.min(within)),
             transaction: None,
             flags,
         };
         self.charger.waiting_bytes += call.bytes();
         self.charger.waiting.push_back(call);
+    }
+
+    /// The charger has given up on the call in progress: from now on it is answered sooner
+    /// (semantics F-25). What happens before `least` has other reasons.
+    fn learn_patience(&mut self, least: Duration) {
+        let Some(call) = &self.charger.current else { return };
+        let waited = self.now.tick.since(call.received.tick);
+        let learned = waited.mul_f64(0.8).max(limits::IMPATIENT_LEAST);
+        if waited >= least && self.charger.patience.is_none_or(|known| learned < known) {
+            self.charger.patience = Some(learned);
+            let seconds = waited.as_secs();
+            self.alert("impatient_charger", format!("the charger waits only {seconds} s for an answer"));
+        }
     }
 
     /// What is no frame is answered where the rules can (semantics E1–E4, Q-24).
@@ -316,7 +346,8 @@ impl Session {
             self.fail_all_commands("charger disconnected");
         }
         let to_backoffices = match reason {
-            Reason::Shutdown | Reason::StoreFailed => reason,
+            Reason::Shutdown => reason,
+            Reason::StoreFailed => Reason::ProxyFailed,
             _ => Reason::ChargerLeft,
         };
         self.hang_up_all(to_backoffices);

@@ -1,21 +1,17 @@
-//! Commands on their way to the charger: one outstanding, each with its time budget, each answered
-//! exactly once (semantics §1.3, §1.4).
+//! Commands on their way to the charger: one outstanding, in turn, each within its time budget
+//! (semantics §1.3, §1.4).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::actions::{self, Action};
+use crate::actions::Action;
+use crate::session::Session;
 use crate::session::boot::Gate;
-use crate::session::configuration::without_secrets;
 use crate::session::jobs::Job;
 use crate::session::owned::{Family, Owned};
-use crate::session::{Earliest, Reply, Session};
-use crate::{
-    BackofficeId, CallNote, Decider, Direction, FrameKind, Moment, Note, Outcome, Side, Text, Tick, TraceId,
-    frame, limits, payload,
-};
+use crate::{BackofficeId, FrameKind, Moment, Text, Tick, TraceId, frame, limits, payload};
 
 /// A command that was admitted.
 #[derive(Debug)]
@@ -76,25 +72,25 @@ pub(super) enum Consequence {
 
 /// A command that the charger was sent.
 #[derive(Debug)]
-struct Sent {
-    message_id: Uuid,
-    command: Command,
-    answer_by: Tick,
+pub(super) struct Sent {
+    pub(super) message_id: Uuid,
+    pub(super) command: Command,
+    pub(super) answer_by: Tick,
 }
 
 /// All commands of one session.
 #[derive(Debug, Default)]
 pub(super) struct CommandQueue {
-    waiting: VecDeque<Command>,
-    sent: Option<Sent>,
+    pub(super) waiting: VecDeque<Command>,
+    pub(super) sent: Option<Sent>,
     /// Not answered in time; the answer may still tell what became of it (semantics F-34).
-    overdue: VecDeque<Sent>,
+    pub(super) overdue: VecDeque<Sent>,
     /// Backoffices in the order they were last served.
     served: Vec<BackofficeId>,
     rates: Vec<(BackofficeId, VecDeque<Tick>)>,
-    unanswered: u32,
+    pub(super) unanswered: u32,
     /// When a charger that answers no commands is asked again.
-    probe_at: Option<Tick>,
+    pub(super) probe_at: Option<Tick>,
 }
 
 impl CommandQueue {
@@ -190,7 +186,7 @@ impl CommandQueue {
 }
 
 impl Command {
-    fn is_of(&self, id: &BackofficeId) -> bool {
+    pub(super) fn is_of(&self, id: &BackofficeId) -> bool {
         self.requesters.first().is_some_and(|requester| requester.id == *id)
     }
 
@@ -198,7 +194,7 @@ impl Command {
         self.action.and_then(|a| a.from_backoffice.as_ref()).is_some_and(|rules| rules.reads)
     }
 
-    fn reply_by(&self) -> Tick {
+    pub(super) fn reply_by(&self) -> Tick {
         self.received.tick + limits::COMMAND_REPLY
     }
 }
@@ -266,7 +262,7 @@ impl Session {
     }
 
     /// From when a command may be sent; `None` while something must happen first.
-    fn sendable_at(&self, command: &Command) -> Option<Tick> {
+    pub(super) fn sendable_at(&self, command: &Command) -> Option<Tick> {
         let opens = match self.gate_for(command) {
             Gate::Open => command.received.tick,
             Gate::Until(when) => when,
@@ -288,30 +284,12 @@ impl Session {
         Some(yields.max(opens))
     }
 
-    fn gate_for(&self, command: &Command) -> Gate {
+    pub(super) fn gate_for(&self, command: &Command) -> Gate {
         let leads = command.requesters.first().is_none_or(|requester| self.leads(&requester.id));
         self.gate(leads, matches!(command.name(), "RemoteStartTransaction" | "RemoteStopTransaction"))
     }
 
-    /// When a waiting command is given up: it must never run after its requester gave up
-    /// (semantics F-33).
-    fn expires_at(&self, command: &Command) -> Tick {
-        let received = command.received.tick;
-        if command
-            .transaction
-            .is_some_and(|t| self.transactions.get(t).is_some_and(|r| r.charger_number.is_none()))
-        {
-            return received + limits::NUMBER_AWAITED;
-        }
-        let from = match self.gate_for(command) {
-            Gate::Open => received,
-            Gate::Until(when) => when.max(received),
-            Gate::Closed => return command.reply_by(),
-        };
-        (from + limits::COMMAND_DISPATCH).min(command.reply_by())
-    }
-
-    fn send_command(&mut self, command: Command, step: &Text) {
+    pub(super) fn send_command(&mut self, command: Command, step: &Text) {
         let number = command.transaction.and_then(|trace| self.transactions.get(trace)?.charger_number);
         let payload = match number {
             Some(number) => with_transaction(step, number.0),
@@ -326,351 +304,6 @@ impl Session {
         let name = command.name();
         self.queue.sent = Some(Sent { message_id, command, answer_by: self.now.tick + within });
         self.say_to_charger(FrameKind::Call, name, text);
-    }
-
-    pub(super) fn charger_answered(&mut self, id: &str, reply: Reply, bytes: usize) {
-        let minted = frame::minted(id);
-        let is_current = self.queue.sent.as_ref().is_some_and(|sent| Some(sent.message_id) == minted);
-        let overdue = self.queue.overdue.iter().position(|sent| Some(sent.message_id) == minted);
-        let sent = match overdue {
-            _ if is_current => self.queue.sent.take(),
-            Some(at) => self.queue.overdue.remove(at),
-            None => None,
-        };
-        let name = sent.as_ref().map_or("other", |sent| sent.command.name());
-        self.count(Side::Charger, Direction::In, reply.kind(), name, bytes);
-        let Some(sent) = sent else {
-            return self.violation(Side::Charger, "stray_answer");
-        };
-        self.queue.unanswered = 0;
-        if self.queue.probe_at.take().is_some() {
-            self.alert("commands_work_again", "the charger answers commands again");
-        }
-        if !is_current {
-            self.violation(Side::Charger, "late_answer");
-        }
-        self.command_answered(sent.command, reply);
-    }
-
-    fn command_answered(&mut self, mut command: Command, reply: Reply) {
-        let accepted = is_accepted(command.name(), &reply);
-        command.any_accepted |= accepted;
-        let several = command.name() == "ClearChargingProfile" && command.consequences.len() > 1;
-        if several && !command.steps.is_empty() {
-            let consequence = command.consequences.remove(0);
-            if accepted {
-                self.bring_about(&command, consequence, &reply);
-            }
-            if let Some(step) = command.steps.pop_front() {
-                return self.send_command(command, &step);
-            }
-        }
-        if accepted {
-            for consequence in std::mem::take(&mut command.consequences) {
-                self.bring_about(&command, consequence, &reply);
-            }
-        } else {
-            self.give_up_numbers(&command);
-        }
-        if command.is_replied {
-            // Its requester was told otherwise: this must not go unnoticed (semantics F-34).
-            if accepted {
-                self.alert("late_effect", format!("the charger accepted a {} too late", command.name()));
-            }
-            return;
-        }
-        let reply = match reply {
-            Reply::Result(_) if several => {
-                let status = if command.any_accepted { "Accepted" } else { "Unknown" };
-                Reply::result(format!(r#"{{"status":"{status}"}}"#))
-            }
-            Reply::Result(answer) if command.name() == "GetConfiguration" => {
-                Reply::Result(without_secrets(&answer))
-            }
-            reply => reply,
-        };
-        self.reply_to(&mut command, reply, Decider::Charger);
-    }
-
-    /// Takes the numbers that a command brings into the sender's custody.
-    fn take_numbers(&mut self, command: &mut Command) {
-        let now = self.now.unix_ms;
-        for consequence in &mut command.consequences {
-            if let Consequence::Owns { owned, is_new } = consequence {
-                *is_new = self.owned.owner(owned.family, owned.on_charger).is_none();
-                let mut facts =
-                    self.owned.release(|other| other.until_unix_ms.is_some_and(|until| until < now));
-                facts.extend(self.owned.take(owned.clone()));
-                self.keep_facts(facts);
-            }
-        }
-    }
-
-    /// The command came to nothing, and so did the numbers it brought.
-    fn give_up_numbers(&mut self, command: &Command) {
-        for consequence in &command.consequences {
-            if let Consequence::Owns { owned, is_new: true } = consequence {
-                let facts = self
-                    .owned
-                    .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
-                self.keep_facts(facts);
-            }
-        }
-    }
-
-    fn bring_about(&mut self, command: &Command, consequence: Consequence, reply: &Reply) {
-        let facts = match consequence {
-            // It displaced what stood in the same place of the stack (OCPP 1.6 §3.13.2).
-            Consequence::Owns { owned, .. } => self.owned.release(|other| {
-                owned.family == Family::Profile
-                    && other.family == Family::Profile
-                    && other.profile == owned.profile
-                    && other.on_charger != owned.on_charger
-            }),
-            Consequence::Releases(family, number) => {
-                self.owned.release(|owned| owned.family == family && owned.on_charger == number)
-            }
-            Consequence::Leases(job, request_id) => {
-                if let Some(requester) = command.requesters.first() {
-                    self.take_lease(job, requester.id.clone(), request_id);
-                }
-                return;
-            }
-            Consequence::Triggers(message) => {
-                if let Some(requester) = command.requesters.first() {
-                    self.expect_trigger(requester.id.clone(), message);
-                }
-                return;
-            }
-            Consequence::ConfigurationRead => {
-                if let Reply::Result(answer) = reply {
-                    let answer = without_secrets(answer);
-                    self.configuration.learn(command.payload.clone(), answer, self.now.tick);
-                }
-                return;
-            }
-            Consequence::ConfigurationChanged => {
-                self.configuration.forget();
-                return;
-            }
-        };
-        self.keep_facts(facts);
-    }
-
-    /// Answers everyone who waits for a command, and logs it. A requester whose connection is
-    /// another by now gets nothing.
-    pub(super) fn reply_to(&mut self, command: &mut Command, reply: Reply, decider: Decider) {
-        command.is_replied = true;
-        for requester in &command.requesters {
-            let Some(at) = self.at(&requester.id) else { continue };
-            if self.links[at].is_up() && self.links[at].epoch == requester.epoch {
-                self.say_to(&requester.id, reply.kind(), command.name(), reply.write(&requester.message_id));
-                self.links[at].outbox.release();
-            }
-        }
-        self.note_command(command, reply.outcome(), decider);
-    }
-
-    fn note_command(&mut self, command: &Command, outcome: Outcome, decider: Decider) {
-        let Some(first) = command.requesters.first() else { return };
-        let latency = self.now.tick.since(command.received.tick);
-        let note = CallNote {
-            trace: command.trace,
-            from: Side::Backoffice(first.id.clone()),
-            action: frame::string(&command.action_token).unwrap_or_default().into_owned().into(),
-            received_unix_ms: command.received.unix_ms,
-            payload: command.payload.clone(),
-            outcome,
-            decider,
-            latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
-            leader: self.leader.clone(),
-            flags: if command.requesters.len() > 1 { vec!["shared"] } else { Vec::new() },
-        };
-        self.note(Note::Call(Box::new(note)));
-    }
-
-    /// Gives up every command, because the charger is gone (semantics F-37).
-    pub(super) fn fail_all_commands(&mut self, why: &str) {
-        let sent = self.queue.sent.take().map(|sent| sent.command);
-        let commands: Vec<Command> =
-            sent.into_iter().chain(std::mem::take(&mut self.queue.waiting)).collect();
-        for command in commands {
-            self.fail(command, "GenericError", why, "F-37");
-        }
-    }
-
-    /// Gives up the waiting commands of one backoffice.
-    pub(super) fn fail_commands_of(&mut self, id: &BackofficeId, why: &str) {
-        let (theirs, others): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.queue.waiting).into_iter().partition(|command| command.is_of(id));
-        self.queue.waiting = others;
-        for command in theirs {
-            self.fail(command, "GenericError", why, "T-72");
-        }
-    }
-
-    /// What a backoffice whose link is gone had asked for is not sent any more; what was sent runs
-    /// to its end (semantics F-38).
-    pub(super) fn requester_left(&mut self, id: &BackofficeId) {
-        let mut dropped = Vec::new();
-        for mut command in std::mem::take(&mut self.queue.waiting) {
-            let first = command.requesters.first().cloned();
-            command.requesters.retain(|requester| requester.id != *id);
-            if command.requesters.is_empty() && first.is_some() {
-                command.requesters.extend(first);
-                dropped.push(command);
-            } else {
-                self.queue.waiting.push_back(command);
-            }
-        }
-        for command in dropped {
-            self.give_up_unsent(&command);
-            self.note_command(&command, Outcome::Unanswered("disconnected"), Decider::Nobody);
-        }
-    }
-
-    fn fail(&mut self, mut command: Command, code: &'static str, why: &str, rule: &'static str) {
-        self.give_up_unsent(&command);
-        if !command.is_replied {
-            self.reply_to(&mut command, Reply::error(code, why), Decider::Proxy(rule));
-        }
-    }
-
-    /// What was never sent left nothing on the charger.
-    fn give_up_unsent(&mut self, command: &Command) {
-        if !command.steps.is_empty() {
-            self.give_up_numbers(command);
-        }
-    }
-
-    pub(super) fn pass_time_commands(&mut self) {
-        self.expire_waiting();
-        self.expire_sent();
-        let is_probed = self.queue.probe_at.is_some_and(|when| when <= self.now.tick);
-        if is_probed && self.charger.is_here && self.queue.sent.is_none() {
-            self.probe();
-        }
-    }
-
-    fn expire_waiting(&mut self) {
-        let now = self.now.tick;
-        let expired: Vec<bool> =
-            self.queue.waiting.iter().map(|command| self.expires_at(command) <= now).collect();
-        let mut waiting = VecDeque::new();
-        let commands = std::mem::take(&mut self.queue.waiting);
-        for (command, expired) in commands.into_iter().zip(expired) {
-            if !expired {
-                waiting.push_back(command);
-                continue;
-            }
-            let follows = command.requesters.first().is_some_and(|requester| !self.leads(&requester.id));
-            if command
-                .transaction
-                .is_some_and(|t| self.transactions.get(t).is_some_and(|r| r.charger_number.is_none()))
-            {
-                let mut command = command;
-                self.give_up_unsent(&command);
-                self.reply_to(
-                    &mut command,
-                    Reply::result(r#"{"status":"Rejected"}"#),
-                    Decider::Proxy("T-49"),
-                );
-            } else if self.gate_for(&command) != Gate::Closed {
-                self.fail(command, "GenericError", "charger busy", "F-33");
-            } else if follows {
-                self.fail(command, "SecurityError", "the leader has not accepted the charger", "E14");
-            } else {
-                self.fail(command, "GenericError", "the charger is not accepted yet", "E14");
-            }
-        }
-        self.queue.waiting = waiting;
-    }
-
-    fn expire_sent(&mut self) {
-        let now = self.now.tick;
-        let Some(mut sent) = self.queue.sent.take() else { return };
-        if !sent.command.is_replied && !sent.command.requesters.is_empty() && sent.command.reply_by() <= now {
-            let reply = Reply::error("GenericError", "no answer from charger");
-            self.reply_to(&mut sent.command, reply, Decider::Proxy("F-33"));
-        }
-        if sent.answer_by > now {
-            self.queue.sent = Some(sent);
-            return;
-        }
-        if !sent.command.is_replied {
-            let reply = Reply::error("GenericError", "no answer from charger");
-            self.reply_to(&mut sent.command, reply, Decider::Proxy("F-33"));
-        }
-        sent.command.is_replied = true;
-        if self.queue.overdue.len() == limits::LATE_ANSWERS {
-            self.queue.overdue.pop_front();
-        }
-        self.queue.overdue.push_back(sent);
-        self.queue.unanswered += 1;
-        let talks = now.since(self.charger.last_alive()) < limits::CHARGER_PING * 2;
-        if self.queue.unanswered >= limits::UNANSWERED_COMMANDS && talks {
-            if self.queue.probe_at.is_none() {
-                self.alert("commands_dead", "the charger sends messages but answers no commands");
-            }
-            self.queue.probe_at = Some(now + limits::PROBE_EVERY);
-            let waiting: Vec<Command> = std::mem::take(&mut self.queue.waiting).into();
-            for command in waiting {
-                self.fail(command, "GenericError", "charger does not answer commands", "F-36");
-            }
-        }
-    }
-
-    /// Asks a charger that answers no commands for something harmless (semantics F-36).
-    fn probe(&mut self) {
-        self.queue.probe_at = Some(self.now.tick + limits::PROBE_EVERY);
-        let request = Text::from_static(r#"{"key":["HeartbeatInterval"]}"#);
-        let command = Command {
-            trace: self.mint_trace(),
-            requesters: Vec::new(),
-            action: actions::known("GetConfiguration"),
-            action_token: Text::from_static("\"GetConfiguration\""),
-            payload: request.clone(),
-            received: self.now,
-            steps: VecDeque::new(),
-            transaction: None,
-            consequences: Vec::new(),
-            any_accepted: false,
-            is_replied: true,
-        };
-        self.send_command(command, &request);
-    }
-
-    pub(super) fn command_deadlines(&self, earliest: &mut Earliest) {
-        for command in &self.queue.waiting {
-            earliest.at(self.expires_at(command));
-            if self.queue.sent.is_none()
-                && self.charger.is_here
-                && let Some(when) = self.sendable_at(command).filter(|when| *when > self.now.tick)
-            {
-                earliest.at(when);
-            }
-        }
-        if let Some(sent) = &self.queue.sent {
-            earliest.at(sent.answer_by);
-            if !sent.command.is_replied {
-                earliest.at(sent.command.reply_by());
-            }
-        } else if let Some(when) = self.queue.probe_at.filter(|_| self.charger.is_here) {
-            earliest.at(when);
-        }
-    }
-}
-
-/// Whether the charger did what it was told, as far as its answer says.
-fn is_accepted(command: &str, reply: &Reply) -> bool {
-    let Reply::Result(answer) = reply else { return false };
-    match (command, payload::text(answer, "status").as_deref()) {
-        // GetDiagnostics names a file when there is something to upload (OCPP 1.6 §6.26).
-        ("GetDiagnostics", _) => payload::field(answer, "fileName").is_some(),
-        (_, Some(status)) => {
-            matches!(status, "Accepted" | "AcceptedCanceled" | "RebootRequired" | "Scheduled")
-        }
-        (_, None) => true,
     }
 }
 

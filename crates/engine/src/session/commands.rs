@@ -132,7 +132,7 @@ impl Session {
         let leads = self.leads(id);
         match action.name {
             "RemoteStartTransaction" => self.remote_start(id, request),
-            "RemoteStopTransaction" => self.of_transaction(id, request, request, Vec::new()),
+            "RemoteStopTransaction" => self.of_transaction(id, request),
             "ReserveNow" => self.reserve(id, request),
             "CancelReservation" => self.cancel_reservation(id, request),
             "SetChargingProfile" => self.set_profile(id, request),
@@ -168,22 +168,27 @@ impl Session {
     }
 
     /// A command about a transaction, named by the backoffice's own number (semantics §2.6).
-    fn of_transaction(
-        &self,
-        id: &BackofficeId,
-        request: &Text,
-        holder: &str,
-        consequences: Vec<Consequence>,
-    ) -> Admission {
-        let meant =
-            payload::integer(holder, "transactionId").map(|number| self.transactions.meant_by(id, number));
-        match meant {
-            Some(Meant::Row(trace)) => Admission::Send(Sending {
+    fn of_transaction(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        match self.transaction_meant(id, request) {
+            Ok(trace) => Admission::Send(Sending {
                 steps: [request.clone()].into(),
                 transaction: Some(trace),
-                consequences,
+                consequences: Vec::new(),
             }),
-            _ => local(REJECTED, "T-47"),
+            Err(rejected) => rejected,
+        }
+    }
+
+    /// The one running transaction that the backoffice's number stands for.
+    fn transaction_meant(&mut self, id: &BackofficeId, holder: &str) -> Result<TraceId, Admission> {
+        let number = payload::integer(holder, "transactionId");
+        match number.map_or(Meant::Nothing, |number| self.transactions.meant_by(id, number)) {
+            Meant::Row(trace) => Ok(trace),
+            Meant::Nothing => Err(local(REJECTED, "T-47")),
+            Meant::Several => {
+                self.alert("number_reused", format!("{id} uses one number for two running transactions"));
+                Err(local(REJECTED, "T-48"))
+            }
         }
     }
 
@@ -254,12 +259,12 @@ impl Session {
     fn set_profile(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         let profile = payload::field(request, "csChargingProfiles").unwrap_or("{}");
         let connector = payload::integer(request, "connectorId").unwrap_or(0);
-        let transaction = match payload::integer(profile, "transactionId") {
+        // One for a transaction that does not run the charger would discard (OCPP 1.6 §5.16).
+        let transaction = match payload::field(profile, "transactionId") {
             None => None,
-            Some(number) => match self.transactions.meant_by(id, number) {
-                Meant::Row(trace) => Some(trace),
-                // The charger would discard it (OCPP 1.6 §5.16).
-                Meant::Nothing => return local(REJECTED, "T-47"),
+            Some(_) => match self.transaction_meant(id, profile) {
+                Ok(trace) => Some(trace),
+                Err(rejected) => return rejected,
             },
         };
         let Some(number) = payload::integer(profile, "chargingProfileId") else {

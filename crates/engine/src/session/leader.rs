@@ -62,6 +62,8 @@ impl Session {
         let from = std::mem::replace(&mut self.leader, self.plan.leader.clone());
         // The leader gets the charger's own Heartbeats.
         self.links[at].outbox.remove(|copy| copy.name() == "Heartbeat");
+        // And is asked first (semantics C-1).
+        self.links[..=at].rotate_right(1);
         // What the former leader ordered as leader it may no longer want as follower.
         self.fail_commands_of(&from, "leader changed");
         self.configuration.forget();

@@ -183,6 +183,9 @@ impl Session {
             Departure::Undialable(
                 DialFailure::Refused { status: 400..=404 | 426, .. } | DialFailure::Incompatible,
             ) => limits::REDIAL_REFUSED.mul_f64(0.8) + jitter(&mut self.random, limits::REDIAL_REFUSED / 5),
+            _ if ceiling == limits::REDIAL_LAST => {
+                limits::REDIAL_STEADY + jitter(&mut self.random, limits::REDIAL_LAST - limits::REDIAL_STEADY)
+            }
             _ => jitter(&mut self.random, ceiling),
         }
     }

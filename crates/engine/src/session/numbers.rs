@@ -79,20 +79,21 @@ impl Session {
         // The leader of now answered it while it followed (semantics T-62).
         let peer = row.peers.get(&self.leader)?;
         let status = serde_json::Value::from(peer.status.clone()?);
-        let number = self.transactions_number(trace, peer.number?);
+        let number = self.chargers_number(trace, Some(peer.number?));
         let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
         self.start_is_answered(trace, &answer);
         Some(answer)
     }
 
-    fn transactions_number(
+    /// The number the charger uses for it, allocated now if it has none yet.
+    fn chargers_number(
         &mut self,
         trace: TraceId,
-        leaders: BackofficeTransactionId,
+        leaders: Option<BackofficeTransactionId>,
     ) -> ChargerTransactionId {
         match self.transactions.get(trace).and_then(|row| row.charger_number) {
             Some(number) => number,
-            None => self.transactions.number_for_charger(Some(leaders)),
+            None => self.transactions.number_for_charger(leaders),
         }
     }
 
@@ -155,10 +156,7 @@ impl Session {
     fn with_chargers_number(&mut self, trace: TraceId, answer: &Text) -> Text {
         let Some(token) = payload::field(answer, "transactionId") else { return answer.clone() };
         let leaders = token.parse().ok().map(BackofficeTransactionId);
-        let number = match self.transactions.get(trace).and_then(|row| row.charger_number) {
-            Some(number) => number,
-            None => self.transactions.number_for_charger(leaders),
-        };
+        let number = self.chargers_number(trace, leaders);
         with_token(answer, token, number.0.to_string())
     }
 

@@ -57,8 +57,10 @@ impl Start {
 pub(super) enum Meant {
     /// This transaction.
     Row(TraceId),
-    /// Nothing that can be acted on: unknown, over, or two at once (semantics T-47, T-48).
+    /// Nothing that runs (semantics T-47).
     Nothing,
+    /// Two at once: the backoffice has issued the number again (semantics T-48).
+    Several,
 }
 
 impl Transactions {
@@ -189,7 +191,7 @@ impl Transactions {
             // Of two, one may be a transaction whose stop was lost.
             (Some(first), Some(second)) => match (first.superseded, second.superseded, running.next()) {
                 (true, false, None) => Meant::Row(second.trace),
-                _ => Meant::Nothing,
+                _ => Meant::Several,
             },
             _ => Meant::Nothing,
         }

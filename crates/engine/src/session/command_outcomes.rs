@@ -1,0 +1,240 @@
+//! What became of a command: the charger's answer, what it brought about, and who is told
+//! (semantics F-34, F-37, F-38).
+
+use std::collections::VecDeque;
+
+use crate::session::command_queue::{Command, Consequence};
+use crate::session::configuration::without_secrets;
+use crate::session::owned::Family;
+use crate::session::{Reply, Session};
+use crate::{BackofficeId, CallNote, Decider, Direction, Note, Outcome, Side, frame, payload};
+
+impl Session {
+    pub(super) fn charger_answered(&mut self, id: &str, reply: Reply, bytes: usize) {
+        let minted = frame::minted(id);
+        let is_current = self.queue.sent.as_ref().is_some_and(|sent| Some(sent.message_id) == minted);
+        let overdue = self.queue.overdue.iter().position(|sent| Some(sent.message_id) == minted);
+        let sent = match overdue {
+            _ if is_current => self.queue.sent.take(),
+            Some(at) => self.queue.overdue.remove(at),
+            None => None,
+        };
+        let name = sent.as_ref().map_or("other", |sent| sent.command.name());
+        self.count(Side::Charger, Direction::In, reply.kind(), name, bytes);
+        let Some(sent) = sent else {
+            return self.violation(Side::Charger, "stray_answer");
+        };
+        self.queue.unanswered = 0;
+        if self.queue.probe_at.take().is_some() {
+            self.alert("commands_work_again", "the charger answers commands again");
+        }
+        if !is_current {
+            self.violation(Side::Charger, "late_answer");
+        }
+        self.command_answered(sent.command, reply);
+    }
+
+    fn command_answered(&mut self, mut command: Command, reply: Reply) {
+        let accepted = is_accepted(command.name(), &reply);
+        command.any_accepted |= accepted;
+        let several = command.name() == "ClearChargingProfile" && command.consequences.len() > 1;
+        if several && !command.steps.is_empty() {
+            let consequence = command.consequences.remove(0);
+            if accepted {
+                self.bring_about(&command, consequence, &reply);
+            }
+            if let Some(step) = command.steps.pop_front() {
+                return self.send_command(command, &step);
+            }
+        }
+        if accepted {
+            for consequence in std::mem::take(&mut command.consequences) {
+                self.bring_about(&command, consequence, &reply);
+            }
+        } else {
+            self.give_up_numbers(&command);
+        }
+        if command.is_replied {
+            // Its requester was told otherwise: this must not go unnoticed (semantics F-34).
+            if accepted {
+                self.alert("late_effect", format!("the charger accepted a {} too late", command.name()));
+            }
+            return;
+        }
+        let reply = match reply {
+            Reply::Result(_) if several => {
+                let status = if command.any_accepted { "Accepted" } else { "Unknown" };
+                Reply::result(format!(r#"{{"status":"{status}"}}"#))
+            }
+            Reply::Result(answer) if command.name() == "GetConfiguration" => {
+                Reply::Result(without_secrets(&answer))
+            }
+            reply => reply,
+        };
+        self.reply_to(&mut command, reply, Decider::Charger);
+    }
+
+    /// Takes the numbers that a command brings into the sender's custody.
+    pub(super) fn take_numbers(&mut self, command: &mut Command) {
+        let now = self.now.unix_ms;
+        for consequence in &mut command.consequences {
+            if let Consequence::Owns { owned, is_new } = consequence {
+                *is_new = self.owned.owner(owned.family, owned.on_charger).is_none();
+                let mut facts =
+                    self.owned.release(|other| other.until_unix_ms.is_some_and(|until| until < now));
+                facts.extend(self.owned.take(owned.clone()));
+                self.keep_facts(facts);
+            }
+        }
+    }
+
+    /// The command came to nothing, and so did the numbers it brought.
+    fn give_up_numbers(&mut self, command: &Command) {
+        for consequence in &command.consequences {
+            if let Consequence::Owns { owned, is_new: true } = consequence {
+                let facts = self
+                    .owned
+                    .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
+                self.keep_facts(facts);
+            }
+        }
+    }
+
+    fn bring_about(&mut self, command: &Command, consequence: Consequence, reply: &Reply) {
+        let facts = match consequence {
+            // It displaced what stood in the same place of the stack (OCPP 1.6 §3.13.2).
+            Consequence::Owns { owned, .. } => self.owned.release(|other| {
+                owned.family == Family::Profile
+                    && other.family == Family::Profile
+                    && other.profile == owned.profile
+                    && other.on_charger != owned.on_charger
+            }),
+            Consequence::Releases(family, number) => {
+                self.owned.release(|owned| owned.family == family && owned.on_charger == number)
+            }
+            Consequence::Leases(job, request_id) => {
+                if let Some(requester) = command.requesters.first() {
+                    self.take_lease(job, requester.id.clone(), request_id);
+                }
+                return;
+            }
+            Consequence::Triggers(message) => {
+                if let Some(requester) = command.requesters.first() {
+                    self.expect_trigger(requester.id.clone(), message);
+                }
+                return;
+            }
+            Consequence::ConfigurationRead => {
+                if let Reply::Result(answer) = reply {
+                    let answer = without_secrets(answer);
+                    self.configuration.learn(command.payload.clone(), answer, self.now.tick);
+                }
+                return;
+            }
+            Consequence::ConfigurationChanged => {
+                self.configuration.forget();
+                return;
+            }
+        };
+        self.keep_facts(facts);
+    }
+
+    /// Answers everyone who waits for a command, and logs it. A requester whose connection is
+    /// another by now gets nothing.
+    pub(super) fn reply_to(&mut self, command: &mut Command, reply: Reply, decider: Decider) {
+        command.is_replied = true;
+        for requester in &command.requesters {
+            let Some(at) = self.at(&requester.id) else { continue };
+            if self.links[at].is_up() && self.links[at].epoch == requester.epoch {
+                self.say_to(&requester.id, reply.kind(), command.name(), reply.write(&requester.message_id));
+                self.links[at].outbox.release();
+            }
+        }
+        self.note_command(command, reply.outcome(), decider);
+    }
+
+    fn note_command(&mut self, command: &Command, outcome: Outcome, decider: Decider) {
+        let Some(first) = command.requesters.first() else { return };
+        let latency = self.now.tick.since(command.received.tick);
+        let note = CallNote {
+            trace: command.trace,
+            from: Side::Backoffice(first.id.clone()),
+            action: frame::string(&command.action_token).unwrap_or_default().into_owned().into(),
+            received_unix_ms: command.received.unix_ms,
+            payload: command.payload.clone(),
+            outcome,
+            decider,
+            latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+            leader: self.leader.clone(),
+            flags: if command.requesters.len() > 1 { vec!["shared"] } else { Vec::new() },
+        };
+        self.note(Note::Call(Box::new(note)));
+    }
+
+    /// Gives up every command, because the charger is gone (semantics F-37).
+    pub(super) fn fail_all_commands(&mut self, why: &str) {
+        let sent = self.queue.sent.take().map(|sent| sent.command);
+        let commands: Vec<Command> =
+            sent.into_iter().chain(std::mem::take(&mut self.queue.waiting)).collect();
+        for command in commands {
+            self.fail(command, "GenericError", why, "F-37");
+        }
+    }
+
+    /// Gives up the waiting commands of one backoffice.
+    pub(super) fn fail_commands_of(&mut self, id: &BackofficeId, why: &str) {
+        let (theirs, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.queue.waiting).into_iter().partition(|command| command.is_of(id));
+        self.queue.waiting = others;
+        for command in theirs {
+            self.fail(command, "GenericError", why, "T-72");
+        }
+    }
+
+    /// What a backoffice whose link is gone had asked for is not sent any more; what was sent runs
+    /// to its end (semantics F-38).
+    pub(super) fn requester_left(&mut self, id: &BackofficeId) {
+        let mut dropped = Vec::new();
+        for mut command in std::mem::take(&mut self.queue.waiting) {
+            let first = command.requesters.first().cloned();
+            command.requesters.retain(|requester| requester.id != *id);
+            if command.requesters.is_empty() && first.is_some() {
+                command.requesters.extend(first);
+                dropped.push(command);
+            } else {
+                self.queue.waiting.push_back(command);
+            }
+        }
+        for command in dropped {
+            self.give_up_unsent(&command);
+            self.note_command(&command, Outcome::Unanswered("disconnected"), Decider::Nobody);
+        }
+    }
+
+    pub(super) fn fail(&mut self, mut command: Command, code: &'static str, why: &str, rule: &'static str) {
+        self.give_up_unsent(&command);
+        if !command.is_replied {
+            self.reply_to(&mut command, Reply::error(code, why), Decider::Proxy(rule));
+        }
+    }
+
+    /// What was never sent left nothing on the charger.
+    pub(super) fn give_up_unsent(&mut self, command: &Command) {
+        if !command.steps.is_empty() {
+            self.give_up_numbers(command);
+        }
+    }
+}
+
+/// Whether the charger did what it was told, as far as its answer says.
+fn is_accepted(command: &str, reply: &Reply) -> bool {
+    let Reply::Result(answer) = reply else { return false };
+    match (command, payload::text(answer, "status").as_deref()) {
+        // GetDiagnostics names a file when there is something to upload (OCPP 1.6 §6.26).
+        ("GetDiagnostics", _) => payload::field(answer, "fileName").is_some(),
+        (_, Some(status)) => {
+            matches!(status, "Accepted" | "AcceptedCanceled" | "RebootRequired" | "Scheduled")
+        }
+        (_, None) => true,
+    }
+}
