@@ -126,8 +126,9 @@ impl Session {
             }
             Reply::Error { .. } => peer.state = PeerState::Failed,
         }
-        let late_for_charger = asked.led && row.start_answer.is_none();
-        if late_for_charger && let Reply::Result(answer) = reply {
+        // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
+        let decides = asked.led && self.leader == *id && row.start_answer.is_none();
+        if decides && let Reply::Result(answer) = reply {
             // Also when the charger is gone meanwhile: it will ask again.
             let answer = self.with_chargers_number(trace, answer);
             self.start_is_answered(trace, &answer);
