@@ -1,5 +1,7 @@
 //! What waits until a record is durable. Within one batch, what follows a `Keep` is held back; what
-//! one destination is told never changes order; everything else goes at once.
+//! one destination is told never changes order; everything else goes at once. What was to be said may
+//! be dropped, an order to hang up never: the engine believes that socket closed, nobody else will
+//! close it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -75,7 +77,8 @@ impl<K> Held<K> {
         if behind.is_none() && !self.queues.contains_key(side) {
             return Ok(Some(order));
         }
-        if self.orders >= HELD_ORDERS {
+        // A socket is hung up once: these orders are bounded by the number of sockets.
+        if self.orders >= HELD_ORDERS && matches!(order, Order::Say(_)) {
             return Err(Overfull);
         }
         self.orders += 1;
@@ -90,10 +93,14 @@ impl<K> Held<K> {
         }
     }
 
-    /// Drops everything that waits for a record.
-    pub(crate) fn forget_all(&mut self) {
-        self.queues.clear();
+    /// Drops everything that waits to be said. Sockets that wait to be hung up have nothing to wait
+    /// for any more: they are given back.
+    pub(crate) fn forget_said(&mut self) -> Vec<(Side, Order)> {
         self.orders = 0;
+        let queues = std::mem::take(&mut self.queues).into_iter();
+        let orders =
+            queues.flat_map(|(side, queue)| queue.into_iter().map(move |one| (side.clone(), one.order)));
+        orders.filter(|(_, order)| matches!(order, Order::HangUp(_))).collect()
     }
 
     /// Whether nothing is left to become durable.
@@ -120,7 +127,8 @@ impl<K> Held<K> {
         let mut kept = 0;
         for queue in self.queues.values_mut() {
             queue.retain(|waiting| {
-                !waiting.behind.is_some_and(|(first, last)| (first..=last).contains(&ticket))
+                matches!(waiting.order, Order::HangUp(_))
+                    || !waiting.behind.is_some_and(|(first, last)| (first..=last).contains(&ticket))
             });
             kept += queue.len();
         }
@@ -234,6 +242,32 @@ mod tests {
         done.send(Err("disk full")).unwrap();
         let released = vec![(Side::Charger, say("another batch"))];
         assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: Some("disk full") }));
+    }
+
+    #[test]
+    fn a_failed_record_drops_what_was_to_be_said_but_not_the_hang_up() {
+        let mut held = Held::default();
+        let (done, first) = ticket();
+        held.keep(first);
+        held.admit(&Side::Charger, say("followed")).unwrap();
+        held.admit(&Side::Charger, Order::HangUp(Reason::LeaderLost)).unwrap();
+        done.send(Err("disk full")).unwrap();
+        let released = vec![(Side::Charger, Order::HangUp(Reason::LeaderLost))];
+        assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: Some("disk full") }));
+    }
+
+    #[test]
+    fn too_much_to_say_drops_what_was_to_be_said_but_no_hang_up() {
+        let mut held: Held<Ticket> = Held::default();
+        let (_done, first) = ticket();
+        held.keep(first);
+        for _ in 0..HELD_ORDERS {
+            held.admit(&follower(), say("x")).unwrap();
+        }
+        assert_eq!(held.admit(&Side::Charger, Order::HangUp(Reason::LeaderLost)), Ok(None));
+        assert_eq!(held.admit(&Side::Charger, say("x")), Err(Overfull));
+        assert_eq!(held.forget_said(), [(Side::Charger, Order::HangUp(Reason::LeaderLost))]);
+        assert_eq!(held.admit(&follower(), say("x")), Ok(None));
     }
 
     #[test]

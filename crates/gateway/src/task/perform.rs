@@ -69,7 +69,9 @@ impl Talk {
             Ok(None) => {}
             Err(_overfull) => {
                 tracing::error!(charger = %self.charger, "too much waits for the store");
-                self.held.forget_all();
+                for (side, order) in self.held.forget_said() {
+                    self.carry_out(&side, order);
+                }
                 self.raised.push_back(Event::StoreFailed);
             }
         }
