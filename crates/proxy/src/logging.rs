@@ -7,12 +7,15 @@ use std::io::{self, IsTerminal};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{self as lines, FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The environment variable that says what is logged, in the notation of `RUST_LOG`.
 const FILTER_VARIABLE: &str = "OCPP_PROXY_LOG";
@@ -31,13 +34,24 @@ pub(crate) fn start() -> WorkerGuard {
     let filter = EnvFilter::builder().parse_lossy(wanted);
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING).finish(io::stdout());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let subscriber = tracing_subscriber::registry().with(filter).with(filter_fn(is_free_of_secrets));
+    let lines = lines::layer().with_writer(writer);
     if io::stdout().is_terminal() {
-        subscriber.with_target(false).init();
+        subscriber.with(lines.with_target(false)).init();
     } else {
-        subscriber.event_format(JsonLines).fmt_fields(JsonFields).init();
+        subscriber.with(lines.event_format(JsonLines).fmt_fields(JsonFields)).init();
     }
     guard
+}
+
+/// The crates that may log at TRACE. What others say there is not ours to vouch for: the WebSocket
+/// library writes whole requests, with their `Authorization`, and whole messages. No filter brings
+/// that back.
+const OWN_CRATES: [&str; 5] = ["ocpp_proxy", "gateway", "store", "engine", "sim"];
+
+fn is_free_of_secrets(metadata: &Metadata<'_>) -> bool {
+    let own = metadata.target().split("::").next().is_some_and(|name| OWN_CRATES.contains(&name));
+    own || *metadata.level() <= Level::DEBUG
 }
 
 /// One JSON object a line: `ts`, `level`, `msg`, then the fields of the event and of its spans.
@@ -170,5 +184,26 @@ mod tests {
         assert_eq!(line["retry_in_ms"], 5);
         assert_eq!(line["charger"], "A\"\n{\"level\":\"forged\"}\u{1b}[31m");
         assert!(written.starts_with("{\"ts\":\"2"), "{written}");
+    }
+
+    #[test]
+    fn no_filter_shows_what_libraries_trace() {
+        let sink = Sink::default();
+        let copy = sink.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(EnvFilter::builder().parse_lossy("trace,tungstenite=trace,tungstenite::handshake=trace"))
+            .with(filter_fn(is_free_of_secrets))
+            .with(lines::layer().with_writer(move || copy.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "tungstenite::handshake::client", "Authorization: Basic c4n4ry");
+            tracing::trace!(target: "tungstenite::protocol", "c4n4ry");
+            tracing::trace!(target: "gateway_of_another", "c4n4ry");
+            tracing::debug!(target: "tungstenite::protocol", "shown: a library's debug line");
+            tracing::trace!(target: "gateway::notes", "shown: our own trace line");
+            tracing::trace!(target: "ocpp_proxy", "shown: another one");
+        });
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(!written.contains("c4n4ry"), "{written}");
+        assert_eq!(written.matches("shown: ").count(), 3, "{written}");
     }
 }
