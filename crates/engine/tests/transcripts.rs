@@ -33,6 +33,7 @@
 //! | `acme may ACTION PAYLOAD as PAYLOAD` | the same, but the charger is sent the second payload |
 //! | `acme may not ACTION PAYLOAD but gets ANSWER` | a payload, or an error code; the charger hears nothing |
 //! | `charger tells ACTION PAYLOAD to volt acme` | exactly those hear of it; the first one's answer is the charger's |
+//! | `charger tells ACTION PAYLOAD to volt acme, followers PAYLOAD` | the same, but followers are told the second payload |
 //! | `rows 26` | so many different actions have been in such rows |
 //!
 //! In frames `#name` stands for a message id that the proxy minted, quotes included; `<now>` for the
@@ -56,17 +57,17 @@ const CONVERSATIONS: [(&str, usize); 20] = [
     ("commands-by-role.txt", 14),
     ("divergence.txt", 13),
     ("endings.txt", 9),
-    ("errors.txt", 23),
+    ("errors.txt", 26),
     ("jobs.txt", 12),
-    ("leader.txt", 27),
-    ("liveness.txt", 11),
+    ("leader.txt", 28),
+    ("liveness.txt", 12),
     ("message-ids.txt", 14),
     ("meter-values.txt", 11),
     ("owned-numbers.txt", 18),
     ("single-flight.txt", 12),
     ("special-numbers.txt", 10),
-    ("starts.txt", 21),
-    ("stops.txt", 11),
+    ("starts.txt", 22),
+    ("stops.txt", 12),
 ];
 
 #[test]

@@ -16,7 +16,8 @@ pub(super) struct Row<'a> {
 enum Expected<'a> {
     Sent(&'a str),
     Refused(&'a str),
-    Told(&'a str),
+    /// These, and what the followers among them are told.
+    Told(&'a str, &'a str),
 }
 
 impl<'a> Row<'a> {
@@ -43,7 +44,9 @@ impl<'a> Row<'a> {
             }
             _ => {
                 let (payload, everyone) = rest.split_once(" to ")?;
-                (payload, Expected::Told(everyone))
+                let (everyone, to_followers) =
+                    everyone.split_once(", followers ").unwrap_or((everyone, payload));
+                (payload, Expected::Told(everyone, to_followers))
             }
         };
         Some(Self { from, action, payload, expected })
@@ -106,10 +109,11 @@ impl Stage {
                 }
                 other => Err(format!("instead: {:?}", other.as_ref().map(show))),
             },
-            Expected::Told(everyone) => {
+            Expected::Told(everyone, to_followers) => {
                 let mut asked = Vec::new();
                 for backoffice in everyone.split(' ') {
-                    self.expect_frame(backoffice, &format!(r#"[2,#row,"{}",{}]"#, call.0, call.1))?;
+                    let payload = if asked.is_empty() { call.1 } else { to_followers };
+                    self.expect_frame(backoffice, &format!(r#"[2,#row,"{}",{payload}]"#, call.0))?;
                     asked.push((backoffice, self.ids.remove("row").ok_or("no message id")?));
                 }
                 self.nothing_unexpected()?;
