@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::session::instant;
+use crate::time::instant;
 use crate::{Difference, Outcome, Verdict};
 
 /// Members that differ between any two backoffices and mean nothing.

@@ -30,8 +30,6 @@ use crate::{
     Side, Text, Tick, TraceId,
 };
 
-pub(crate) use transactions::instant;
-
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
 #[derive(Debug)]
 pub struct Session {

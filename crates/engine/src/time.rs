@@ -49,6 +49,15 @@ impl Moment {
     }
 }
 
+/// The instant a timestamp names; lenient, since chargers write many forms (semantics §8.3).
+pub(crate) fn instant(timestamp: &str) -> Option<jiff::Timestamp> {
+    let timestamp = timestamp.trim();
+    timestamp.parse().ok().or_else(|| {
+        let civil: jiff::civil::DateTime = timestamp.parse().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

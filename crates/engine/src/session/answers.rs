@@ -4,8 +4,7 @@
 use crate::actions::Neutral;
 use crate::frame::{self, Frame};
 use crate::session::charger::text_slice;
-use crate::session::links::Asked;
-use crate::session::outbox::Purpose;
+use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Decider, Direction, FrameKind, Outcome, Reason, Side, Text, actions};
 

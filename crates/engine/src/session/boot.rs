@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
-use crate::session::links::Asked;
-use crate::session::outbox::Purpose;
+use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Effect, Fact, Record, Text, Tick, limits, payload};
 
@@ -238,7 +237,7 @@ impl Session {
             return;
         }
         let Some(time) = payload::text(answer, "currentTime") else { return };
-        let Some(time) = super::instant(&time) else {
+        let Some(time) = crate::time::instant(&time) else {
             return self.alert("bad_current_time", format!("{id} sent a currentTime that is no timestamp"));
         };
         let apart = (time.as_millisecond() - self.now.unix_ms).unsigned_abs();

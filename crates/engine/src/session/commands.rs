@@ -10,7 +10,8 @@ use crate::session::jobs::Job;
 use crate::session::owned::{Family, Owned, ProfileKey};
 use crate::session::permissions::Refused;
 use crate::session::transactions::Meant;
-use crate::session::{Reply, Session, instant};
+use crate::session::{Reply, Session};
+use crate::time::instant;
 use crate::{BackofficeId, Decider, Side, Text, TraceId, payload};
 
 /// What becomes of a command that may be sent.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::session::Session;
-use crate::session::links::Asked;
+use crate::session::outbox::Asked;
 use crate::{AnswerNote, BackofficeId, Note, Outcome, TraceId, Verdict, divergence, limits};
 
 /// Calls whose answers are still coming in.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::actions::Keeping;
 use crate::frame;
 use crate::session::boot::Verdict;
-use crate::session::outbox::{Copy, Outbox, Purpose};
+use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::session::{Earliest, Session};
 use crate::{
     BackofficeId, Departure, DialFailure, Effect, FrameKind, Note, Outcome, Reason, Side, Text, Tick,
@@ -51,17 +51,6 @@ pub(super) enum LinkState {
     Dialing,
     /// Open.
     Up,
-}
-
-/// A CALL that a backoffice was sent.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) message_id: Uuid,
-    pub(super) copy: Copy,
-    pub(super) sent: Tick,
-    answer_by: Tick,
-    /// It led when it was asked: only then can its answer reach the charger (semantics F-55).
-    pub(super) led: bool,
 }
 
 impl Link {

@@ -1,8 +1,7 @@
 //! Messages that carry numbers: each party is told its own (semantics §2.3–2.5, §3.6).
 
 use crate::session::charger::ChargerCall;
-use crate::session::links::Asked;
-use crate::session::outbox::{Copy, Purpose, is_clock_aligned};
+use crate::session::outbox::{Asked, Copy, Purpose, is_clock_aligned};
 use crate::session::owned::Family;
 use crate::session::transactions::{Start, is_stopped_by, number_of};
 use crate::session::{Reply, Session};

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use uuid::Uuid;
+
 use crate::actions::{self, Action, Keeping};
 use crate::{Text, Tick, TraceId, limits, payload};
 
@@ -33,6 +35,17 @@ pub(super) enum Purpose {
     Inform,
     /// The proxy speaks for the charger; the answer is the proxy's alone (semantics F-24).
     Synthetic,
+}
+
+/// A CALL that a backoffice was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) message_id: Uuid,
+    pub(super) copy: Copy,
+    pub(super) sent: Tick,
+    pub(super) answer_by: Tick,
+    /// It led when it was asked: only then can its answer reach the charger (semantics F-55).
+    pub(super) led: bool,
 }
 
 impl Copy {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::payload;
+use crate::time::instant;
 use crate::{
     BackofficeId, BackofficeTransactionId, ChargerTransactionId, Moment, PeerTransaction, TraceId,
     TransactionRow, TransactionState, limits,
@@ -264,13 +265,4 @@ fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceI
         (Some(row), None) => Some(row.trace),
         _ => None,
     }
-}
-
-/// The instant a timestamp names; lenient, since chargers write many forms (semantics §8.3).
-pub(crate) fn instant(timestamp: &str) -> Option<jiff::Timestamp> {
-    let timestamp = timestamp.trim();
-    timestamp.parse().ok().or_else(|| {
-        let civil: jiff::civil::DateTime = timestamp.parse().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-    })
 }
