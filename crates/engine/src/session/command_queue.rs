@@ -115,8 +115,9 @@ impl CommandQueue {
         self.probe_at.is_some()
     }
 
+    /// Whether nobody waits for an answer of the charger.
     pub(super) fn is_quiet(&self) -> bool {
-        self.waiting.is_empty() && self.sent.is_none()
+        self.waiting.is_empty() && self.sent.as_ref().is_none_or(|sent| sent.command.is_replied)
     }
 
     /// Takes one from the follower's budget, if there is one (semantics K-3).

@@ -95,8 +95,8 @@ impl Session {
         if self.queue.unanswered >= limits::UNANSWERED_COMMANDS && talks {
             if self.queue.probe_at.is_none() {
                 self.alert("commands_dead", "the charger sends messages but answers no commands");
+                self.queue.probe_at = Some(now + limits::PROBE_EVERY);
             }
-            self.queue.probe_at = Some(now + limits::PROBE_EVERY);
             let waiting: Vec<Command> = std::mem::take(&mut self.queue.waiting).into();
             for command in waiting {
                 self.fail(command, "GenericError", "charger does not answer commands", "F-36");
