@@ -71,21 +71,23 @@ pub(crate) struct Arrival {
 /// All sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
-    sessions: DashMap<ChargerId, mpsc::UnboundedSender<Control>>,
+    /// By the identity in small letters: two spellings are one charger (semantics F-61).
+    sessions: DashMap<String, mpsc::UnboundedSender<Control>>,
     left: Notify,
 }
 
 impl Fleet {
-    /// The way to a charger's task, which is started when there is none.
+    /// The way to a charger's task, which is started when there is none. The task finds out how the
+    /// identity is to be written.
     pub(crate) fn enter(shared: &Arc<Shared>, charger: &ChargerId) -> mpsc::UnboundedSender<Control> {
         let start = || {
             let (sender, receiver) = mpsc::unbounded_channel();
-            let membership = Membership { shared: shared.clone(), charger: charger.clone() };
+            let membership = Membership { shared: shared.clone(), as_sent: charger.clone() };
             tokio::spawn(task::run(membership, receiver));
             sender
         };
         // The guard lives for this statement only.
-        shared.fleet.sessions.entry(charger.clone()).or_insert_with(start).value().clone()
+        shared.fleet.sessions.entry(folded(charger)).or_insert_with(start).value().clone()
     }
 
     /// Tells every session; `control` makes one message for each.
@@ -112,12 +114,18 @@ impl Fleet {
 #[derive(Debug)]
 pub(crate) struct Membership {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) charger: ChargerId,
+    /// The identity as the charger wrote it when it first knocked.
+    pub(crate) as_sent: ChargerId,
+}
+
+/// What two spellings of one identity have in common. Beyond ASCII a letter is what it is.
+pub(crate) fn folded(charger: &ChargerId) -> String {
+    charger.as_str().to_ascii_lowercase()
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.shared.fleet.sessions.remove(&self.charger);
+        self.shared.fleet.sessions.remove(&folded(&self.as_sent));
         self.shared.fleet.left.notify_waiters();
     }
 }

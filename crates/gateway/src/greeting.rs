@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Note, Plan, Reason, Record};
+use engine::{BackofficeId, ChargerId, Departure, DialFailure, Note, Plan, Reason, Record};
 use tokio::select;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -20,6 +20,7 @@ use crate::task::see_off;
 /// All that a session needs to begin.
 #[derive(Debug)]
 pub(crate) struct Greeted {
+    pub(crate) charger: ChargerId,
     pub(crate) plan: Arc<Plan>,
     pub(crate) link: Link,
     pub(crate) arrival: Box<Arrival>,
@@ -47,11 +48,18 @@ enum Next {
 
 /// Answers knocks until a charger has arrived. `None` when none will.
 pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<Control>) -> Option<Greeted> {
-    let mut greeting = Greeting { place, stage: Stage::Idle, knocks: Vec::new(), remembered: Vec::new() };
+    let mut greeting = Greeting {
+        place,
+        charger: place.as_sent.clone(),
+        stage: Stage::Idle,
+        knocks: Vec::new(),
+        remembered: Vec::new(),
+    };
     let arrival = greeting.wait(controls).await;
-    match (greeting.stage, arrival) {
+    match (std::mem::replace(&mut greeting.stage, Stage::Idle), arrival) {
         (Stage::Ready { plan, link, .. }, Some(arrival)) => {
-            Some(Greeted { plan, link, arrival, remembered: greeting.remembered })
+            let Greeting { charger, remembered, .. } = greeting;
+            Some(Greeted { charger, plan, link, arrival, remembered })
         }
         (Stage::Ready { link, .. }, None) => {
             let mut socket = *link.socket;
@@ -65,6 +73,8 @@ pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<C
 
 struct Greeting<'a> {
     place: &'a Membership,
+    /// The identity as backoffices and the store get it, once that is settled.
+    charger: ChargerId,
     stage: Stage,
     knocks: Vec<Knock>,
     remembered: Vec<Record>,
@@ -123,17 +133,17 @@ impl Greeting<'_> {
 
     /// The first knock: what was kept of the charger is read, and its leader dialed.
     async fn begin(&mut self, knock: Knock) {
-        let Membership { shared, charger } = self.place;
+        let shared = &self.place.shared;
         if shared.is_draining() {
             self.stage = Stage::failed(Verdict::Stopping, Duration::ZERO);
             knock.answer(Verdict::Stopping);
             return;
         }
         match recall(self.place).await {
-            Ok(remembered) => self.remembered = remembered,
+            Ok((charger, remembered)) => (self.charger, self.remembered) = (charger, remembered),
             Err(why) => {
                 let note = Note::Alert { kind: "store_failed", detail: why };
-                notes::take(shared, charger, note);
+                notes::take(shared, &self.charger, note);
                 self.stage = Stage::failed(Verdict::StoreFailed, LEADER_PAUSE);
                 knock.answer(Verdict::StoreFailed);
                 return;
@@ -144,7 +154,7 @@ impl Greeting<'_> {
     }
 
     fn dial(&mut self) {
-        let Membership { shared, charger } = self.place;
+        let (shared, charger) = (&self.place.shared, &self.charger);
         let served = shared.served.load();
         let found = served.plan(charger).and_then(|plan| {
             let destination = served.destination(&plan.leader)?.clone();
@@ -188,12 +198,12 @@ impl Greeting<'_> {
             departure: Departure::Undialable(failure),
             retry_in_ms: None,
         };
-        notes::take(&self.place.shared, &self.place.charger, note);
+        notes::take(&self.place.shared, &self.charger, note);
     }
 
     /// False when it is better to begin anew with the next knock.
     fn rules_changed(&mut self) -> bool {
-        let Membership { shared, charger } = self.place;
+        let (shared, charger) = (&self.place.shared, &self.charger);
         let served = shared.served.load();
         let leads = |plan: &Plan, destination: &Arc<Destination>| {
             let now = served.destination(&plan.leader);
@@ -244,13 +254,23 @@ impl Stage {
     }
 }
 
-/// What was kept of the charger. A store that cannot keep anything would end the session at its first
+/// How the charger's identity is written, and what was kept of it. The spelling in `proxy.toml` counts
+/// before the one first remembered, and that before the one that was sent (semantics F-61). A store that cannot keep anything would end the session at its first
 /// transaction: better not to begin.
-async fn recall(place: &Membership) -> Result<Vec<Record>, String> {
-    let Membership { shared, charger } = place;
+async fn recall(place: &Membership) -> Result<(ChargerId, Vec<Record>), String> {
+    let Membership { shared, as_sent } = place;
     shared.store.is_writable().map_err(|why| format!("the store cannot keep anything: {why}"))?;
-    let remembered = shared.store.remembered(charger).await;
-    remembered.map_err(|error| format!("what was kept of this charger cannot be read: {error}"))
+    let unreadable = |error| format!("what was kept of this charger cannot be read: {error}");
+    let remembered = shared.store.remembered(as_sent).await.map_err(unreadable)?;
+    let configured = shared.served.load().spelling(as_sent);
+    let charger = match configured {
+        Some(charger) => charger,
+        None => {
+            let known = shared.store.spelling(as_sent).await.map_err(unreadable)?;
+            known.unwrap_or_else(|| as_sent.clone())
+        }
+    };
+    Ok((charger, remembered))
 }
 
 /// What a failed dial of the leader means for the charger.

@@ -28,4 +28,4 @@ mod wire;
 
 pub use gateway::{Gateway, Settings, StartError};
 pub use metrics::{Metrics, metrics_markdown};
-pub use routing::{BackofficeSettings, BasicAuth, Routing, Rule, Secret};
+pub use routing::{BackofficeSettings, BasicAuth, Pattern, Routing, Rule, Secret};

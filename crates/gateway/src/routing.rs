@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use engine::{BackofficeId, ChargerId, Plan};
-use globset::GlobMatcher;
+use globset::{GlobBuilder, GlobMatcher};
 
 /// The checked rules: every backoffice a plan names is in `backoffices`.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +20,39 @@ pub struct Routing {
 /// The plan for the chargers whose identity matches.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// An identity or a glob.
-    pub matcher: GlobMatcher,
+    /// Which those are.
+    pub pattern: Pattern,
     /// Who leads and who follows.
     pub plan: Arc<Plan>,
+}
+
+/// An identity, or a glob for many. Capitals and small letters are equal (semantics F-61).
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    glob: GlobMatcher,
+    identity: Option<ChargerId>,
+}
+
+impl Pattern {
+    /// Reads the notation of `match` in `proxy.toml`.
+    ///
+    /// # Errors
+    /// When it is no glob.
+    pub fn new(text: &str) -> Result<Self, globset::Error> {
+        let glob = GlobBuilder::new(text).case_insensitive(true).build()?.compile_matcher();
+        let identity = (!text.contains(['*', '?', '[', '{', '\\'])).then(|| ChargerId::from(text));
+        Ok(Self { glob, identity })
+    }
+
+    /// Whether this identity is meant.
+    pub fn is_match(&self, identity: &str) -> bool {
+        self.glob.is_match(identity)
+    }
+
+    /// The identity as it is written here, unless the pattern is a glob.
+    pub fn identity(&self) -> Option<&ChargerId> {
+        self.identity.as_ref()
+    }
 }
 
 /// How one backoffice is reached.
@@ -72,6 +101,15 @@ impl fmt::Debug for Secret {
 impl Routing {
     /// The plan of a charger; `None` when no rule matches: it is then refused.
     pub fn plan(&self, charger: &ChargerId) -> Option<Arc<Plan>> {
-        self.rules.iter().find(|rule| rule.matcher.is_match(charger.as_str())).map(|rule| rule.plan.clone())
+        self.rule(charger).map(|rule| rule.plan.clone())
+    }
+
+    /// How `proxy.toml` writes the identity, if a rule is for this charger alone.
+    pub(crate) fn spelling(&self, charger: &ChargerId) -> Option<&ChargerId> {
+        self.rule(charger)?.pattern.identity()
+    }
+
+    fn rule(&self, charger: &ChargerId) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.pattern.is_match(charger.as_str()))
     }
 }

@@ -39,6 +39,11 @@ impl Served {
         self.routing.plan(charger)
     }
 
+    /// How `proxy.toml` writes the identity, if a rule is for this charger alone.
+    pub(crate) fn spelling(&self, charger: &ChargerId) -> Option<ChargerId> {
+        self.routing.spelling(charger).cloned()
+    }
+
     /// How a backoffice is reached.
     pub(crate) fn destination(&self, backoffice: &BackofficeId) -> Option<&Arc<Destination>> {
         self.destinations.get(backoffice)

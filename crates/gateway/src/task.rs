@@ -102,8 +102,8 @@ enum Happening {
 
 impl Talk {
     fn begin(place: &Membership, greeted: Greeted) -> Self {
-        let (shared, charger) = (place.shared.clone(), place.charger.clone());
-        let Greeted { plan, link, arrival, remembered } = greeted;
+        let shared = place.shared.clone();
+        let Greeted { charger, plan, link, arrival, remembered } = greeted;
         let session = Session::new(charger.clone(), plan.clone(), remembered, seed());
         let mut talk = Self {
             session,

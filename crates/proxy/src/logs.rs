@@ -65,10 +65,7 @@ fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Resul
     if calls.len() == limit {
         eprintln!("the newest {limit} calls; --since, --action and --search show others");
     } else if calls.is_empty() && !which.follow {
-        eprintln!(
-            "no calls of {:?} that match; an identity is written as the charger sends it",
-            which.charger
-        );
+        eprintln!("no calls of {:?} that match", which.charger);
     }
     for call in calls.into_iter().rev().filter(|call| call.seq <= cursor || !which.follow) {
         write_item(out, &NewsItem::Call(Box::new(call)), which.json, &zone)?;

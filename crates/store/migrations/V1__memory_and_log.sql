@@ -1,6 +1,9 @@
+-- Whatever a charger's identity is compared with, capitals and small letters are equal: two spellings are
+-- one charger with one history.
+
 -- What must survive a crash. The body is the record as JSON; the columns beside it are what queries need.
 CREATE TABLE transactions (
-    charger          TEXT    NOT NULL,
+    charger          TEXT    NOT NULL COLLATE NOCASE,
     trace            TEXT    NOT NULL, -- of the StartTransaction that opened it
     state            TEXT    NOT NULL,
     charger_number   INTEGER,
@@ -17,7 +20,7 @@ CREATE INDEX transactions_expiry ON transactions (closed_unix_ms) WHERE state = 
 
 -- Every party's number of a transaction. The party '' is the charger, any other is a backoffice.
 CREATE TABLE transaction_numbers (
-    charger TEXT    NOT NULL,
+    charger TEXT    NOT NULL COLLATE NOCASE,
     trace   TEXT    NOT NULL,
     party   TEXT    NOT NULL,
     number  INTEGER NOT NULL,
@@ -26,7 +29,7 @@ CREATE TABLE transaction_numbers (
 CREATE INDEX transaction_numbers_number ON transaction_numbers (charger, number);
 
 CREATE TABLE facts (
-    charger TEXT NOT NULL,
+    charger TEXT NOT NULL COLLATE NOCASE,
     key     TEXT NOT NULL,
     body    TEXT NOT NULL,
     PRIMARY KEY (charger, key)
@@ -43,7 +46,7 @@ INSERT INTO sequence (id, last) VALUES (1, 0);
 CREATE TABLE calls (
     seq                INTEGER PRIMARY KEY,
     trace              TEXT    NOT NULL,
-    charger            TEXT    NOT NULL,
+    charger            TEXT    NOT NULL COLLATE NOCASE,
     caller             TEXT    NOT NULL, -- '' is the charger, any other is a backoffice
     action             TEXT    NOT NULL COLLATE NOCASE,
     received_unix_ms   INTEGER NOT NULL,
@@ -91,7 +94,7 @@ CREATE INDEX answers_trace ON answers (trace);
 
 CREATE TABLE occurrences (
     seq     INTEGER PRIMARY KEY,
-    charger TEXT    NOT NULL,
+    charger TEXT    NOT NULL COLLATE NOCASE,
     unix_ms INTEGER NOT NULL,
     kind    TEXT    NOT NULL,
     who     TEXT    NOT NULL,

@@ -127,6 +127,22 @@ pub(crate) fn remembered(
     Ok(records)
 }
 
+/// See [`crate::Store::spelling`].
+pub(crate) fn spelling(
+    connection: &Connection,
+    charger: &ChargerId,
+) -> Result<Option<ChargerId>, StoreError> {
+    // What is kept longest is asked first; each of these is one step down an index.
+    let sql = "SELECT coalesce(
+                   (SELECT charger FROM facts WHERE charger = ?1 ORDER BY key LIMIT 1),
+                   (SELECT charger FROM transactions WHERE charger = ?1 ORDER BY trace LIMIT 1),
+                   (SELECT charger FROM calls WHERE charger = ?1 ORDER BY received_unix_ms LIMIT 1),
+                   (SELECT charger FROM occurrences WHERE charger = ?1 ORDER BY unix_ms LIMIT 1))";
+    let spelling: Option<String> =
+        connection.prepare_cached(sql)?.query_row([charger.as_str()], |row| row.get(0))?;
+    Ok(spelling.map(|spelling| ChargerId::from(spelling.as_str())))
+}
+
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Threads that answer questions, so that no caller waits for the disk on its own thread.

@@ -94,6 +94,21 @@ impl Store {
         read
     }
 
+    /// How this charger's identity was written when something of it was first remembered; `None` when
+    /// nothing is. Capitals and small letters are equal here as everywhere in the store (semantics
+    /// F-61).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn spelling(&self, charger: &ChargerId) -> Result<Option<ChargerId>, StoreError> {
+        let charger = charger.clone();
+        let read = self.0.readers.ask(move |connection| memory::spelling(connection, &charger)).await;
+        if read.is_err() {
+            self.0.counters.failed(Attempt::Read);
+        }
+        read
+    }
+
     /// Makes a record durable. The order is given when this is called, not when the result is first
     /// awaited: records of one charger are applied in the order of the calls.
     pub fn keep(&self, charger: &ChargerId, record: Record) -> Kept {

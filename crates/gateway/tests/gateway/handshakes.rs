@@ -1,5 +1,6 @@
 //! Who gets in, with which version, and what the others are told.
 
+use gateway::{Gateway, Metrics, Pattern, Rule};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::backoffice::{Backoffice, Manner};
@@ -29,9 +30,8 @@ async fn requests_that_are_not_let_in() {
         ("GET /healthz HTTP/1.1", "", 404),
         ("GET /readyz HTTP/1.1", "", 404),
         ("GET /OCPP/CP1 HTTP/1.1", UPGRADE, 404),
-        // No charger of ours; identities are told apart by case.
+        // No charger of ours.
         ("GET /ocpp/XX1 HTTP/1.1", UPGRADE, 404),
-        ("GET /ocpp/cp1 HTTP/1.1", UPGRADE, 404),
         ("GET /ocpp/CP1/other HTTP/1.1", UPGRADE, 404),
         // No identity.
         ("GET /ocpp/CP%2F1 HTTP/1.1", UPGRADE, 400),
@@ -61,7 +61,7 @@ async fn requests_that_are_not_let_in() {
         let charger = Charger::request(world.address, "127.0.0.1", line, headers).await;
         assert_eq!(charger.status, *status, "{line} {headers}");
     }
-    assert_eq!(cases.len(), 32);
+    assert_eq!(cases.len(), 31);
     backoffice.assert_untouched();
 }
 
@@ -263,4 +263,46 @@ async fn a_request_head_is_bounded() {
     let endless = format!("GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\nX-Filler: {}", "x".repeat(20_000));
     let _ = stream.write_all(endless.as_bytes()).await;
     assert_eq!(Charger::answered(stream).await.status, 431);
+}
+
+#[tokio::test]
+async fn two_spellings_are_one_charger_and_backoffices_get_the_first() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &backoffice.url())])).await;
+    let dial = Charger::dial(world.address, "Cp%20a");
+    let (mut first, (asked, link)) = tokio::join!(dial, backoffice.link(Manner::Agree));
+    assert_eq!((first.status, asked.path.as_str()), (101, "/csms/Cp%20a"));
+    first.assert_served().await;
+    // The same session: the leader is not dialed again, and the former socket is replaced.
+    let mut second = Charger::dial(world.address, "CP%20A").await;
+    assert_eq!(second.status, 101);
+    second.assert_served().await;
+    assert_eq!(first.closed().await.closed(), (1008, "replaced"));
+    drop((second, link));
+    world.gateway.drain(std::time::Duration::from_secs(5)).await;
+    world.store.flush().await.unwrap();
+
+    // What was remembered tells the spelling, whoever writes it how.
+    let gateway = Gateway::start(
+        settings(),
+        routing(&[("volt", &backoffice.url())]),
+        world.store.clone(),
+        Metrics::new("test"),
+    );
+    let gateway = gateway.await.unwrap();
+    let dial = Charger::dial(gateway.charger_address(), "cP%20A");
+    let (third, (asked, _link)) = tokio::join!(dial, backoffice.link(Manner::Agree));
+    assert_eq!((third.status, asked.path.as_str()), (101, "/csms/Cp%20a"));
+}
+
+#[tokio::test]
+async fn an_identity_in_the_rules_counts_as_it_is_written_there() {
+    let backoffice = Backoffice::new().await;
+    let mut rules = routing(&[("volt", &backoffice.url())]);
+    let plan = rules.rules[0].plan.clone();
+    rules.rules.insert(0, Rule { pattern: Pattern::new("Cp-One").unwrap(), plan });
+    let world = World::new(rules).await;
+    let dial = Charger::dial(world.address, "CP-ONE");
+    let (charger, (asked, _link)) = tokio::join!(dial, backoffice.link(Manner::Agree));
+    assert_eq!((charger.status, asked.path.as_str()), (101, "/csms/Cp-One"));
 }

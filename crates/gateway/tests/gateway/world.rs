@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::{BackofficeId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, Metrics, Routing, Rule, Settings};
-use globset::Glob;
+use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule, Settings};
 use store::Store;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,7 +32,7 @@ pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routin
         .skip(1)
         .map(|(name, _)| Follower { backoffice: BackofficeId::from(*name), role: Role::Control });
     let plan = Plan { leader: BackofficeId::from(backoffices[0].0), followers: followers.collect() };
-    let rule = Rule { matcher: Glob::new("CP*").unwrap().compile_matcher(), plan: Arc::new(plan) };
+    let rule = Rule { pattern: Pattern::new("CP*").unwrap(), plan: Arc::new(plan) };
     let backoffices: BTreeMap<_, _> = backoffices
         .iter()
         .map(|(name, settings)| (BackofficeId::from(*name), Arc::new(settings.clone())))

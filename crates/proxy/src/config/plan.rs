@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Follower, Plan, Role};
-use gateway::Rule;
-use globset::{GlobBuilder, GlobMatcher};
+use gateway::{Pattern, Rule};
 
 use super::check::Remarks;
 use super::explain::{quoted, suggestion};
@@ -23,52 +22,56 @@ pub(crate) fn check_all(file: &schema::File, root: &Node, remarks: &mut Remarks<
     for (index, rule) in file.chargers.iter().enumerate() {
         let node = nodes.item(index)?;
         let at = node.place("match");
-        let matcher = matcher(&rule.r#match, at, remarks);
-        if let Some(matcher) = &matcher {
-            warn_if_never_reached(&rule.r#match, at, &earlier, remarks);
+        let pattern = pattern(&rule.r#match, at, remarks);
+        if let Some(pattern) = &pattern {
+            warn_if_never_reached(&rule.r#match, pattern, at, &earlier, remarks);
             let line = remarks.line(at);
-            earlier.push(Earlier { pattern: rule.r#match.clone(), line, matcher: matcher.clone() });
+            earlier.push(Earlier { text: rule.r#match.clone(), line, pattern: pattern.clone() });
         }
         let plan = plan(file, rule, node, remarks);
-        rules = rules.zip(matcher.zip(plan)).map(|(mut all, (matcher, plan))| {
-            all.push(Rule { matcher, plan: Arc::new(plan) });
+        rules = rules.zip(pattern.zip(plan)).map(|(mut all, (pattern, plan))| {
+            all.push(Rule { pattern, plan: Arc::new(plan) });
             all
         });
     }
     rules
 }
 
-/// Identities are compared without regard to capitals (semantics F-61).
-fn matcher(pattern: &str, at: usize, remarks: &mut Remarks<'_>) -> Option<GlobMatcher> {
-    if pattern.trim().is_empty() {
+fn pattern(text: &str, at: usize, remarks: &mut Remarks<'_>) -> Option<Pattern> {
+    if text.trim().is_empty() {
         remarks.error(at, "match is empty; write an identity, a glob such as \"SITE1-*\", or \"*\" for all");
         return None;
     }
-    match GlobBuilder::new(pattern).case_insensitive(true).build() {
-        Ok(glob) => Some(glob.compile_matcher()),
+    match Pattern::new(text) {
+        Ok(pattern) => Some(pattern),
         Err(error) => {
-            remarks.error(at, format!("match {} is no glob: {}", quoted(pattern), error.kind()));
+            remarks.error(at, format!("match {} is no glob: {}", quoted(text), error.kind()));
             None
         }
     }
 }
 
 struct Earlier {
-    pattern: String,
+    text: String,
     line: usize,
-    matcher: GlobMatcher,
+    pattern: Pattern,
 }
 
-fn warn_if_never_reached(pattern: &str, at: usize, earlier: &[Earlier], remarks: &mut Remarks<'_>) {
-    let is_identity = !pattern.contains(['*', '?', '[', '{', '\\']);
+fn warn_if_never_reached(
+    text: &str,
+    pattern: &Pattern,
+    at: usize,
+    earlier: &[Earlier],
+    remarks: &mut Remarks<'_>,
+) {
     let first = earlier.iter().find(|rule| {
-        rule.pattern.eq_ignore_ascii_case(pattern)
-            || rule.pattern.chars().all(|c| c == '*')
-            || (is_identity && rule.matcher.is_match(pattern))
+        rule.text.eq_ignore_ascii_case(text)
+            || rule.text.chars().all(|c| c == '*')
+            || (pattern.identity().is_some() && rule.pattern.is_match(text))
     });
-    if let Some(Earlier { pattern: first, line, .. }) = first {
-        let (pattern, first) = (quoted(pattern), quoted(first));
-        let message = format!("{pattern} is never reached: {first} in line {line} matches first");
+    if let Some(Earlier { text: first, line, .. }) = first {
+        let (text, first) = (quoted(text), quoted(first));
+        let message = format!("{text} is never reached: {first} in line {line} matches first");
         remarks.warning(at, message);
     }
 }

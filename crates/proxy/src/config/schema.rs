@@ -119,7 +119,9 @@ pub(crate) struct BasicAuth {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChargerRule {
     /// An identity, or a glob: `*` for any text, `?` for one character, `[ab]` for one of those,
-    /// `{SITE1,SITE2}-*` for alternatives. Capitals and small letters count as equal.
+    /// `{SITE1,SITE2}-*` for alternatives. Capitals and small letters count as equal;
+    /// backoffices get an identity as it is written here or, if this is a glob, as the charger first
+    /// wrote it.
     #[schemars(example = &"SITE1-*")]
     pub(crate) r#match: String,
     /// The backoffice whose answers the charger gets, and which may send every command but those that

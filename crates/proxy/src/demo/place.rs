@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::{BackofficeId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, Metrics, Routing, Rule, Settings};
-use globset::Glob;
+use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule, Settings};
 use store::Store;
 
 use super::backoffice::BackofficeServer;
@@ -125,14 +124,14 @@ fn routing(
         leader: leader.into(),
         followers: vec![Follower { backoffice: follower.into(), role: Role::Control }],
     };
-    let matcher = Glob::new("*").context("the glob for every charger")?.compile_matcher();
+    let pattern = Pattern::new("*").context("the glob for every charger")?;
     Ok(Routing {
         backoffices: [
             (BackofficeId::from("volt"), reached(volt)),
             (BackofficeId::from("acme"), reached(acme)),
         ]
         .into(),
-        rules: vec![Rule { matcher, plan: Arc::new(plan) }],
+        rules: vec![Rule { pattern, plan: Arc::new(plan) }],
     })
 }
 

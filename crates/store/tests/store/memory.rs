@@ -1,6 +1,7 @@
 //! Records: kept, replaced, forgotten, remembered.
 
-use engine::{Fact, Record, TransactionState};
+use engine::{ChargerId, Fact, Record, TransactionState};
+use store::{Filter, LogEntry};
 
 use crate::world::*;
 
@@ -105,4 +106,25 @@ async fn texts_come_back_to_the_byte() {
     let record = Record::Fact(Fact { key: odd.to_owned(), body: Some(odd.to_owned()) });
     store.keep(&charger, record.clone()).await.unwrap();
     assert_eq!(store.remembered(&charger).await.unwrap(), [record, kept(row)]);
+}
+
+#[tokio::test]
+async fn two_spellings_of_an_identity_are_one_charger() {
+    let world = World::new();
+    let store = world.open();
+    let (first, second) = (ChargerId::from("Site1-cp1"), ChargerId::from("SITE1-CP1"));
+    assert_eq!(store.spelling(&first).await.unwrap(), None);
+    store.note(&first, LogEntry::Call(Box::new(call(1, "Heartbeat", "{}", "{}"))));
+    store.flush().await.unwrap();
+    assert_eq!(store.spelling(&second).await.unwrap(), Some(first.clone()));
+
+    store.keep(&first, fact("boot", Some("\"once\""))).await.unwrap();
+    store.keep(&second, fact("boot", Some("\"again\""))).await.unwrap();
+    store.keep(&second, kept(transaction(1, TransactionState::Open))).await.unwrap();
+    assert_eq!(store.spelling(&second).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.remembered(&first).await.unwrap().len(), 2);
+    assert_eq!(store.remembered(&first).await.unwrap(), store.remembered(&second).await.unwrap());
+    let log = world.log().calls(&Filter { charger: second, ..everything() }).unwrap();
+    assert_eq!(log.len(), 1);
+    assert_eq!(store.spelling(&ChargerId::from("SITE1-CP2")).await.unwrap(), None);
 }
