@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::fleet::{Control, Fleet};
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
 use crate::rate::Bucket;
 use crate::routing::Routing;
 use crate::served::Served;
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) fleet: Fleet,
     pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
     pub(crate) handshakes: Bucket,
+    pub(crate) quarantine: Quarantine,
     pub(crate) clock: Clock,
     draining: AtomicBool,
 }
@@ -122,6 +124,7 @@ impl Gateway {
         let (charger_address, admin_address) = (chargers.address, admin.as_ref().map(|bound| bound.address));
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
+            quarantine: Quarantine::default(),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),
             store,

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::ChargerId;
 use http_body_util::Full;
@@ -57,6 +58,13 @@ impl Refusal {
         Self { header, ..Self::new(result, StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
+    /// Sent too much too often.
+    fn kept_out(remaining: Duration) -> Self {
+        let header = Some((RETRY_AFTER, HeaderValue::from(remaining.as_secs() + 1)));
+        let text = "too many messages were too big\n";
+        Self { header, ..Self::new("blocked", StatusCode::SERVICE_UNAVAILABLE, text) }
+    }
+
     fn with(self, name: HeaderName, value: &'static str) -> Self {
         Self { header: Some((name, HeaderValue::from_static(value))), ..self }
     }
@@ -96,6 +104,9 @@ async fn admit(
     }
     if shared.served.load().plan(&charger).is_none() {
         return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
+    }
+    if let Some(remaining) = shared.quarantine.remaining(&charger, Instant::now()) {
+        return Err(Refusal::kept_out(remaining));
     }
     if !shared.handshakes.take(Instant::now()) {
         return Err(Refusal::later("rate_limited", "too many chargers at once\n"));

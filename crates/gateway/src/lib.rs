@@ -17,6 +17,7 @@ mod links;
 mod listener;
 mod metrics;
 mod notes;
+mod quarantine;
 mod rate;
 mod routing;
 mod served;

@@ -49,6 +49,14 @@ pub(crate) const WAITING_KNOCKS: usize = 4;
 pub(crate) const CHARGER_MESSAGE_BYTES: usize = 1 << 20;
 /// Longest message from a backoffice: local lists and certificates are large (semantics F-95).
 pub(crate) const BACKOFFICE_MESSAGE_BYTES: usize = 4 << 20;
+/// So many messages beyond the bound, …
+pub(crate) const OFFENCES: usize = 3;
+/// … all within this time, …
+pub(crate) const OFFENCES_WITHIN: Duration = Duration::from_secs(600);
+/// … keep a charger out for so long (semantics F-95).
+pub(crate) const QUARANTINE: Duration = Duration::from_secs(300);
+/// Chargers whose offences are remembered; the oldest make room.
+pub(crate) const OFFENDERS: usize = 1024;
 /// What may wait for a charger besides one message of any size; chargers read slowly over 2G.
 pub(crate) const CHARGER_QUEUE_BYTES: usize = 1 << 20;
 /// What may wait for a backoffice besides one message of any size: what must reach it is kept as
@@ -74,6 +82,10 @@ pub(crate) const REPLACED_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const DEPARTING_SOCKETS: usize = 16;
 /// Messages read from one peer before the others get their turn.
 pub(crate) const READS_PER_TURN: u8 = 8;
+/// Bytes read from one peer before the others get their turn; a message may be much longer.
+pub(crate) const READ_BYTES_PER_TURN: usize = 64 << 10;
+/// The same for a socket that is being closed: what it still sends is of no use.
+pub(crate) const DEPARTING_READ_BYTES: usize = 16 << 10;
 /// Longest `Retry-After` of a backoffice that is believed, in seconds: one hour.
 pub(crate) const RETRY_AFTER_BELIEVED_S: u32 = 3600;
 /// Longest error text kept of a failed dial; certificates can put much into it.

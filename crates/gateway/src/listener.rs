@@ -52,6 +52,7 @@ pub(crate) fn bind(address: SocketAddr, key: &'static str) -> Result<Bound, Star
 /// Accepts chargers until the task is ended.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let half_open = Arc::new(Semaphore::new(shared.settings.half_open_handshakes));
+    let mut failing = false;
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -59,11 +60,17 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
                 if is_of_one_connection(&error) {
                     continue;
                 }
-                tracing::error!(%error, "cannot accept chargers; raise the limit of open files");
+                // Once, not ten times a second for as long as it lasts.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "cannot accept chargers; raise the limit of open files");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
+        if std::mem::take(&mut failing) {
+            tracing::info!("accepting chargers again");
+        }
         match half_open.clone().try_acquire_owned() {
             Ok(permit) => {
                 tokio::spawn(serve_connection(shared.clone(), stream, from, permit));

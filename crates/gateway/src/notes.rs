@@ -22,6 +22,12 @@ pub(crate) fn take(shared: &Shared, charger: &ChargerId, note: Note) {
     }
 }
 
+/// Adds an occurrence to the message log that no note of the engine tells of.
+pub(crate) fn log(shared: &Shared, charger: &ChargerId, kind: &'static str, who: &Side, detail: String) {
+    let who = who.to_string();
+    shared.store.note(charger, LogEntry::Occurrence { unix_ms: unix_ms(), kind, who, detail });
+}
+
 fn count(shared: &Shared, note: &Note) {
     let metrics = &shared.metrics;
     match note {
@@ -90,11 +96,14 @@ fn entry(note: Note) -> Option<LogEntry> {
         Note::LinkDown { backoffice, departure, retry_in_ms } => {
             let mut detail = described(&departure);
             if let Some(wait) = retry_in_ms {
-                detail.push_str(&format!("; dialed again in {wait} ms"));
+                detail.push_str(&format!("; dialed again in {}", seconds(wait)));
             }
             occurrence("link_down", &Side::Backoffice(backoffice), detail)
         }
-        Note::HungUp(side, reason) => occurrence("hung_up", &side, reason.label().to_owned()),
+        Note::HungUp(side, reason) => {
+            let detail = format!("by the proxy with {}: {}", reason.close_code(), reason.text());
+            occurrence("hung_up", &side, detail)
+        }
         Note::ProtocolViolation { peer, kind } => occurrence("protocol_violation", &peer, kind.to_owned()),
         Note::LeaderChanged { from, to } => {
             let detail = format!("{from} led before");
@@ -120,6 +129,11 @@ fn described(departure: &Departure) -> String {
             "it did not choose the OCPP version of the session".to_owned()
         }
     }
+}
+
+/// A wait, for a person.
+fn seconds(milliseconds: u64) -> String {
+    if milliseconds < 1_000 { format!("{milliseconds} ms") } else { format!("{} s", milliseconds / 1_000) }
 }
 
 /// What a peer sent, short enough for a log line.

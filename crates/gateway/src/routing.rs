@@ -55,8 +55,9 @@ impl Pattern {
     }
 }
 
-/// How one backoffice is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How one backoffice is reached. `Debug` shows of the URL only where it leads: a token may stand in
+/// what follows.
+#[derive(Clone, PartialEq, Eq)]
 pub struct BackofficeSettings {
     /// `ws://` or `wss://` URL; `{charger}` stands for the percent-encoded identity. Holds no
     /// credentials.
@@ -65,6 +66,21 @@ pub struct BackofficeSettings {
     pub basic_auth: Option<BasicAuth>,
     /// PEM certificates to trust besides the system's, as the file's bytes.
     pub ca_certificates: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for BackofficeSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.url.find("://").map_or(0, |at| at + 3);
+        let end = self.url[start..].find(['/', '?']).map_or(self.url.len(), |at| start + at);
+        f.debug_struct("BackofficeSettings")
+            .field("url", &format_args!("{}/…", &self.url[..end]))
+            .field("basic_auth", &self.basic_auth)
+            .field(
+                "ca_certificates",
+                &self.ca_certificates.as_ref().map(|pem| format!("{} bytes", pem.len())),
+            )
+            .finish()
+    }
 }
 
 /// HTTP Basic credentials; `{charger}` stands for the identity in both parts.
@@ -111,5 +127,36 @@ impl Routing {
 
     fn rule(&self, charger: &ChargerId) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.pattern.is_match(charger.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secrets() {
+        let url = "wss://acme.example:443/t0ken/{charger}?key=c4n4ry".to_owned();
+        let password = Secret::new("c4n4ry".to_owned());
+        let basic_auth = Some(BasicAuth { user: "{charger}".to_owned(), password });
+        let settings = BackofficeSettings { url, basic_auth, ca_certificates: Some(vec![1, 2, 3]) };
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("c4n4ry") && !shown.contains("t0ken"), "{shown}");
+        assert!(shown.contains("wss://acme.example:443/…") && shown.contains("3 bytes"), "{shown}");
+    }
+
+    #[test]
+    fn patterns_compare_without_regard_to_capitals() {
+        let cases = [
+            ("CP1", "cp1", true),
+            ("site?-*", "SITE1-CP", true),
+            ("[ab]1", "B1", true),
+            ("CP1", "CP11", false),
+        ];
+        for (pattern, identity, expected) in cases {
+            assert_eq!(Pattern::new(pattern).unwrap().is_match(identity), expected, "{pattern} {identity}");
+        }
+        assert_eq!(Pattern::new("Cp1").unwrap().identity(), Some(&ChargerId::from("Cp1")));
+        assert_eq!(Pattern::new("CP?").unwrap().identity(), None);
     }
 }

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use crate::limits::{QUEUED_PINGS, WRITE_STALL};
+use crate::limits::{DEPARTING_READ_BYTES, QUEUED_PINGS, READ_BYTES_PER_TURN, WRITE_STALL};
 use crate::wire::Wire;
 
 /// A WebSocket after its handshake.
@@ -178,6 +178,7 @@ impl Socket {
 
     /// The next thing the peer brings. After [`Heard::Gone`] it is not to be called again.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        self.stream.get_mut().grant(READ_BYTES_PER_TURN);
         let item = ready!(Pin::new(&mut self.stream).poll_next(cx));
         let heard = match item {
             Some(Ok(Message::Text(text))) => match Text::try_from(Bytes::from(text)) {
@@ -219,6 +220,7 @@ impl Socket {
     /// Brings a closing socket to its end: close frame out, the peer's in, then TCP. Ready when the
     /// socket can be dropped. The caller sets the deadline.
     pub(crate) fn poll_departure(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.get_mut().grant(DEPARTING_READ_BYTES);
         let written = self.poll_write(cx);
         if let Poll::Ready(Err(_)) = written {
             return Poll::Ready(());

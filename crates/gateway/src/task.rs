@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, DialFailure, Event, Note, Plan, Reason, Session, Side};
+use engine::{
+    BackofficeId, ChargerId, Departure, DialFailure, Event, Note, Plan, Reason, Session, Side, Violation,
+};
 use store::{Kept, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, timeout};
@@ -254,6 +256,14 @@ impl Talk {
             Departure::Violated(violation) => {
                 let note = Note::ProtocolViolation { peer: side.clone(), kind: violation.label() };
                 notes::take(&self.shared, &self.charger, note);
+                let now = Instant::now();
+                if (&side, *violation) == (&Side::Charger, Violation::TooBig)
+                    && self.shared.quarantine.offended(&self.charger, now)
+                {
+                    let detail = "it keeps sending messages that are too big: refused for a while".to_owned();
+                    let note = Note::Alert { kind: "quarantined", detail };
+                    notes::take(&self.shared, &self.charger, note);
+                }
             }
             _ => {}
         }

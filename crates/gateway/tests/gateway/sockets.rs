@@ -111,3 +111,22 @@ async fn a_dead_charger_is_displaced_from_elsewhere() {
     second.assert_served().await;
     assert_eq!(first.closed().await.closed(), (1008, "replaced"));
 }
+
+#[tokio::test]
+async fn a_charger_that_sends_too_much_again_and_again_is_kept_out() {
+    let world = world().await;
+    for _ in 0..3 {
+        let mut charger = Charger::dial(world.address, "CP1").await;
+        assert_eq!(charger.status, 101);
+        // Only announced: 64 MiB.
+        charger.stream.write_all(&[0x81, 0xff, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        assert_eq!(charger.closed().await.closed().0, 1009);
+    }
+    let refused = Charger::dial(world.address, "cp1").await;
+    assert_eq!(refused.status, 503);
+    let wait: u64 = refused.header("Retry-After").unwrap().parse().unwrap();
+    assert!((240..=300).contains(&wait), "{wait}");
+    assert_eq!(Charger::dial(world.address, "CP2").await.status, 101);
+    assert_eq!(world.metric("ocpp_proxy_charger_connects_total{result=\"blocked\"}").await, 1.0);
+    assert_eq!(world.metric("ocpp_proxy_alerts_total{kind=\"quarantined\"}").await, 1.0);
+}
