@@ -32,7 +32,7 @@ pub(crate) struct ConfigFile {
 pub(crate) enum Command {
     /// Connect chargers with their backoffices until stopped.
     ///
-    /// SIGTERM or Ctrl-C: no new chargers, open answers are finished for at most 10 seconds, then every
+    /// SIGTERM or Ctrl-C: no new chargers, open answers are finished for at most 8 seconds, then every
     /// charger is closed with 1001 and the program ends with 0. SIGHUP: read the configuration again;
     /// that also happens by itself whenever the file changes. What is logged is set with the
     /// environment variable OCPP_PROXY_LOG, for example OCPP_PROXY_LOG=debug.

@@ -14,8 +14,9 @@ use crate::config::{self, Config, Files, Fixed, Loaded};
 use crate::logging;
 use crate::reload::Reload;
 
-/// How long open answers may take once the program is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long open answers may take once the program is told to stop. What is closed after that gets two
+/// seconds more: most supervisors kill after ten.
+const DRAIN: Duration = Duration::from_secs(8);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
