@@ -50,7 +50,8 @@ pub(crate) enum Command {
     ///
     /// Reads the message log of the configuration's store, also while the proxy runs. One paragraph for
     /// each call: when, who called, what it was about, and under it every backoffice's answer, the
-    /// leader's first.
+    /// leader's first. Between them a line for each connect and disconnect, of the charger and of every
+    /// backoffice, with the reason.
     Logs(Logs),
     /// Print a page of the reference that is made from the program itself, as Markdown.
     Docs {
@@ -64,7 +65,8 @@ pub(crate) enum Command {
 pub(crate) struct Logs {
     /// The charger's identity.
     pub(crate) charger: String,
-    /// Only calls of this action, such as StartTransaction.
+    /// Only calls of this action, such as StartTransaction, or occurrences of this kind, such as
+    /// link_down.
     #[arg(long)]
     pub(crate) action: Option<String>,
     /// Only calls in which this text occurs, in the call or in an answer: a card's number, a

@@ -10,15 +10,15 @@ use std::time::Duration;
 use engine::ChargerId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use store::{Filter, LogReader, NewsItem};
+use store::{Filter, LogReader, LoggedCall, LoggedOccurrence, NewsItem};
 
 use crate::cli::Logs;
 use crate::config;
 
 /// Shown when no time is given.
-const CALLS_BY_DEFAULT: usize = 100;
+const ENTRIES_BY_DEFAULT: usize = 100;
 /// Shown when one is.
-const CALLS_AT_MOST: usize = 10_000;
+const ENTRIES_AT_MOST: usize = 10_000;
 /// How often a followed log is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(300);
 
@@ -51,7 +51,7 @@ fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
 fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let since = which.since.map(|since| since.unix_ms(Timestamp::now(), zone.clone()));
-    let limit = if since.is_some() { CALLS_AT_MOST } else { CALLS_BY_DEFAULT };
+    let limit = if since.is_some() { ENTRIES_AT_MOST } else { ENTRIES_BY_DEFAULT };
     let filter = Filter {
         action: which.action.clone(),
         search: which.search.clone(),
@@ -61,17 +61,28 @@ fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Resul
     };
     // The end is taken first: what is written in between is news, and not shown twice.
     let cursor = log.cursor()?;
-    let calls = log.calls(&filter)?;
-    if calls.len() == limit {
-        eprintln!("the newest {limit} calls; --since, --action and --search show others");
-    } else if calls.is_empty() && !which.follow {
-        eprintln!("no calls of {:?} that match", which.charger);
+    let entries = merged(log.calls(&filter)?, log.occurrences(&filter)?, limit);
+    if entries.len() == limit {
+        eprintln!("the newest {limit} entries; --since, --action and --search show others");
+    } else if entries.is_empty() && !which.follow {
+        eprintln!("nothing of {:?} matches", which.charger);
     }
-    for call in calls.into_iter().rev().filter(|call| call.seq <= cursor || !which.follow) {
-        write_item(out, &NewsItem::Call(Box::new(call)), which.json, &zone)?;
+    for entry in entries.iter().filter(|entry| entry.seq() <= cursor || !which.follow) {
+        write_item(out, entry, which.json, &zone)?;
     }
     out.flush()?;
     if which.follow { follow(out, log, which, &filter, cursor, &zone) } else { Ok(()) }
+}
+
+/// The newest of both, the oldest of them first.
+fn merged(calls: Vec<LoggedCall>, occurrences: Vec<LoggedOccurrence>, limit: usize) -> Vec<NewsItem> {
+    let calls = calls.into_iter().map(|call| (call.received_unix_ms, NewsItem::Call(Box::new(call))));
+    let occurrences =
+        occurrences.into_iter().map(|one| (one.unix_ms, NewsItem::Occurrence { occurrence: Box::new(one) }));
+    let mut all: Vec<_> = calls.chain(occurrences).collect();
+    all.sort_by_key(|(unix_ms, item)| (*unix_ms, item.seq()));
+    let newest = all.split_off(all.len().saturating_sub(limit));
+    newest.into_iter().map(|(_, item)| item).collect()
 }
 
 /// Goes on until the reader of the output leaves or the program is stopped.
@@ -107,6 +118,7 @@ fn write_item(out: &mut impl Write, item: &NewsItem, json: bool, zone: &TimeZone
         NewsItem::LateAnswer { action, received_unix_ms, answer, .. } => {
             paragraph::of_late_answer(action, *received_unix_ms, answer, zone)
         }
+        NewsItem::Occurrence { occurrence } => paragraph::of_occurrence(occurrence, zone),
     };
     writeln!(out, "{text}")?;
     Ok(())

@@ -103,6 +103,7 @@ async fn the_log_is_read_while_the_proxy_writes_it() {
     );
     assert_eq!(output(folder.path(), &["CP1", "--action", "Heartbeat"]), "");
     assert_eq!(output(folder.path(), &["CP2"]), "");
+    assert_eq!(output(folder.path(), &["cp1", "--search", "CARD-TWO"]), paragraph);
 
     let json = output(folder.path(), &["CP1", "--json"]);
     let lines: Vec<serde_json::Value> =
@@ -128,5 +129,23 @@ async fn the_log_is_read_while_the_proxy_writes_it() {
     assert_eq!(shown_until("CARD-TWO"), 2);
     note_authorize(&store, 3, "CARD-THREE").await;
     assert_eq!(shown_until("CARD-THREE"), 1);
+
+    let down = LogEntry::Occurrence {
+        unix_ms: 1_795_352_584_500,
+        kind: "link_down",
+        who: "acme".to_owned(),
+        detail: "TLS: certificate unknown; dialed again in 12 s".to_owned(),
+    };
+    store.note(&"CP1".into(), down);
+    store.flush().await.unwrap();
+    let line = "2026-11-22 13:03:04.500  acme: not connected: TLS: certificate unknown; dialed again in 12 s";
+    assert_eq!(shown_until(line), 0);
+    let all = output(folder.path(), &["CP1"]);
+    let between = all.split(line).map(|part| part.matches("Authorize –").count()).collect::<Vec<_>>();
+    assert_eq!(between, [1, 2], "it stands where it happened: {all}");
+    assert_eq!(output(folder.path(), &["CP1", "--action", "link_down"]), format!("{line}\n\n"));
+    let json = output(folder.path(), &["CP1", "--search", "certificate", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["kind"], &json["occurrence"]["who"]), (&"occurrence".into(), &"acme".into()));
     store.close().await;
 }

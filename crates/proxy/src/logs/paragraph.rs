@@ -6,7 +6,7 @@ use std::fmt::Write;
 use engine::Side;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use store::{LoggedAnswer, LoggedCall, LoggedDifference};
+use store::{LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence};
 
 use super::words;
 
@@ -45,6 +45,17 @@ pub(crate) fn of_late_answer(
 ) -> String {
     let time = time(received_unix_ms, zone);
     format!("{time}  (continued) {}\n{}", shown(action), answer_line(action, answer))
+}
+
+/// Something that happened to the charger or to the link of a backoffice: one line.
+pub(crate) fn of_occurrence(occurrence: &LoggedOccurrence, zone: &TimeZone) -> String {
+    let LoggedOccurrence { unix_ms, kind, who, detail, .. } = occurrence;
+    let (time, who) = (time(*unix_ms, zone), shown(who));
+    let what = shown(words::meaning_of_occurrence(kind));
+    match detail.as_str() {
+        "" => format!("{time}  {who}: {what}\n"),
+        detail => format!("{time}  {who}: {what}: {}\n", shown(detail)),
+    }
 }
 
 fn subject(call: &LoggedCall) -> String {

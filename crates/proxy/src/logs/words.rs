@@ -59,6 +59,21 @@ pub(crate) fn meaning_of_status(action: &str, status: &str) -> Option<&'static s
     }
 }
 
+/// What happened to the charger or to a link.
+pub(crate) fn meaning_of_occurrence(kind: &str) -> &str {
+    match kind {
+        "charger_arrived" | "link_up" => "connected",
+        "charger_left" => "disconnected",
+        "link_down" => "not connected",
+        "link_moved" => "moved",
+        "hung_up" => "closed",
+        "protocol_violation" => "broke a rule of OCPP-J",
+        "leader_changed" => "leads from now on",
+        "alert" => "ALERT",
+        other => other,
+    }
+}
+
 /// Why there is no answer.
 pub(crate) fn meaning_of_outcome(outcome: &str) -> &str {
     match outcome {

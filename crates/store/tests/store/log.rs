@@ -242,6 +242,7 @@ fn told(items: &[NewsItem]) -> Vec<String> {
             format!("{} {}", call.trace.0.0, answers.join(","))
         }
         NewsItem::LateAnswer { trace, answer, .. } => format!("{} late {}", trace.0.0, answer.backoffice),
+        NewsItem::Occurrence { occurrence } => format!("{} {}", occurrence.who, occurrence.kind),
     };
     items.iter().map(tell).collect()
 }
@@ -272,10 +273,18 @@ async fn following_tells_each_call_and_each_answer_once_in_order() {
     let rest = log.news(&everything(), news.cursor).unwrap();
     assert_eq!(told(&rest.items), Vec::<String>::new());
 
+    let down = |who: &str| {
+        let (who, detail) = (who.to_owned(), "timed out".to_owned());
+        LogEntry::Occurrence { unix_ms: now(), kind: "link_down", who, detail }
+    };
+    store.note(&charger(), down("acme"));
+    store.note(&"OTHER".into(), down("volt"));
     note_answer(&store, answer(3, "acme", Verdict::Late, "{}"));
     store.flush().await.unwrap();
     let news = log.news(&everything(), rest.cursor).unwrap();
-    assert_eq!(told(&news.items), ["3 late acme"]);
+    assert_eq!(told(&news.items), ["acme link_down", "3 late acme"]);
+    let only_answers = Filter { action: Some("Heartbeat".to_owned()), ..everything() };
+    assert_eq!(told(&log.news(&only_answers, rest.cursor).unwrap().items), ["3 late acme"]);
 
     // In small bites from the start, nothing is told twice and nothing is left out.
     let mut cursor = 0;
@@ -288,7 +297,7 @@ async fn following_tells_each_call_and_each_answer_once_in_order() {
         cursor = news.cursor;
         all.extend(told(&news.items));
     }
-    assert_eq!(all, ["1 ", "1 late acme", "2 volt", "2 late acme", "3 ", "3 late acme"]);
+    assert_eq!(all, ["1 ", "1 late acme", "2 volt", "2 late acme", "3 ", "acme link_down", "3 late acme"]);
 }
 
 #[tokio::test]

@@ -138,3 +138,36 @@ fn an_answer_that_comes_later() {
 fn a_long_value_is_cut() {
     assert_eq!(shown(&"x".repeat(300)), format!("{}…", "x".repeat(200)));
 }
+
+#[test]
+fn what_happened_to_a_link_is_one_line() {
+    let occurrence = |who: &str, kind: &str, detail: &str| LoggedOccurrence {
+        seq: 3,
+        charger: "CP1".into(),
+        unix_ms: 1_795_352_583_999,
+        kind: kind.to_owned(),
+        who: who.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let cases = [
+        (occurrence("charger", "charger_arrived", ""), "charger: connected\n"),
+        (
+            occurrence(
+                "acme",
+                "link_down",
+                "TLS: invalid peer certificate: UnknownIssuer; dialed again in 12 s",
+            ),
+            "acme: not connected: TLS: invalid peer certificate: UnknownIssuer; dialed again in 12 s\n",
+        ),
+        (
+            occurrence("acme", "leader_changed", "volt led before"),
+            "acme: leads from now on: volt led before\n",
+        ),
+        (occurrence("acme", "new\u{1b}[31m", "a\nb"), "acme: new\\u{1b}[31m: a\\nb\n"),
+    ];
+    for (occurrence, expected) in &cases {
+        let line = of_occurrence(occurrence, &TimeZone::UTC);
+        assert_eq!(line, format!("2026-11-22 13:03:03.999  {expected}"));
+    }
+    assert_eq!(cases.len(), 4);
+}
