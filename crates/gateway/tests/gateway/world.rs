@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Everyone whose identity begins with `CP`, led by `volt`, followed by the others.
@@ -54,7 +54,12 @@ impl World {
         let directory = TempDir::new().unwrap();
         let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
         let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
-        World { address: gateway.charger_address(), gateway, store, _directory: directory }
+        World { address: gateway.charger_address(), gateway, store, directory }
+    }
+
+    /// What was written about chargers.
+    pub(crate) fn log(&self) -> store::LogReader {
+        store::LogReader::open(&self.directory.path().join("test.db")).unwrap()
     }
 
     /// Status line and body of a page of the admin listener.

@@ -56,13 +56,17 @@ fn backoffices_over_tls_with_an_authority_of_their_own() {
         let credentials =
             "basic_auth = { user = \"{charger}\", password = \"${PASSWORD_OF_NOBODY:-open sesame}\" }";
         let more = format!("{}\n{credentials}", authority.ca_file());
-        let proxy = Proxy::start(&rules(("volt", leader.url(), &more), &[]));
+        let proxy = Proxy::start_tracing(&rules(("volt", leader.url(), &more), &[]));
         let mut charger = RawCharger::connect(proxy.chargers, "CP1");
         assert_eq!(session::whole(&mut charger, session::GOOD_CARD), session::answers_of_a_leader(1));
         // "CP1:open sesame" in base64.
         assert_eq!(leader.wait_linked("CP1")["authorization"], "Basic Q1AxOm9wZW4gc2VzYW1l");
-        let log = proxy.log.all();
-        assert!(!log.iter().any(|line| line.to_string().contains("sesame")), "the password is in the log");
+        let log: Vec<_> = proxy.log.all().iter().map(ToString::to_string).collect();
+        assert!(log.iter().any(|line| line.contains("\"trace\"")), "everything is logged that may be");
+        for secret in ["sesame", "Q1AxOm9wZW4gc2VzYW1l", session::GOOD_CARD] {
+            let shown = log.iter().find(|line| line.contains(secret));
+            assert_eq!(shown, None, "{secret} is in the log");
+        }
     }
 }
 

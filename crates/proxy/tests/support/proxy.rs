@@ -64,6 +64,15 @@ impl Proxy {
         Self::start_edited_by(Edit::InPlace, rules)
     }
 
+    /// The same, with a log that shows all there is to show.
+    pub fn start_tracing(rules: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("proxy.toml"), whole(&folder, rules)).unwrap();
+        let (child, log) = spawn(program(&folder, &["run"]).env("OCPP_PROXY_LOG", "trace"));
+        let (chargers, admin) = addresses(&log);
+        Self { child, folder, chargers, admin, log }
+    }
+
     /// The same, with proxy.toml laid out so that it can be replaced in this way.
     pub fn start_edited_by(edit: Edit, rules: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -239,11 +248,12 @@ fn program(folder: &TempDir, arguments: &[&str]) -> Command {
 }
 
 fn launch(folder: &TempDir) -> (Child, Arc<Lines>) {
-    let mut child = program(folder, &["run"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    spawn(&mut program(folder, &["run"]))
+}
+
+fn spawn(program: &mut Command) -> (Child, Arc<Lines>) {
+    let mut child =
+        program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let log = Arc::new(Lines::default());
     for output in [
         Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
