@@ -1,16 +1,19 @@
 //! The door for chargers: an accept loop of our own, because every ready-made one leaves the header
 //! timer off and a half-sent request open for ever.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 
 use crate::gateway::{Shared, StartError};
 use crate::handshake;
@@ -51,7 +54,9 @@ pub(crate) fn bind(address: SocketAddr, key: &'static str) -> Result<Bound, Star
 
 /// Accepts chargers until the task is ended.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
-    let half_open = Arc::new(Semaphore::new(shared.settings.half_open_handshakes));
+    let most = shared.settings.half_open_handshakes;
+    let half_open = Arc::new(Semaphore::new(most));
+    let mut silent = Silent::default();
     let mut failing = false;
     loop {
         let (stream, from) = match listener.accept().await {
@@ -71,16 +76,54 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         if std::mem::take(&mut failing) {
             tracing::info!("accepting chargers again");
         }
-        match half_open.clone().try_acquire_owned() {
-            Ok(permit) => {
-                tokio::spawn(serve_connection(shared.clone(), stream, from, permit));
-            }
-            Err(_) => {
+        let permit = match half_open.clone().try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            // Whoever has not even asked yet makes room: a flood of silent connections must not keep
+            // out those who ask. The place is free as soon as the task has ended.
+            Err(_) if silent.end_the_oldest() => {
                 shared.metrics.charger_connected("rate_limited");
-                handshake::refuse_at_the_door(&stream);
+                half_open.clone().acquire_owned().await.ok()
+            }
+            Err(_) => None,
+        };
+        let Some(permit) = permit else {
+            shared.metrics.charger_connected("rate_limited");
+            handshake::refuse_at_the_door(&stream);
+            continue;
+        };
+        let asked = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, permit, asked.clone()));
+        silent.add(task.abort_handle(), asked, most);
+    }
+}
+
+/// Connections whose request has not arrived, the oldest first; some of them may have ended or asked
+/// meanwhile.
+#[derive(Default)]
+struct Silent(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
+
+impl Silent {
+    fn add(&mut self, task: AbortHandle, asked: Arc<AtomicBool>, most: usize) {
+        if self.0.len() >= most.saturating_mul(2) {
+            self.0.retain(is_silent);
+        }
+        self.0.push_back((task, asked));
+    }
+
+    /// False when all have asked.
+    fn end_the_oldest(&mut self) -> bool {
+        while let Some(oldest) = self.0.pop_front() {
+            if is_silent(&oldest) {
+                oldest.0.abort();
+                return true;
             }
         }
+        false
     }
+}
+
+fn is_silent((task, asked): &(AbortHandle, Arc<AtomicBool>)) -> bool {
+    !task.is_finished() && !asked.load(Ordering::Relaxed)
 }
 
 /// Whether only the connection that was to be accepted has failed.
@@ -94,10 +137,12 @@ async fn serve_connection(
     stream: TcpStream,
     from: SocketAddr,
     permit: OwnedSemaphorePermit,
+    asked: Arc<AtomicBool>,
 ) {
     // Only fails on a socket that is gone, which reading will find out.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(handshake::answer(shared, request, from.ip()).await) }
     });

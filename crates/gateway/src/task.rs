@@ -71,6 +71,8 @@ struct Talk {
     raised: VecDeque<Event>,
     /// A handshake from elsewhere that waits for the present socket to show that it lives.
     challenge: Option<(Knock, Instant)>,
+    /// Where the handshake came from that the present socket had no sign of life against.
+    yielded_to: Option<IpAddr>,
     timer: Pin<Box<Sleep>>,
     stopping: bool,
     /// What sockets that are still open are told at the end, and how long they get to close.
@@ -116,6 +118,7 @@ impl Talk {
             held: Held::default(),
             raised: VecDeque::new(),
             challenge: None,
+            yielded_to: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             stopping: false,
             farewell: (Reason::ChargerLeft, CLOSE_TIMEOUT),
@@ -287,7 +290,7 @@ impl Talk {
         let now = Instant::now();
         self.departures.expire(now);
         if let Some((knock, _)) = self.challenge.take_if(|(_, until)| *until <= now) {
-            knock.welcome(self.version);
+            self.yield_to(knock);
         }
         if self.seat.as_mut().is_some_and(|present| present.seat.socket.has_stalled(now)) {
             self.lost(Peer::Charger, Departure::TooSlow);

@@ -35,6 +35,24 @@ impl Talk {
     }
 
     pub(super) fn arrived(&mut self, arrival: Box<Arrival>) {
+        let present = self.seat.as_ref().filter(|present| !present.seat.muted);
+        if present.is_some_and(|present| present.from != arrival.from)
+            && self.yielded_to != Some(arrival.from)
+        {
+            // Both were let in before either was there. Who came first is not displaced unasked.
+            let detail =
+                format!("a second socket from {} was closed: the first one came before it", arrival.from);
+            notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_refused", detail });
+            self.shared.metrics.charger_connected("duplicate_refused");
+            self.part(
+                Side::Charger,
+                arrival.socket,
+                Reason::Replaced,
+                Instant::now() + REPLACED_CLOSE_TIMEOUT,
+            );
+            return;
+        }
+        self.yielded_to = None;
         let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
         // The new one is installed first, so that the end of the old one cannot disturb it.
         let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
@@ -47,6 +65,12 @@ impl Talk {
             self.part(Side::Charger, socket, Reason::Replaced, Instant::now() + REPLACED_CLOSE_TIMEOUT);
         }
         self.tell(Event::ChargerArrived);
+    }
+
+    /// The present socket did not show in time that it lives: whoever knocked takes its place.
+    pub(super) fn yield_to(&mut self, knock: Knock) {
+        self.yielded_to = Some(knock.from);
+        knock.welcome(self.version);
     }
 
     /// Closes the charger's socket for a reason that the engine does not know of.

@@ -33,7 +33,11 @@ impl Talk {
             match &mut slot.state {
                 State::Dialing(_) => slot.state = State::Wanted,
                 State::Up(_) => self.move_link(at),
-                State::Idle | State::Wanted => {}
+                State::Idle => {
+                    let backoffice = slot.backoffice.clone();
+                    self.tell(Event::BackofficeMoved(backoffice));
+                }
+                State::Wanted => {}
             }
         }
     }

@@ -232,13 +232,40 @@ async fn too_many_handshakes_are_turned_away() {
 #[tokio::test]
 async fn half_open_handshakes_are_bounded() {
     let few = gateway::Settings { half_open_handshakes: 1, ..settings() };
+    let backoffice = Backoffice::new().await;
+    let world = World::with(few, routing(&[("volt", &backoffice.url())])).await;
+    let first = Charger::dial(world.address, "CP1");
+    let rest = async {
+        // The first one has asked: the leader is being dialed.
+        let dialed = backoffice.connection().await;
+        let second = Charger::answered(connect(world.address, "127.0.0.1").await).await;
+        assert_eq!(second.status, 503);
+        assert!(second.header("Retry-After").is_some());
+        let link = crate::backoffice::shake_hands(dialed, Manner::Agree).await;
+        assert!(link.1.is_some());
+        link
+    };
+    let (first, _link) = tokio::join!(first, rest);
+    assert_eq!(first.status, 101);
+}
+
+#[tokio::test]
+async fn silent_connections_make_room_for_those_who_ask() {
+    let few = gateway::Settings { half_open_handshakes: 2, ..settings() };
     let world = World::with(few, routing(&[("volt", "ws://127.0.0.1:9/")])).await;
-    let mut first = connect(world.address, "127.0.0.1").await;
-    // Accepted in order: the first one has the only place when the second one comes.
-    let second = Charger::answered(connect(world.address, "127.0.0.1").await).await;
-    assert_eq!(second.status, 503);
-    first.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    assert_eq!(Charger::answered(first).await.status, 404);
+    let mut silent = Vec::new();
+    for half in ["", "GET /ocpp/CP1", "", "GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\n", "", ""] {
+        let mut stream = connect(world.address, "127.0.0.1").await;
+        stream.write_all(half.as_bytes()).await.unwrap();
+        silent.push(stream);
+        let asking = Charger::request(world.address, "127.0.0.1", "GET /nowhere HTTP/1.1", UPGRADE).await;
+        assert_eq!(asking.status, 404);
+    }
+    // The oldest ones were ended: by an end or by a reset.
+    let mut rest = Vec::new();
+    let ended = silent[0].read_to_end(&mut rest).await;
+    assert!(ended.is_err() || rest.is_empty(), "{rest:?}");
+    assert_eq!(silent.len(), 6);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,9 @@
 //! What happens to sockets after the handshake: rule breakers, second sockets of a charger.
 
+use futures_util::future::select_all;
 use tokio::io::AsyncWriteExt;
 
-use crate::backoffice::Backoffice;
+use crate::backoffice::{Backoffice, Manner, shake_hands};
 use crate::charger::Charger;
 use crate::world::{World, routing};
 
@@ -129,4 +130,37 @@ async fn a_charger_that_sends_too_much_again_and_again_is_kept_out() {
     assert_eq!(Charger::dial(world.address, "CP2").await.status, 101);
     assert_eq!(world.metric("ocpp_proxy_charger_connects_total{result=\"blocked\"}").await, 1.0);
     assert_eq!(world.metric("ocpp_proxy_alerts_total{kind=\"quarantined\"}").await, 1.0);
+}
+
+#[tokio::test]
+async fn of_two_addresses_let_in_together_the_first_to_arrive_stays() {
+    let leader = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let dial = |from: &'static str| tokio::spawn(Charger::dial_from(world.address, from, "CP1"));
+    let first = dial("127.0.0.1");
+    let connection = leader.connection().await;
+    let others = ["127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"].map(dial);
+    // Four may wait for the leader: once the first one is sent away, all others do.
+    assert_eq!(first.await.unwrap().status, 503);
+    let (_, link) = shake_hands(connection, Manner::Agree).await;
+    let mut chargers = Vec::new();
+    for other in others {
+        chargers.push(other.await.unwrap());
+        assert_eq!(chargers[chargers.len() - 1].status, 101);
+    }
+    for _ in 0..3 {
+        let closed = chargers.iter_mut().map(|one| Box::pin(one.closed()));
+        let (frame, at, rest) = select_all(closed).await;
+        drop(rest);
+        assert_eq!(frame.closed(), (1008, "replaced"));
+        chargers.remove(at);
+    }
+    chargers[0].assert_served().await;
+    let count = async |result: &str| {
+        world.metric(&format!("ocpp_proxy_charger_connects_total{{result=\"{result}\"}}")).await as u8
+    };
+    let counts = (count("duplicate_refused").await, count("duplicate_replaced").await);
+    // Either the one from elsewhere came too late, or the three from here.
+    assert!(matches!(counts, (1, 2) | (3, 0)), "{counts:?}");
+    drop(link);
 }
