@@ -21,6 +21,8 @@ pub enum Event {
     BackofficeSaid(BackofficeId, Text),
     /// The link to a backoffice is gone, or a dial failed.
     BackofficeDown(BackofficeId, Departure),
+    /// `proxy.toml` says that a backoffice is reached otherwise: what failed before says nothing now.
+    BackofficeMoved(BackofficeId),
     /// A ping was answered, or the peer itself pinged: it is alive.
     Ponged(Side),
     /// `proxy.toml` gives this charger other rules. The same plan again is harmless.

@@ -118,7 +118,8 @@ pub enum Outcome {
         /// The description.
         description: Text,
     },
-    /// No answer; why is a stable name: `"timeout"`, `"disconnected"`, `"shutdown"`.
+    /// No answer; why is a stable name: `"timeout"`, `"disconnected"`, or `"not_connected"` for a
+    /// follower that was not asked.
     Unanswered(&'static str),
 }
 

@@ -105,6 +105,7 @@ impl Session {
             Event::BackofficeUp(id) => self.link_up(&id),
             Event::BackofficeSaid(id, text) => self.backoffice_said(&id, &text),
             Event::BackofficeDown(id, departure) => self.link_down(&id, departure),
+            Event::BackofficeMoved(id) => self.backoffice_moved(&id),
             Event::Ponged(side) => self.ponged(&side),
             Event::PlanChanged(plan) => self.plan_changed(plan),
             Event::DrainBegan => self.drain(),

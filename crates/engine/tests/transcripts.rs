@@ -9,6 +9,7 @@
 //! | `booted` | `connected`, then a boot that everyone accepts with 300 s, then 1 s passes |
 //! | `starts 1 CARD volt=5 acme=9` | on connector 1, meter 0, at 12:04:01Z (:02Z the next time), accepted with these numbers; `error` and `silent` stand for what they say |
 //! | `up acme`, `down acme`, `refused acme 401` | a link opens, ends, cannot be opened |
+//! | `moved acme` | `proxy.toml` says that it is reached otherwise |
 //! | `charger arrives`, `charger leaves` | the charger's socket |
 //! | `charger> FRAME`, `volt> FRAME` | a peer says something |
 //! | `charger< FRAME`, `volt< FRAME` | the proxy must say exactly this, next |
@@ -60,7 +61,7 @@ const CONVERSATIONS: [(&str, usize); 20] = [
     ("errors.txt", 26),
     ("jobs.txt", 12),
     ("leader.txt", 28),
-    ("liveness.txt", 12),
+    ("liveness.txt", 14),
     ("message-ids.txt", 14),
     ("meter-values.txt", 11),
     ("owned-numbers.txt", 18),

@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) fleet: Fleet,
     pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
     pub(crate) handshakes: Bucket,
+    /// How many refused handshakes are written to the log.
+    pub(crate) refusals: Bucket,
     pub(crate) quarantine: Quarantine,
     pub(crate) clock: Clock,
     draining: AtomicBool,
@@ -124,6 +126,7 @@ impl Gateway {
         let (charger_address, admin_address) = (chargers.address, admin.as_ref().map(|bound| bound.address));
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
+            refusals: Bucket::new(limits::REFUSALS_LOGGED_PER_SECOND, limits::REFUSALS_LOGGED_AT_ONCE),
             quarantine: Quarantine::default(),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),

@@ -72,11 +72,27 @@ impl Refusal {
 
 /// Answers one request on the chargers' port.
 pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, from: IpAddr) -> Answer {
+    let path = request.uri().path().to_owned();
     match admit(&shared, &mut request, from).await {
         Ok(answer) => answer,
         Err(refusal) => {
             shared.metrics.charger_connected(refusal.result);
-            tracing::debug!(%from, result = refusal.result, status = refusal.status.as_u16(), "handshake refused");
+            // A wrong path and a missing rule are everybody's first mistakes; a flood of them is not
+            // worth a full disk.
+            if shared.refusals.take(Instant::now()) {
+                let (result, status) = (refusal.result, refusal.status.as_u16());
+                let why = refusal.text.trim_end();
+                match result {
+                    "unknown_charger" => {
+                        tracing::warn!(%from, result, status, path, "refused: no rule under [[chargers]] matches");
+                    }
+                    "not_found" => {
+                        let expected = &shared.settings.path;
+                        tracing::warn!(%from, result, status, path, "refused: the path does not begin with {expected}");
+                    }
+                    _ => tracing::warn!(%from, result, status, path, "refused: {why}"),
+                }
+            }
             let mut answer = Response::new(Full::from(refusal.text));
             *answer.status_mut() = refusal.status;
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

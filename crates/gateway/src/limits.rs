@@ -118,3 +118,10 @@ fn socket(longest_message: usize) -> WebSocketConfig {
         .max_message_size(Some(longest_message))
         .max_frame_size(Some(longest_message))
 }
+
+/// Refused handshakes that are written to the log per second: enough to see a mistake, too few for
+/// strangers to fill a disk with.
+pub(crate) const REFUSALS_LOGGED_PER_SECOND: u32 = 1;
+
+/// Of those, how many may come at once.
+pub(crate) const REFUSALS_LOGGED_AT_ONCE: u32 = 20;

@@ -11,8 +11,8 @@ use crate::session::boot::Verdict;
 use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::session::{Earliest, Session};
 use crate::{
-    BackofficeId, Departure, DialFailure, Effect, FrameKind, Note, Outcome, Reason, Side, Text, Tick,
-    actions, limits,
+    AnswerNote, BackofficeId, Departure, DialFailure, Effect, FrameKind, Note, Outcome, Reason, Side, Text,
+    Tick, actions, limits,
 };
 
 /// One backoffice of one session.
@@ -137,6 +137,15 @@ impl Session {
         }
     }
 
+    /// Where it is now it has not failed yet.
+    pub(super) fn backoffice_moved(&mut self, id: &BackofficeId) {
+        let Some(at) = self.at(id) else { return };
+        self.links[at].failures = 0;
+        if matches!(self.links[at].state, LinkState::Down(Some(_))) {
+            self.dial(at);
+        }
+    }
+
     /// Forgets the connection, not what the backoffice still has to be told.
     fn close_link(&mut self, at: usize, redial: Option<Tick>) {
         let link = &mut self.links[at];
@@ -232,7 +241,7 @@ impl Session {
         let link = &mut self.links[at];
         let is_told = link.is_up() && (!link.waits_for_boot() || self.leader == link.id);
         if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
-            return;
+            return self.not_asked(at, &copy);
         }
         let dropped = link.outbox.push(copy, is_told);
         if let Some(dropped) = dropped {
@@ -241,6 +250,23 @@ impl Session {
                 "outbox_full",
                 format!("{id} was not told of a {}: too much waits for it", dropped.name()),
             );
+        }
+    }
+
+    /// Whoever looks for this backoffice's answer is to find why there is none.
+    fn not_asked(&mut self, at: usize, copy: &Copy) {
+        if copy.purpose == Purpose::Inform {
+            let answer = AnswerNote {
+                trace: copy.trace,
+                backoffice: self.links[at].id.clone(),
+                led: false,
+                action: copy.name(),
+                outcome: Outcome::Unanswered("not_connected"),
+                latency_us: 0,
+                verdict: crate::Verdict::NotComparable,
+                differences: Vec::new(),
+            };
+            self.note(Note::Answer(Box::new(answer)));
         }
     }
 

@@ -97,6 +97,7 @@ impl Stage {
                 let failure = DialFailure::Refused { status, retry_after_s: None };
                 self.happen(Event::BackofficeDown(id.into(), Departure::Undialable(failure)));
             }
+            ("moved", id) => self.happen(Event::BackofficeMoved(id.into())),
             ("charger", "arrives") => self.happen(Event::ChargerArrived),
             ("charger", "leaves") => self.happen(Event::ChargerLeft(Departure::Lost)),
             ("pong", "charger") => self.happen(Event::Ponged(Side::Charger)),
