@@ -79,6 +79,7 @@ pub(crate) fn meaning_of_outcome(outcome: &str) -> &str {
     match outcome {
         "timeout" => "it took too long",
         "disconnected" => "the connection was lost",
+        "not_connected" => "it was not connected, so it was not asked",
         "shutdown" => "the proxy was stopped",
         other => other,
     }

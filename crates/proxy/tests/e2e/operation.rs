@@ -31,6 +31,40 @@ fn sigterm_finishes_what_is_in_flight_and_says_goodbye() {
     }
 }
 
+/// A proxy that has been told to stop while its leader owes an answer that will never come.
+fn stopping() -> (Proxy, Backoffice, RawCharger) {
+    let leader = Backoffice::start(Library::Node, json!({"delay_ms": {"Authorize": 600_000}}));
+    let proxy = Proxy::start(&rules(("volt", leader.url(), ""), &[]));
+    let mut charger = RawCharger::connect(proxy.chargers, "CP1");
+    charger.say("Authorize", &json!({"idTag": session::GOOD_CARD}));
+    leader.wait_calls("Authorize", 1);
+    proxy.signal("TERM");
+    proxy.wait_log(&["stopping: no new chargers"]);
+    (proxy, leader, charger)
+}
+
+#[test]
+fn sigterm_waits_no_longer_than_ten_seconds() {
+    let begun = std::time::Instant::now();
+    let (mut proxy, _leader, _charger) = stopping();
+    assert_eq!(proxy.wait_end().code(), Some(0));
+    let drained =
+        proxy.log.all().iter().any(|line| line.to_string().contains("the drain's deadline has passed"));
+    assert!(drained, "the answer in flight was waited for");
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_second_sigterm_stops_at_once() {
+    let (mut proxy, _leader, _charger) = stopping();
+    proxy.signal("TERM");
+    proxy.wait_log(&["told to stop a second time"]);
+    assert_eq!(proxy.wait_end().code(), Some(0));
+    let drained =
+        proxy.log.all().iter().any(|line| line.to_string().contains("the drain's deadline has passed"));
+    assert!(!drained, "the drain was cut short");
+}
+
 #[test]
 fn sighup_reads_the_file_again() {
     let leader = Backoffice::start(Library::Node, json!({}));
