@@ -143,3 +143,27 @@ async fn a_leader_that_is_reached_otherwise_ends_the_session_and_the_log_says_wh
     assert_eq!(told.len(), 1);
     assert!(told[0].detail.contains("reached otherwise by proxy.toml"), "{}", told[0].detail);
 }
+
+#[tokio::test]
+async fn a_follower_that_could_not_be_reached_is_dialed_at_once_where_it_is_now() {
+    let (leader, refusing, moved) =
+        (Backoffice::new().await, Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &refusing.url())])).await;
+    let mut tail = world.gateway.subscribe();
+    let volt = leader.url();
+    leader.agree_with_all();
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    // Whoever is unknown there is not dialed again for minutes.
+    refusing.link(Manner::Refuse(404)).await;
+    loop {
+        let (_, note) = tail.recv().await.unwrap();
+        if let Note::LinkDown { retry_in_ms, .. } = &*note {
+            assert!(retry_in_ms.is_some_and(|wait| wait > 60_000), "{retry_in_ms:?}");
+            break;
+        }
+    }
+    world.gateway.apply(routing(&[("volt", &volt), ("acme", &moved.url())]));
+    let (asked, _link) = moved.link(Manner::Agree).await;
+    assert_eq!(asked.path, "/csms/CP1");
+    charger.assert_served().await;
+}
