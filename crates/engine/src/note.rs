@@ -118,8 +118,9 @@ pub enum Outcome {
         /// The description.
         description: Text,
     },
-    /// No answer; why is a stable name: `"timeout"`, `"disconnected"`, or `"not_connected"` for a
-    /// follower that was not asked.
+    /// No answer; why is a stable name: `"timeout"`; `"disconnected"`; `"not_connected"` for a follower
+    /// that was not asked; `"leader_timeout"`, `"leader_lost"`, `"shutdown"`, `"store_failed"` where
+    /// the proxy closed the charger's socket.
     Unanswered(&'static str),
 }
 

@@ -87,6 +87,24 @@ impl LogReader {
         Ok(calls)
     }
 
+    /// The chargers of which calls are logged, in alphabetical order; at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn chargers(&self, limit: usize) -> Result<Vec<ChargerId>, StoreError> {
+        // Walks the index from one charger to the next instead of reading every row.
+        let sql = "WITH RECURSIVE known(charger) AS (
+                SELECT min(charger) FROM calls
+                UNION ALL
+                SELECT (SELECT min(charger) FROM calls WHERE charger > known.charger) FROM known
+                WHERE known.charger IS NOT NULL)
+            SELECT charger FROM known WHERE charger IS NOT NULL LIMIT ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map([limit], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(ChargerId::from(row?.as_str()))).collect()
+    }
+
     /// Occurrences.
     ///
     /// # Errors

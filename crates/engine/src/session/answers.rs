@@ -122,7 +122,7 @@ impl Session {
                 let name = call.name();
                 self.charger.current = Some(call);
                 self.alert("leader_timeout", format!("{} did not answer a {name} in time", self.leader));
-                return self.hang_up_charger(Reason::LeaderLost);
+                return self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
             }
         };
         self.alert("leader_timeout", format!("{} did not answer a {} in time", self.leader, call.name()));

@@ -91,7 +91,7 @@ impl ChargerSide {
 
 impl Session {
     pub(super) fn charger_arrived(&mut self) {
-        self.abandon_calls();
+        self.abandon_calls("disconnected");
         if self.charger.is_here {
             // A newer socket: what the older one was sent nobody answers (semantics F-37).
             self.fail_all_commands("charger disconnected");
@@ -112,13 +112,16 @@ impl Session {
     }
 
     pub(super) fn charger_left(&mut self, reason: &'static str) {
+        self.learn_patience(limits::IMPATIENT_CLOSE);
+        self.charger_is_gone(reason, "disconnected");
+    }
+
+    /// `unanswered` says what became of its open calls.
+    fn charger_is_gone(&mut self, reason: &'static str, unanswered: &'static str) {
         if !self.charger.is_here {
             return;
         }
-        if reason != Reason::LeaderLost.label() {
-            self.learn_patience(limits::IMPATIENT_CLOSE);
-        }
-        self.abandon_calls();
+        self.abandon_calls(unanswered);
         self.charger.is_here = false;
         self.charger.left = Some(self.now.tick);
         self.note(Note::ChargerLeft { reason });
@@ -129,7 +132,7 @@ impl Session {
     }
 
     /// Calls that will never be answered, because their socket is gone, are logged as such.
-    fn abandon_calls(&mut self) {
+    fn abandon_calls(&mut self, why: &'static str) {
         let abandoned: Vec<ChargerCall> =
             self.charger.current.take().into_iter().chain(self.charger.waiting.drain(..)).collect();
         self.charger.waiting_bytes = 0;
@@ -138,7 +141,7 @@ impl Session {
             self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
         }
         for call in abandoned {
-            self.note_call(&call, Outcome::Unanswered("disconnected"), Decider::Nobody);
+            self.note_call(&call, Outcome::Unanswered(why), Decider::Nobody);
         }
     }
 
@@ -323,12 +326,13 @@ impl Session {
         }
     }
 
-    /// Closes the charger's socket; the session goes on for the grace.
-    pub(super) fn hang_up_charger(&mut self, reason: Reason) {
+    /// Closes the charger's socket; the session goes on for the grace. `unanswered` says what became
+    /// of its open calls.
+    pub(super) fn hang_up_charger(&mut self, reason: Reason, unanswered: &'static str) {
         if self.charger.is_here {
             self.effects.push_back(Effect::HangUp(Side::Charger, reason));
             self.note(Note::HungUp(Side::Charger, reason));
-            self.charger_left(reason.label());
+            self.charger_is_gone(reason.label(), unanswered);
         }
     }
 
@@ -337,14 +341,9 @@ impl Session {
         if self.is_over {
             return;
         }
-        if self.charger.is_here {
-            self.effects.push_back(Effect::HangUp(Side::Charger, reason));
-            self.note(Note::HungUp(Side::Charger, reason));
-            self.abandon_calls();
-            self.charger.is_here = false;
-            self.note(Note::ChargerLeft { reason: reason.label() });
-            self.fail_all_commands("charger disconnected");
-        }
+        // Before the charger is sent away, so that its going does not end the session again.
+        self.is_draining = false;
+        self.hang_up_charger(reason, reason.label());
         let to_backoffices = match reason {
             Reason::Shutdown => reason,
             Reason::StoreFailed => Reason::ProxyFailed,
@@ -389,7 +388,7 @@ impl Session {
         }
         let (silent_at, ping_at) = self.silence();
         if self.now.tick >= silent_at {
-            self.hang_up_charger(Reason::Silent);
+            self.hang_up_charger(Reason::Silent, "disconnected");
         } else if self.now.tick >= ping_at {
             self.charger.pinged = Some(self.now.tick);
             self.effects.push_back(Effect::Ping(Side::Charger));

@@ -388,3 +388,19 @@ async fn hostile_values_do_no_harm() {
     assert_eq!(calls[9].action, "é\u{1b}[31m😀");
     store.tidy().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_chargers_that_are_logged_are_listed_once_each() {
+    let world = World::new();
+    let store = world.open();
+    for (number, name) in [(1, "B"), (2, "A"), (3, "B"), (4, "C")] {
+        let entry = LogEntry::Call(Box::new(call(number, "Heartbeat", "{}", "{}")));
+        store.note(&engine::ChargerId::from(name), entry);
+    }
+    store.flush().await.unwrap();
+    let names = |limit| -> Vec<String> {
+        world.log().chargers(limit).unwrap().iter().map(|charger| charger.to_string()).collect()
+    };
+    assert_eq!(names(10), ["A", "B", "C"]);
+    assert_eq!(names(2), ["A", "B"]);
+}
