@@ -35,7 +35,8 @@ pub(crate) enum Command {
     /// SIGTERM or Ctrl-C: no new chargers, open answers are finished for at most 8 seconds, then every
     /// charger is closed with 1001 and the program ends with 0. SIGHUP: read the configuration again;
     /// that also happens by itself whenever the file changes. What is logged is set with the
-    /// environment variable OCPP_PROXY_LOG, for example OCPP_PROXY_LOG=debug.
+    /// environment variable OCPP_PROXY_LOG, for example OCPP_PROXY_LOG=debug; it is text on a terminal and
+    /// one JSON object a line elsewhere.
     Run(ConfigFile),
     /// Say whether a configuration is valid and, if not, where it is wrong.
     ///
@@ -48,10 +49,11 @@ pub(crate) enum Command {
     Demo,
     /// Show what a charger and its backoffices said to each other.
     ///
-    /// Reads the message log of the configuration's store, also while the proxy runs. One paragraph for
+    /// Reads the message log of the configuration's store, or of --store, also while the proxy runs. It must
+    /// run as a user who may read that file: most often the proxy's own. One paragraph for
     /// each call: when, who called, what it was about, and under it every backoffice's answer, the
     /// leader's first. Between them a line for each connect and disconnect, of the charger and of every
-    /// backoffice, with the reason.
+    /// backoffice, with the reason. Ends with 1 when nothing is known of that charger.
     Logs(Logs),
     /// Print a page of the reference that is made from the program itself, as Markdown.
     Docs {
@@ -83,6 +85,9 @@ pub(crate) struct Logs {
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// The database itself; the configuration is not read then.
+    #[arg(long, value_name = "PATH", conflicts_with = "path")]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }
@@ -146,5 +151,10 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(command("ocpp-proxy logs CP1 --since yesteryear").is_err());
+        match command("ocpp-proxy logs CP1 --store x.db") {
+            Ok(Command::Logs(logs)) => assert_eq!(logs.store, Some(PathBuf::from("x.db"))),
+            other => panic!("{other:?}"),
+        }
+        assert!(command("ocpp-proxy logs CP1 --store x.db --config x.toml").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! `ocpp-proxy logs`: what a charger and its backoffices said to each other.
 
+mod details;
 mod paragraph;
 mod words;
 
@@ -7,24 +8,31 @@ use std::io::{self, BufWriter, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
+use anyhow::bail;
 use engine::ChargerId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::{Filter, LogReader, LoggedCall, LoggedOccurrence, NewsItem};
 
 use crate::cli::Logs;
-use crate::config;
+use crate::config::{self, suggestion};
 
 /// Shown when no time is given.
 const ENTRIES_BY_DEFAULT: usize = 100;
 /// Shown when one is.
 const ENTRIES_AT_MOST: usize = 10_000;
+/// So many identities are looked through for one like that of an unknown charger.
+const CHARGERS_COMPARED: usize = 10_000;
 /// How often a followed log is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(300);
 
 /// Shows the calls that the command line asks for.
 pub(crate) fn show(which: &Logs) -> anyhow::Result<()> {
-    let log = LogReader::open(&config::store_path(&which.config.path)?)?;
+    let store = match &which.store {
+        Some(store) => store.clone(),
+        None => config::store_path(&which.config.path)?,
+    };
+    let log = LogReader::open(&store)?;
     let mut out = BufWriter::new(io::stdout().lock());
     heard(show_to(&mut out, &log, which))
 }
@@ -64,14 +72,56 @@ fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Resul
     let entries = merged(log.calls(&filter)?, log.occurrences(&filter)?, limit);
     if entries.len() == limit {
         eprintln!("the newest {limit} entries; --since, --action and --search show others");
-    } else if entries.is_empty() && !which.follow {
-        eprintln!("nothing of {:?} matches", which.charger);
+    } else if entries.is_empty() {
+        nothing_found(log, which)?;
     }
     for entry in entries.iter().filter(|entry| entry.seq() <= cursor || !which.follow) {
         write_item(out, entry, which.json, &zone)?;
     }
     out.flush()?;
     if which.follow { follow(out, log, which, &filter, cursor, &zone) } else { Ok(()) }
+}
+
+/// Says why nothing was found, as far as it can be told. That a charger or a message is unknown is an
+/// error, unless somebody waits for it.
+fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
+    let charger = &which.charger;
+    let anything = Filter { limit: 1, ..Filter::of(ChargerId::from(charger.as_str())) };
+    let is_known = !log.calls(&anything)?.is_empty() || !log.occurrences(&anything)?.is_empty();
+    let unknown_action = which.action.as_deref().filter(|action| !is_action(action));
+    match (is_known, unknown_action) {
+        (false, _) => {
+            let known = log.chargers(CHARGERS_COMPARED)?;
+            let mut near = suggestion(charger, known.iter().map(ChargerId::as_str));
+            if which.follow {
+                eprintln!("nothing is known of {charger:?} yet, waiting for it{near}");
+                return Ok(());
+            }
+            if near.is_empty() {
+                near =
+                    "; a charger is in the log once it has sent something, under the last part of the URL \
+                        it dials, for as long as [log] says"
+                        .to_owned();
+            }
+            bail!("nothing is known of {charger:?}{near}");
+        }
+        (true, Some(action)) => {
+            let known = engine::actions::OCPP16.iter().map(|action| action.name);
+            let near = suggestion(action, known.chain(words::OCCURRENCES.map(|(kind, _)| kind)));
+            if !which.follow {
+                bail!("{charger:?} has no {action:?}{near}");
+            }
+            eprintln!("{charger:?} has no {action:?} yet, waiting for it{near}");
+        }
+        (true, None) if which.follow => {}
+        (true, None) => eprintln!("nothing of {charger:?} matches; there is more without the filters"),
+    }
+    Ok(())
+}
+
+fn is_action(name: &str) -> bool {
+    let actions = engine::actions::OCPP16.iter().map(|action| action.name);
+    actions.chain(words::OCCURRENCES.map(|(kind, _)| kind)).any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The newest of both, the oldest of them first.

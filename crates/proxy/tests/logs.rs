@@ -66,6 +66,69 @@ fn output(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
+/// What is said on standard error, and the exit code.
+fn said(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let Output { status, stderr, .. } = command(folder, arguments).output().unwrap();
+    (String::from_utf8(stderr).unwrap(), status.code())
+}
+
+#[tokio::test]
+async fn what_is_not_found_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("proxy.toml");
+    fs::write(&config, "[store]\npath = \"log.db\"\n").unwrap();
+    let settings =
+        Settings { keep_log_for: std::time::Duration::from_secs(86_400 * 36_500), ..Settings::default() };
+    let store = Store::open(&folder.path().join("log.db"), settings).unwrap();
+    note_authorize(&store, 1, "CARD-ONE").await;
+
+    let (text, code) = said(folder.path(), &["CPP1"]);
+    assert_eq!((text.as_str(), code), ("nothing is known of \"CPP1\"; did you mean \"CP1\"?\n", Some(1)));
+    let empty = folder.path().join("empty.db");
+    Store::open(&empty, Settings::default()).unwrap().close().await;
+    let (text, code) = said(folder.path(), &["CP1", "--store", "empty.db"]);
+    assert!(text.contains("once it has sent something"), "{text}");
+    assert_eq!(code, Some(1));
+    let (text, code) = said(folder.path(), &["CP1", "--action", "Authorise"]);
+    assert_eq!(
+        (text.as_str(), code),
+        ("\"CP1\" has no \"Authorise\"; did you mean \"Authorize\"?\n", Some(1))
+    );
+    let (text, code) = said(folder.path(), &["CP1", "--since", "2030-01-01"]);
+    assert_eq!(
+        (text.as_str(), code),
+        ("nothing of \"CP1\" matches; there is more without the filters\n", Some(0))
+    );
+
+    let mut child = command(folder.path(), &["CP2", "--follow"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    drop(Following(child));
+    assert_eq!(line, "nothing is known of \"CP2\" yet, waiting for it; did you mean \"CP1\"?\n");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_broken_configuration_does_not_hide_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("proxy.toml");
+    let store = Store::open(&folder.path().join("log.db"), Settings::default()).unwrap();
+    let card = |output: String| assert!(output.contains("card CARD-ONE"), "{output}");
+    note_authorize(&store, 1, "CARD-ONE").await;
+
+    fs::write(&config, "[store]\npath = \"log.db\"\n[backoffices.volt\nurl = wss://\n").unwrap();
+    card(output(folder.path(), &["CP1"]));
+    fs::write(&config, "[backoffices.volt\n[store]\n").unwrap();
+    let (text, code) = said(folder.path(), &["CP1"]);
+    assert!(text.ends_with("; repair this, or name the database with --store\n"), "{text}");
+    assert!(text.starts_with("proxy.toml:1:"), "{text}");
+    assert_eq!(code, Some(2));
+    card(output(folder.path(), &["CP1", "--store", "log.db"]));
+    fs::remove_file(&config).unwrap();
+    card(output(folder.path(), &["CP1", "--store", "log.db"]));
+    store.close().await;
+}
+
 /// Ends with the test.
 struct Following(Child);
 
@@ -102,7 +165,6 @@ async fn the_log_is_read_while_the_proxy_writes_it() {
         paragraph
     );
     assert_eq!(output(folder.path(), &["CP1", "--action", "Heartbeat"]), "");
-    assert_eq!(output(folder.path(), &["CP2"]), "");
     assert_eq!(output(folder.path(), &["cp1", "--search", "CARD-TWO"]), paragraph);
 
     let json = output(folder.path(), &["CP1", "--json"]);

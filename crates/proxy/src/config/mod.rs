@@ -23,7 +23,7 @@ use std::time::Duration;
 use gateway::Routing;
 
 pub(crate) use docs::markdown;
-pub(crate) use explain::{Finding, Report, Severity};
+pub(crate) use explain::{Finding, Report, Severity, suggestion};
 pub(crate) use files::Files;
 
 /// A valid configuration.
@@ -106,7 +106,7 @@ pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
     let mut findings = Vec::new();
     let report = |findings| Report { file: path.display().to_string(), findings };
     let text = read_text(path, &mut files).map_err(|finding| report(vec![finding]))?;
-    let mut root = source::parse(&text).map_err(report)?;
+    let (mut root, syntax) = source::recover(&text);
     if let Some(store) = root.get_mut("store") {
         expand::expand(store, &text, &around, &mut files, &mut findings);
     }
@@ -114,9 +114,17 @@ pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
         return Err(report(findings));
     }
     match root.get("store").and_then(|store| store.get("path")).map(|node| (&node.value, node.span.start)) {
-        None => Ok(around.folder.join(schema::StoreFile::default().path)),
+        // A log that can be found is shown, whatever else is wrong with the file.
         Some((source::Value::Text(path), _)) => Ok(around.folder.join(path)),
         Some((_, at)) => Err(report(vec![Finding::error(&text, at, "store.path must be text in quotes")])),
+        None if syntax.is_empty() => Ok(around.folder.join(schema::StoreFile::default().path)),
+        None => {
+            let mut findings = syntax;
+            for finding in &mut findings {
+                finding.message.push_str("; repair this, or name the database with --store");
+            }
+            Err(report(findings))
+        }
     }
 }
 

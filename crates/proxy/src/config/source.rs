@@ -43,12 +43,14 @@ pub(crate) struct Entry {
 
 /// Reads the text. Syntax errors are collected; a tree comes with none of them.
 pub(crate) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
+    let (tree, errors) = recover(text);
+    if errors.is_empty() { Ok(tree) } else { Err(errors) }
+}
+
+/// Reads what can be read in spite of syntax errors, and tells them.
+pub(crate) fn recover(text: &str) -> (Node, Vec<Finding>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        let span = table.span();
-        return Ok(Node { span, value: Value::Table(entries(table.into_inner())) });
-    }
-    Err(errors
+    let errors = errors
         .iter()
         .map(|error| {
             let span = error.span().unwrap_or(0..0);
@@ -58,7 +60,8 @@ pub(crate) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
             }
             Finding::error(text, span.start, message)
         })
-        .collect())
+        .collect();
+    (Node { span: table.span(), value: Value::Table(entries(table.into_inner())) }, errors)
 }
 
 fn entries(table: DeTable<'_>) -> Vec<Entry> {

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use engine::Side;
+use engine::{Side, actions, payload};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::{LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence};
 
-use super::words;
+use super::{details, words};
 
 /// An answer longer than this is cut; `--json` shows all of it.
 const LONGEST_VALUE: usize = 200;
@@ -28,10 +28,13 @@ pub(crate) fn of_call(call: &LoggedCall, zone: &TimeZone) -> String {
         write!(text, " – {meaning}").expect("a String takes all text");
     }
     text.push_str(&subject(call));
+    text.push_str(&details::of_call(&call.action, &call.payload));
     text.push('\n');
     text.push_str(&what_the_originator_got(call));
     for answer in &call.answers {
-        text.push_str(&answer_line(&call.action, answer));
+        let missed =
+            call.from == Side::Charger && call.decider != "leader" && came_too_late(&call.action, answer);
+        text.push_str(&answer_line(&call.action, answer, missed));
     }
     text
 }
@@ -44,7 +47,20 @@ pub(crate) fn of_late_answer(
     zone: &TimeZone,
 ) -> String {
     let time = time(received_unix_ms, zone);
-    format!("{time}  (continued) {}\n{}", shown(action), answer_line(action, answer))
+    let missed = came_too_late(action, answer);
+    format!("{time}  (continued) {}\n{}", shown(action), answer_line(action, answer, missed))
+}
+
+/// Whether the charger had been answered, or was gone, when the leader answered. Reports on a job are
+/// no such case: nobody waits for the answer to those.
+fn came_too_late(action: &str, answer: &LoggedAnswer) -> bool {
+    let from_charger = actions::known(action).and_then(|action| action.from_charger.as_ref());
+    let is_waited_for = from_charger.is_none_or(|action| action.copies != actions::Copies::Owner);
+    answer.led && answer.verdict == "leader" && is_answer(&answer.outcome) && is_waited_for
+}
+
+fn is_answer(outcome: &str) -> bool {
+    matches!(outcome, "result" | "error")
 }
 
 /// Something that happened to the charger or to the link of a backoffice: one line.
@@ -73,30 +89,41 @@ fn subject(call: &LoggedCall) -> String {
 
 /// For a command, and when it was not the leader who answered; otherwise the leader's line says it.
 fn what_the_originator_got(call: &LoggedCall) -> String {
+    let mut why = String::new();
     let who = match call.decider.as_str() {
         "charger" => "charger".to_owned(),
-        "proxy" => match &call.decided_by {
-            Some(rule) => format!("the proxy itself (rule {})", shown(rule)),
-            None => "the proxy itself".to_owned(),
-        },
+        "proxy" => {
+            let rule = call.decided_by.as_deref().unwrap_or_default();
+            why = match words::meaning_of_rule(rule) {
+                Some(sentence) => format!(" – {sentence} [{rule}]"),
+                None if rule.is_empty() => String::new(),
+                None => format!(" [{}]", shown(rule)),
+            };
+            "the proxy itself".to_owned()
+        }
         "leader" if call.answers.iter().any(|answer| answer.led) => return String::new(),
         "leader" => format!("{} (leader)", call.decided_by.as_deref().unwrap_or(call.leader.as_str())),
         _ => {
-            return format!("    nobody answered: {}\n", words::meaning_of_outcome(&call.outcome));
+            return format!("    nobody answered: {}\n", shown(words::meaning_of_outcome(&call.outcome)));
         }
     };
+    // The status of the row may be the one that the call reported.
+    let status = call
+        .answer
+        .as_deref()
+        .and_then(|answer| payload::id_tag_status(answer).or_else(|| payload::text(answer, "status")));
     let answer = said(
         &call.action,
         &call.outcome,
-        call.status.as_deref(),
+        status.as_deref(),
         call.transaction_number.filter(|_| call.action == "StartTransaction"),
         call.error_code.as_deref(),
         call.error_description.as_deref(),
     );
-    format!("    {who}: {answer}  ({})\n", duration(call.latency_us))
+    format!("    {who}: {answer}{why}  ({})\n", duration(call.latency_us))
 }
 
-fn answer_line(action: &str, answer: &LoggedAnswer) -> String {
+fn answer_line(action: &str, answer: &LoggedAnswer, came_too_late: bool) -> String {
     let role = if answer.led { " (leader)" } else { "" };
     let said = said(
         action,
@@ -107,9 +134,16 @@ fn answer_line(action: &str, answer: &LoggedAnswer) -> String {
         answer.error_description.as_deref(),
     );
     let mark = if words::is_alarming(&answer.verdict) { "≠ " } else { "  " };
-    let verdict = match words::meaning_of_verdict(&answer.verdict) {
-        "" => String::new(),
-        meaning => format!(" – {meaning}"),
+    let verdict = match answer.verdict.as_str() {
+        // It was not asked: there is nothing to judge, and no time it took.
+        _ if answer.outcome == "not_connected" => {
+            return format!("  {mark}{}{role}: {said}\n", answer.backoffice);
+        }
+        verdict if came_too_late || verdict == "late" => ", too late to count".to_owned(),
+        verdict => match words::meaning_of_verdict(verdict) {
+            "" => String::new(),
+            meaning => format!(" – {}", shown(meaning)),
+        },
     };
     let mut text =
         format!("  {mark}{}{role}: {said}{verdict}  ({})\n", answer.backoffice, duration(answer.latency_us));
@@ -151,7 +185,7 @@ fn said(
             }
             text
         }
-        (why, _) => format!("no answer: {}", words::meaning_of_outcome(why)),
+        (why, _) => format!("no answer: {}", shown(words::meaning_of_outcome(why))),
     };
     if let Some(number) = transaction {
         write!(text, ", transaction {number}").expect("a String takes all text");
@@ -160,7 +194,7 @@ fn said(
 }
 
 /// Text from a peer, fit for a terminal: no control characters, not endless.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(LONGEST_VALUE) {
         if character.is_control() {

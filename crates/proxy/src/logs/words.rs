@@ -59,19 +59,22 @@ pub(crate) fn meaning_of_status(action: &str, status: &str) -> Option<&'static s
     }
 }
 
+/// What can happen to the charger or to a link.
+pub(crate) const OCCURRENCES: [(&str, &str); 9] = [
+    ("charger_arrived", "connected"),
+    ("link_up", "connected"),
+    ("charger_left", "disconnected"),
+    ("link_down", "not connected"),
+    ("link_moved", "moved"),
+    ("hung_up", "closed"),
+    ("protocol_violation", "broke a rule of OCPP-J"),
+    ("leader_changed", "leads from now on"),
+    ("alert", "ALERT"),
+];
+
 /// What happened to the charger or to a link.
 pub(crate) fn meaning_of_occurrence(kind: &str) -> &str {
-    match kind {
-        "charger_arrived" | "link_up" => "connected",
-        "charger_left" => "disconnected",
-        "link_down" => "not connected",
-        "link_moved" => "moved",
-        "hung_up" => "closed",
-        "protocol_violation" => "broke a rule of OCPP-J",
-        "leader_changed" => "leads from now on",
-        "alert" => "ALERT",
-        other => other,
-    }
+    OCCURRENCES.iter().find(|(known, _)| *known == kind).map_or(kind, |(_, meaning)| meaning)
 }
 
 /// Why there is no answer.
@@ -79,10 +82,55 @@ pub(crate) fn meaning_of_outcome(outcome: &str) -> &str {
     match outcome {
         "timeout" => "it took too long",
         "disconnected" => "the connection was lost",
-        "not_connected" => "it was not connected, so it was not asked",
+        "not_connected" => "it was not connected",
+        "leader_timeout" => "the leader was too slow, so the proxy closed the charger's socket",
+        "leader_lost" => "the leader was lost, so the proxy closed the charger's socket",
         "shutdown" => "the proxy was stopped",
+        "store_failed" => "the proxy could not store, so it closed the charger's socket",
         other => other,
     }
+}
+
+/// Why the proxy answered itself: the rules that the engine names, in order.
+const RULES: [(&str, &str); 33] = [
+    ("B-12", "this backoffice has not accepted the charger"),
+    ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
+    ("E12", "the charger was not connected"),
+    ("E14", "the charger was not accepted by the leader yet"),
+    ("E16", "the leader did not answer in time"),
+    ("E6", "OCPP 1.6 has no such message"),
+    ("E7", "OCPP 1.6 has this message in the other direction only"),
+    ("E9", "a required field is missing or has the wrong type"),
+    ("F-15", "its message id was in use by a call in progress"),
+    ("F-16", "the charger repeated a call and gets the answer it got before"),
+    ("F-33", "the charger was busy or took too long"),
+    ("F-35", "the charger said so less than a minute ago"),
+    ("F-36", "the charger has stopped answering commands"),
+    ("F-37", "the charger's connection was lost before it answered"),
+    ("I-7", "never forwarded: it could part the charger from the proxy, or is the leader's alone"),
+    ("K-23", "a charging limit of another backoffice stands in its place"),
+    ("K-24", "this backoffice has set no such charging limit"),
+    ("K-3", "a follower may not send so many commands a minute"),
+    ("K-51", "a job of another backoffice is under way"),
+    ("K-53", "the proxy confirms such a report itself and passes it on to whoever ordered the job"),
+    ("K-61", "a follower gets this from the proxy, without troubling the charger"),
+    ("K-62", "only whoever ordered the job, or issues the certificates, may ask for this"),
+    ("M-3", "this backoffice has made no such reservation"),
+    ("T-20", "the charger repeated a start and gets the answer it got before"),
+    ("T-43", "the charger repeated a stop and gets the answer it got before"),
+    ("T-47", "this backoffice knows no such running transaction"),
+    ("T-48", "this backoffice uses one number for two running transactions"),
+    ("T-49", "the start of that transaction has no answer yet"),
+    ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
+    ("leader owns", "this belongs to the leader alone"),
+    ("role control", "only the leader starts and stops transactions"),
+    ("role observer", "observers send no commands"),
+    ("shutdown", "the proxy was being stopped"),
+];
+
+/// Why the proxy answered itself.
+pub(crate) fn meaning_of_rule(rule: &str) -> Option<&'static str> {
+    RULES.iter().find(|(code, _)| *code == rule).map(|(_, sentence)| *sentence)
 }
 
 /// How a follower's answer compares with the leader's (semantics §3.8).
@@ -95,7 +143,6 @@ pub(crate) fn meaning_of_verdict(verdict: &str) -> &str {
         "conflict" => "DIFFERS from the leader",
         "weak_conflict" => "refused like the leader, for another reason",
         "follower_error" => "FAILED",
-        "late" => "too late to matter",
         "not_comparable" => "nothing to compare it with",
         other => other,
     }
@@ -105,3 +152,6 @@ pub(crate) fn meaning_of_verdict(verdict: &str) -> &str {
 pub(crate) fn is_alarming(verdict: &str) -> bool {
     matches!(verdict, "skew" | "conflict" | "weak_conflict" | "follower_error")
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ fn a_session_start_on_which_the_backoffices_disagree() {
 fn a_command_and_the_charger_s_answer() {
     let mut call = call(Side::Backoffice("volt".into()), "RemoteStartTransaction");
     call.id_tag = Some("04E1A2".to_owned());
-    call.status = Some("Rejected".to_owned());
+    call.answer = Some(r#"{"status":"Rejected"}"#.to_owned());
     call.decider = "charger".to_owned();
     let expected = "\
 2026-11-22 13:03:03.999  volt (leader) to charger: RemoteStartTransaction – start a charging session, card 04E1A2
@@ -97,13 +97,17 @@ fn a_command_that_the_proxy_refuses() {
     let mut call = call(Side::Backoffice("acme".into()), "Reset");
     call.status = Some("Rejected".to_owned());
     call.decider = "proxy".to_owned();
-    call.decided_by = Some("K-1".to_owned());
+    call.decided_by = Some("role observer".to_owned());
+    call.payload = r#"{"type":"Hard"}"#.to_owned();
+    call.answer = Some(r#"{"status":"Rejected"}"#.to_owned());
     call.latency_us = 12_000_000;
     let expected = "\
-2026-11-22 13:03:03.999  acme to charger: Reset – restart
-    the proxy itself (rule K-1): Rejected  (12 s)
+2026-11-22 13:03:03.999  acme to charger: Reset – restart, Hard
+    the proxy itself: Rejected – observers send no commands [role observer]  (12 s)
 ";
     assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+    call.decided_by = Some("X-1".to_owned());
+    assert!(of_call(&call, &TimeZone::UTC).contains("    the proxy itself: Rejected [X-1]  (12 s)\n"));
 }
 
 #[test]
@@ -120,6 +124,71 @@ fn nobody_answers_and_a_follower_fails() {
 2026-11-22 13:03:03.999  charger: VendorThing\\u{1b}[31m
     nobody answered: it took too long
   ≠ acme: error NotImplemented: what?\\n – FAILED  (51 ms)
+";
+    assert_eq!(of_call(&call, &TimeZone::UTC), expected);
+}
+
+#[test]
+fn a_leader_that_is_too_slow() {
+    let mut authorize = call(Side::Charger, "Authorize");
+    authorize.outcome = "error".to_owned();
+    authorize.answer = None;
+    authorize.error_code = Some("GenericError".to_owned());
+    authorize.error_description = Some("the backoffice did not answer in time".to_owned());
+    authorize.decider = "proxy".to_owned();
+    authorize.decided_by = Some("E16".to_owned());
+    authorize.latency_us = 10_000_000;
+    let mut leader = answer("volt", "leader");
+    leader.status = Some("Accepted".to_owned());
+    leader.latency_us = 12_000_000;
+    authorize.answers = vec![leader.clone()];
+    let expected = "\
+2026-11-22 13:03:03.999  charger: Authorize – may this card charge?
+    the proxy itself: error GenericError: the backoffice did not answer in time – the leader did not answer in time [E16]  (10 s)
+    volt (leader): Accepted (card accepted), too late to count  (12 s)
+";
+    assert_eq!(of_call(&authorize, &TimeZone::UTC), expected);
+
+    let mut start = call(Side::Charger, "StartTransaction");
+    start.outcome = "leader_timeout".to_owned();
+    start.answer = None;
+    start.decider = "nobody".to_owned();
+    let mut timeout = answer("volt", "leader");
+    timeout.outcome = "timeout".to_owned();
+    timeout.latency_us = 24_000_000;
+    let mut late = leader.clone();
+    late.verdict = "late".to_owned();
+    late.latency_us = 28_000_000;
+    late.led = true;
+    start.answers = vec![timeout, late];
+    let expected = "\
+2026-11-22 13:03:03.999  charger: StartTransaction – a charging session has started
+    nobody answered: the leader was too slow, so the proxy closed the charger's socket
+    volt (leader): no answer: it took too long  (24 s)
+    volt (leader): Accepted (card accepted), too late to count  (28 s)
+";
+    assert_eq!(of_call(&start, &TimeZone::UTC), expected);
+
+    let continued = of_late_answer("Authorize", 0, &leader, &TimeZone::UTC);
+    assert!(continued.ends_with("volt (leader): Accepted (card accepted), too late to count  (12 s)\n"));
+    // Nobody waits for the answer to this one.
+    let report = of_late_answer("FirmwareStatusNotification", 0, &leader, &TimeZone::UTC);
+    assert!(report.ends_with("volt (leader): Accepted  (12 s)\n"), "{report}");
+}
+
+#[test]
+fn what_a_connector_reports_is_said_and_who_was_not_asked() {
+    let mut call = call(Side::Charger, "StatusNotification");
+    call.connector_id = Some(1);
+    call.status = Some("Faulted".to_owned());
+    call.payload = r#"{"connectorId":1,"status":"Faulted","errorCode":"GroundFailure"}"#.to_owned();
+    let mut away = answer("acme", "not_comparable");
+    away.outcome = "not_connected".to_owned();
+    call.answers = vec![away];
+    let expected = "\
+2026-11-22 13:03:03.999  charger: StatusNotification – the state of a connector, connector 1, status Faulted, error GroundFailure
+    volt (leader): received  (34 ms)
+    acme: no answer: it was not connected
 ";
     assert_eq!(of_call(&call, &TimeZone::UTC), expected);
 }
