@@ -14,7 +14,8 @@ const TOLD: [&str; 6] = [
 
 #[test]
 fn the_demo_tells_its_story_to_the_end() {
-    let run = Command::new(env!("CARGO_BIN_EXE_ocpp-proxy")).arg("demo").output().expect("the program starts");
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_ocpp-proxy")).arg("demo").output().expect("the program starts");
     let story = String::from_utf8(run.stdout).expect("the story is text");
     assert!(run.status.success(), "{story}\n{}", String::from_utf8_lossy(&run.stderr));
     let missing: Vec<&str> = TOLD.into_iter().filter(|line| !story.contains(line)).collect();
