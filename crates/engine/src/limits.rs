@@ -12,12 +12,24 @@ pub const WAITING_CALLS: usize = 64;
 /// Bytes of such calls (semantics F-22).
 pub const WAITING_BYTES: usize = 4 << 20;
 
-/// Messages that may wait for one backoffice. A charger produces about one a minute; this is
-/// several hours of a transaction.
-pub const OUTBOX_MESSAGES: usize = 1_000;
+/// Messages that may wait for one backoffice and are of use only soon. A charger produces about one
+/// a minute.
+pub const OUTBOX_MESSAGES: usize = 100;
 
 /// Bytes of such messages.
-pub const OUTBOX_BYTES: usize = 1 << 20;
+pub const OUTBOX_BYTES: usize = 256 << 10;
+
+/// Deliveries of one lane that are in memory; the others are in the store alone.
+pub const LANE_WINDOW: usize = 16;
+
+/// Deliveries of one lane in the store; beyond it samples give way (semantics §2.8).
+pub const LANE_MESSAGES: u64 = 50_000;
+
+/// Bytes of such deliveries.
+pub const LANE_BYTES: u64 = 50 << 20;
+
+/// Age of such deliveries, in days.
+pub const LANE_DAYS: u64 = 30;
 
 /// Answers remembered to recognise a repeated call by its message id (semantics F-16).
 pub const REMEMBERED_ANSWERS: usize = 8;

@@ -60,7 +60,7 @@ impl Session {
     /// A session that has not begun. `remembered` is what was kept of earlier sessions of this
     /// charger, in any order; `seed` is unpredictable outside tests. The leader's link may be
     /// reported up before the first [`Event::ChargerArrived`].
-    pub fn new(charger: ChargerId, plan: Arc<Plan>, remembered: Vec<Record>, seed: u64) -> Self {
+    pub fn new(charger: ChargerId, plan: Arc<Plan>, memory: Memory, seed: u64) -> Self {
         let links = plan.backoffices().cloned().map(links::Link::new).collect();
         let mut session = Self {
             id: charger,
