@@ -27,6 +27,8 @@ pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
 pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
 pub use plan::{Follower, Plan, Role};
-pub use record::{Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState};
+pub use record::{
+    Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState,
+};
 pub use session::Session;
 pub use time::{Moment, Tick};

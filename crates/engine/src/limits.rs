@@ -102,6 +102,16 @@ pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
 
+/// How often a delivery is sent in vain before it is parked: more patient than a charger, which has
+/// no disk (semantics T-58).
+pub const DELIVERY_ATTEMPTS: u32 = 10;
+
+/// The wait after an attempt, times the attempts so far (OCPP 1.6 §3.7.1).
+pub const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The longest such wait.
+pub const DELIVERY_LONGEST: Duration = Duration::from_secs(15 * 60);
+
 /// A volatile copy is of no use to a follower after this.
 pub const VOLATILE_AGE: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,7 @@ mod command_timeouts;
 mod commands;
 mod comparisons;
 mod configuration;
+mod deliveries;
 mod jobs;
 mod leader;
 mod links;
@@ -26,8 +27,8 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use crate::{
-    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Moment, Note, Plan, Reason, Record,
-    Side, Text, Tick, TraceId,
+    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
+    Plan, Reason, Record, Side, Text, Tick, TraceId,
 };
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
@@ -52,13 +53,18 @@ pub struct Session {
     boot: boot::Boot,
     configuration: configuration::Configuration,
     comparisons: comparisons::Comparisons,
+    /// Records that are to be durable before the peers beside them hear anything more.
+    promised: Vec<Record>,
+    promised_to: Vec<Side>,
+    /// Lanes of backoffices that the plan does not name now.
+    other_lanes: Vec<Lane>,
     is_draining: bool,
     is_over: bool,
 }
 
 impl Session {
-    /// A session that has not begun. `remembered` is what was kept of earlier sessions of this
-    /// charger, in any order; `seed` is unpredictable outside tests. The leader's link may be
+    /// A session that has not begun. `memory` is what was kept of earlier sessions of this charger;
+    /// `seed` is unpredictable outside tests. The leader's link may be
     /// reported up before the first [`Event::ChargerArrived`].
     pub fn new(charger: ChargerId, plan: Arc<Plan>, memory: Memory, seed: u64) -> Self {
         let links = plan.backoffices().cloned().map(links::Link::new).collect();
@@ -80,10 +86,13 @@ impl Session {
             boot: boot::Boot::default(),
             configuration: configuration::Configuration::default(),
             comparisons: comparisons::Comparisons::default(),
+            promised: Vec::new(),
+            promised_to: Vec::new(),
+            other_lanes: Vec::new(),
             is_draining: false,
             is_over: false,
         };
-        session.remember(remembered);
+        session.remember(memory);
         session
     }
 
@@ -109,6 +118,10 @@ impl Session {
             Event::PlanChanged(plan) => self.plan_changed(plan),
             Event::DrainBegan => self.drain(),
             Event::StoreFailed => self.end(Reason::StoreFailed),
+            Event::Recalled { backoffice, deliveries, waiting } => {
+                self.recalled(&backoffice, deliveries, waiting);
+            }
+            Event::LaneChanged(id) => self.lane_changed(&id),
             Event::DeadlinePassed => {}
         }
         if self.deadline.is_some_and(|deadline| deadline <= now.tick) {
@@ -143,16 +156,16 @@ impl Session {
         self.is_over
     }
 
-    fn remember(&mut self, remembered: Vec<Record>) {
-        let mut rows = Vec::new();
-        for record in remembered {
-            match record {
-                Record::Transaction(row) => rows.push(*row),
-                Record::Fact(Fact { key, body: Some(body) }) => self.remember_fact(&key, &body),
-                Record::Fact(Fact { body: None, .. }) => {}
+    fn remember(&mut self, memory: Memory) {
+        self.transactions.remember(memory.transactions);
+        for Fact { key, body } in memory.facts {
+            if let Some(body) = body {
+                self.remember_fact(&key, &body);
             }
         }
-        self.transactions.remember(rows);
+        for lane in memory.lanes {
+            self.remember_lane(lane);
+        }
     }
 
     /// A fact that this version cannot read is as good as forgotten.
@@ -185,6 +198,8 @@ impl Session {
         {
         }
         self.end_drain_when_quiet();
+        self.recall_lanes();
+        self.keep_promises();
     }
 
     fn next_deadline(&self) -> Option<Tick> {
@@ -220,11 +235,13 @@ impl Session {
     }
 
     fn say_to_charger(&mut self, kind: FrameKind, action: &'static str, text: String) {
+        self.keep_promises();
         self.count(Side::Charger, Direction::Out, kind, action, text.len());
         self.effects.push_back(Effect::SayToCharger(text));
     }
 
     fn say_to(&mut self, id: &BackofficeId, kind: FrameKind, action: &'static str, text: String) {
+        self.keep_promises();
         self.count(Side::Backoffice(id.clone()), Direction::Out, kind, action, text.len());
         self.effects.push_back(Effect::SayToBackoffice(id.clone(), text));
     }
@@ -252,14 +269,39 @@ impl Session {
         self.note(Note::Alert { kind, detail: detail.into() });
     }
 
-    fn keep_facts(&mut self, facts: Vec<Fact>) {
-        self.effects.extend(facts.into_iter().map(|fact| Effect::Keep(Record::Fact(fact))));
+    /// Makes a record durable before these peers hear anything more. What one event promises is
+    /// kept together: all of it or nothing.
+    fn promise(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
+        self.promised.push(record);
+        for side in before {
+            if !self.promised_to.contains(&side) {
+                self.promised_to.push(side);
+            }
+        }
     }
 
-    fn keep_transaction(&mut self, trace: TraceId) {
-        if let Some(row) = self.transactions.get(trace) {
-            self.effects.push_back(Effect::Keep(Record::Transaction(Box::new(row.clone()))));
+    fn keep_promises(&mut self) {
+        if !self.promised.is_empty() {
+            let records = std::mem::take(&mut self.promised);
+            let before = std::mem::take(&mut self.promised_to);
+            self.effects.push_back(Effect::Keep(Keep { records, before }));
         }
+    }
+
+    fn promise_facts(&mut self, facts: Vec<Fact>, before: impl IntoIterator<Item = Side> + Clone) {
+        for fact in facts {
+            self.promise(Record::Fact(fact), before.clone());
+        }
+    }
+
+    fn promise_transaction(&mut self, trace: TraceId, before: impl IntoIterator<Item = Side>) {
+        if let Some(record) = self.transaction_record(trace) {
+            self.promise(record, before);
+        }
+    }
+
+    fn transaction_record(&self, trace: TraceId) -> Option<Record> {
+        self.transactions.get(trace).map(|row| Record::Transaction(Box::new(row.clone())))
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
-use crate::session::outbox::{Asked, Purpose};
+use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Effect, Fact, Record, Text, Tick, limits, payload};
+use crate::{BackofficeId, Fact, Record, Side, Text, Tick, limits, payload};
 
 /// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +154,8 @@ impl Session {
         if verdict != Verdict::Accepted && !asked.led {
             self.alert("not_accepted", format!("{id} answered the charger's boot with {verdict:?}"));
         }
-        self.effects.push_back(Effect::Keep(self.boot.fact()));
+        let fact = self.boot.fact();
+        self.promise(fact, []);
     }
 
     pub(super) fn set_heartbeat(&mut self, at: usize, interval: Duration) {
@@ -192,7 +193,7 @@ impl Session {
         {
             let request = Text::from(request);
             let boot = self.synthetic("BootNotification", request);
-            self.links[at].outbox.push_front(boot);
+            self.links[at].outbox.push_first(boot);
         }
     }
 
@@ -266,17 +267,10 @@ impl Session {
             if let Some(row) = self.transactions.get_mut(trace) {
                 row.peers.insert(id.clone(), crate::PeerTransaction::default());
             }
-            self.keep_transaction(trace);
-            let copy = super::outbox::Copy {
-                trace,
-                action: crate::actions::known("StartTransaction"),
-                action_token: Text::from_static("\"StartTransaction\""),
-                payload: request,
-                transaction: Some(trace),
-                queued: self.now.tick,
-                held_until: None,
-                purpose: Purpose::Synthetic,
-            };
+            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
+            let mut copy = self.synthetic("StartTransaction", request);
+            copy.trace = trace;
+            copy.transaction = Some(trace);
             self.tell(at, copy);
         }
     }

@@ -89,6 +89,10 @@ impl Session {
             queued: self.now.tick,
             held_until: None,
             purpose,
+            number: None,
+            attempts: 0,
+            retry_at: None,
+            order: 0,
         }
     }
 

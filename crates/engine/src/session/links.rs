@@ -29,6 +29,8 @@ pub(super) struct Link {
     last_ping: Tick,
     garbage: VecDeque<Tick>,
     pub(super) outbox: Outbox,
+    /// Messages that it was found not to know since the link is open.
+    pub(super) unsupported: Vec<&'static str>,
     /// The one CALL that it has not answered yet (semantics F-21).
     pub(super) asked: Option<Asked>,
     /// CALLs whose time is over; their answers may still say something (semantics F-53, F-54).
@@ -66,6 +68,7 @@ impl Link {
             last_ping: Tick(0),
             garbage: VecDeque::new(),
             outbox: Outbox::default(),
+            unsupported: Vec::new(),
             asked: None,
             overdue: VecDeque::new(),
             last_asked: Tick(0),
@@ -143,12 +146,13 @@ impl Session {
         link.state = LinkState::Down(redial);
         link.overdue.clear();
         link.garbage.clear();
+        link.unsupported.clear();
         if let Some(asked) = link.asked.take()
             && asked.copy.keeping() != Keeping::Volatile
         {
             // Being disconnected says nothing about whether it was booked: it is told again, with
             // a new message id (semantics T-58, T-60).
-            link.outbox.push_front(asked.copy);
+            link.outbox.put_back(asked.copy);
         }
         link.outbox.remove(|copy| copy.keeping() == Keeping::Volatile);
         let id = link.id.clone();
@@ -229,6 +233,9 @@ impl Session {
 
     /// Queues a message for a backoffice; its turn comes in [`Self::feed_links`].
     pub(super) fn tell(&mut self, at: usize, copy: Copy) {
+        if copy.keeping() == Keeping::InOrder {
+            return self.deliver(at, copy);
+        }
         let link = &mut self.links[at];
         let is_told = link.is_up() && (!link.waits_for_boot() || self.leader == link.id);
         if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
@@ -269,17 +276,13 @@ impl Session {
         if link.waits_for_boot() && self.leader != link.id {
             return link.outbox.take_first(|copy| copy.name() == "BootNotification");
         }
-        let front = link.outbox.front()?;
-        if front.held_until.is_some_and(|until| until > now) {
-            return None;
-        }
-        link.outbox.pop()
+        link.outbox.next(now)
     }
 
     fn ask(&mut self, at: usize, copy: Copy) {
         let id = self.links[at].id.clone();
         let Some(payload) = self.payload_for(&id, &copy) else {
-            self.not_told(&id, &copy);
+            self.not_told(at, &copy);
             return;
         };
         let message_id = self.mint_message_id();
@@ -407,6 +410,10 @@ impl Session {
             queued: self.now.tick,
             held_until: None,
             purpose: Purpose::Synthetic,
+            number: None,
+            attempts: 0,
+            retry_at: None,
+            order: 0,
         }
     }
 
@@ -419,11 +426,9 @@ impl Session {
                     if !self.leads(&link.id) {
                         earliest.at(link.next_heartbeat);
                     }
-                    match (&link.asked, link.outbox.front()) {
+                    match (&link.asked, link.outbox.ready_at(self.now.tick)) {
                         (Some(asked), _) => earliest.at(asked.answer_by),
-                        (None, Some(Copy { held_until: Some(until), .. })) if *until > self.now.tick => {
-                            earliest.at(*until);
-                        }
+                        (None, Some(when)) => earliest.at(when),
                         _ => {}
                     }
                 }
