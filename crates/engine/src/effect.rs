@@ -17,7 +17,8 @@ pub enum Effect {
     HangUp(Side, Reason),
     /// Make this durable.
     Keep(Keep),
-    /// Read what follows in a backoffice's lane; the answer is `Recalled`.
+    /// Read what follows in a backoffice's lane; the answer is `Recalled`. A later order for the same
+    /// lane replaces an earlier one, which is then not answered any more.
     Recall {
         /// Whose lane.
         backoffice: BackofficeId,

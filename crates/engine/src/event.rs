@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{BackofficeId, Delivery, Plan, Side, Text};
+use crate::{BackofficeId, Delivery, Plan, Side, Text, TransactionRow};
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Event {
         backoffice: BackofficeId,
         /// The next deliveries; parked ones are left out.
         deliveries: Vec<Delivery>,
+        /// The transactions that these deliveries belong to.
+        transactions: Vec<TransactionRow>,
         /// How many deliveries of this lane wait in all, parked ones left out.
         waiting: u64,
     },

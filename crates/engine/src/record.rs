@@ -27,8 +27,9 @@ pub enum Record {
 /// What is remembered of a charger when its session begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// All that are not closed, and the newest
-    /// [`CLOSED_TRANSACTIONS`](crate::limits::CLOSED_TRANSACTIONS) that are.
+    /// All that are not closed, the newest
+    /// [`CLOSED_TRANSACTIONS`](crate::limits::CLOSED_TRANSACTIONS) that are, and all that the first
+    /// deliveries of the lanes belong to.
     pub transactions: Vec<TransactionRow>,
     /// All facts.
     pub facts: Vec<Fact>,

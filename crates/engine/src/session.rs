@@ -118,7 +118,8 @@ impl Session {
             Event::PlanChanged(plan) => self.plan_changed(plan),
             Event::DrainBegan => self.drain(),
             Event::StoreFailed => self.end(Reason::StoreFailed),
-            Event::Recalled { backoffice, deliveries, waiting } => {
+            Event::Recalled { backoffice, deliveries, transactions, waiting } => {
+                self.transactions.remember_more(transactions);
                 self.recalled(&backoffice, deliveries, waiting);
             }
             Event::LaneChanged(id) => self.lane_changed(&id),
@@ -272,6 +273,12 @@ impl Session {
     /// Makes a record durable before these peers hear anything more. What one event promises is
     /// kept together: all of it or nothing.
     fn promise(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
+        // What changed twice is written once, as it is now.
+        let is_same = |other: &Record| match (other, &record) {
+            (Record::Transaction(one), Record::Transaction(other)) => one.trace == other.trace,
+            _ => false,
+        };
+        self.promised.retain(|other| !is_same(other));
         self.promised.push(record);
         for side in before {
             if !self.promised_to.contains(&side) {

@@ -12,7 +12,7 @@ use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::session::{Earliest, Session};
 use crate::{
     BackofficeId, Departure, DialFailure, Effect, FrameKind, Note, Outcome, Reason, Side, Text, Tick,
-    actions, limits,
+    TraceId, actions, limits,
 };
 
 /// One backoffice of one session.
@@ -91,6 +91,12 @@ impl Link {
 
     pub(super) fn heartbeat_from(&mut self, now: Tick) {
         self.next_heartbeat = now + self.heartbeat;
+    }
+
+    /// Whether something that it is told now, or next, belongs to the transaction.
+    pub(super) fn refers_to(&self, transaction: TraceId) -> bool {
+        self.outbox.refers_to(transaction)
+            || self.asked.as_ref().is_some_and(|asked| asked.copy.transaction == Some(transaction))
     }
 
     fn ping_at(&self) -> Tick {

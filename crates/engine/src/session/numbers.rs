@@ -29,6 +29,8 @@ impl Session {
             &self.leader,
             peers.into_iter(),
         );
+        let links = &self.links;
+        self.transactions.forget_old(|trace| links.iter().any(|link| link.refers_to(trace)));
         for trace in superseded {
             self.alert("superseded", "a transaction started on a connector whose last one was never stopped");
             self.promise_transaction(trace, []);
@@ -82,6 +84,7 @@ impl Session {
         let number = self.chargers_number(trace, Some(peer.number?));
         let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
         self.start_is_answered(trace, &answer);
+        self.promise_transaction(trace, [Side::Charger]);
         Some(answer)
     }
 

@@ -137,7 +137,9 @@ pub(super) struct Outbox {
     last_in_memory: u64,
     /// The highest number ever used.
     last_number: u64,
-    pub(super) is_recalling: bool,
+    is_recalling: bool,
+    /// Deliveries queued since the last order to recall, which its answer may not count.
+    since_recall: u64,
     soon: VecDeque<Copy>,
     soon_bytes: usize,
     /// Counts what was queued, so that both queues keep the charger's order where they can.
@@ -169,6 +171,7 @@ impl Outbox {
             self.lane.push_back(copy);
         } else {
             self.beyond += 1;
+            self.since_recall += 1;
         }
         self.last_number
     }
@@ -270,7 +273,10 @@ impl Outbox {
     /// From which number on more of the lane is wanted in memory, if it is.
     pub(super) fn recall_after(&mut self) -> Option<u64> {
         let is_wanted = self.beyond > 0 && !self.is_recalling && self.lane.len() <= limits::LANE_WINDOW / 2;
-        self.is_recalling |= is_wanted;
+        if is_wanted {
+            self.is_recalling = true;
+            self.since_recall = 0;
+        }
         is_wanted.then_some(self.last_in_memory)
     }
 
@@ -291,12 +297,20 @@ impl Outbox {
             }
         }
         let in_memory = self.lane.len() as u64 + u64::from(asked.is_some());
-        self.beyond = waiting.saturating_sub(in_memory);
+        // Too many here costs one more order to recall, too few would lose them.
+        self.beyond = waiting.saturating_sub(in_memory) + std::mem::take(&mut self.since_recall);
+    }
+
+    /// Whether a copy in memory belongs to the transaction.
+    pub(super) fn refers_to(&self, transaction: TraceId) -> bool {
+        self.lane.iter().any(|copy| copy.transaction == Some(transaction))
     }
 
     /// Forgets what is in memory of the lane, to read it anew.
     pub(super) fn reread(&mut self) {
+        // At least one, so that nothing overtakes what is read now.
         self.beyond += self.lane.len() as u64 + 1;
+        self.since_recall = 0;
         self.lane.clear();
         self.last_in_memory = 0;
         self.is_recalling = true;
