@@ -112,6 +112,9 @@ pub const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
 /// The longest such wait.
 pub const DELIVERY_LONGEST: Duration = Duration::from_secs(15 * 60);
 
+/// Messages remembered to recognise what the charger says again because their answer was lost.
+pub const TOLD_REMEMBERED: usize = 8;
+
 /// A volatile copy is of no use to a follower after this.
 pub const VOLATILE_AGE: Duration = Duration::from_secs(30);
 
@@ -201,6 +204,15 @@ pub const HEARTBEAT_SECONDS: std::ops::RangeInclusive<i64> = 10..=86_400;
 
 /// A lease of the diagnostics or firmware job ends after this at the latest (semantics K-52).
 pub const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+/// A follower that has not accepted the charger is asked again after this, if it names no interval.
+pub const BOOT_AGAIN: Duration = Duration::from_secs(60);
+
+/// But never sooner than this (semantics §4.2).
+pub const BOOT_AGAIN_LEAST: Duration = Duration::from_secs(10);
+
+/// Connectors of one charger whose states are remembered.
+pub const CONNECTORS: usize = 64;
 
 /// Boots within this window are counted to recognise a boot loop (semantics B-18).
 pub const BOOT_LOOP_WINDOW: Duration = Duration::from_secs(600);

@@ -18,6 +18,7 @@ mod numbers;
 mod outbox;
 mod owned;
 mod permissions;
+mod presence;
 mod transactions;
 
 use std::collections::VecDeque;
@@ -51,10 +52,13 @@ pub struct Session {
     owned: owned::OwnedIds,
     jobs: jobs::Jobs,
     boot: boot::Boot,
+    states: presence::States,
     configuration: configuration::Configuration,
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
+    /// What followers were told last, as hashes.
+    told: VecDeque<u64>,
     promised_to: Vec<Side>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
@@ -84,9 +88,11 @@ impl Session {
             owned: owned::OwnedIds::default(),
             jobs: jobs::Jobs::default(),
             boot: boot::Boot::default(),
+            states: presence::States::default(),
             configuration: configuration::Configuration::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
+            told: VecDeque::new(),
             promised_to: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,
@@ -171,12 +177,16 @@ impl Session {
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key == boot::Boot::FACT {
+        if key == deliveries::TOLD {
+            self.told = serde_json::from_str(body).unwrap_or_default();
+        } else if key == boot::Boot::FACT {
             self.boot.remember(body);
         } else if key.starts_with(owned::OwnedIds::FACT) {
             if let Ok(owned) = serde_json::from_str(body) {
                 self.owned.remember(owned);
             }
+        } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
+            self.states.remember(connector, body);
         } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
             self.jobs.remember(kind, body);
         }

@@ -156,6 +156,7 @@ impl Session {
         }
         let fact = self.boot.fact();
         self.promise(fact, []);
+        self.boot_settled(at, verdict, interval, asked.copy.purpose);
     }
 
     pub(super) fn set_heartbeat(&mut self, at: usize, interval: Duration) {
@@ -177,23 +178,6 @@ impl Session {
                 Reply::result(payload::replaced(&answer, token.unwrap_or_default(), &bounded))
             }
             _ => Reply::Result(answer),
-        }
-    }
-
-    /// Tells a backoffice whose link has just opened what a charger would have told it.
-    pub(super) fn introduce(&mut self, at: usize) {
-        let id = self.links[at].id.clone();
-        self.links[at].boot = self.links[at].boot.or_else(|| self.boot.verdict_of(&id));
-        let is_new_to_it = self.links[at].boot.is_none();
-        let hears_of_it = self.links[at].outbox.holds(|copy| copy.name() == "BootNotification");
-        if !self.leads(&id)
-            && is_new_to_it
-            && !hears_of_it
-            && let Some(request) = self.boot.request()
-        {
-            let request = Text::from(request);
-            let boot = self.synthetic("BootNotification", request);
-            self.links[at].outbox.push_first(boot);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Deliveries: what a backoffice must be told reaches it, in order, however long it is away
 //! (semantics §2.8).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::links::LinkState;
 use crate::session::outbox::{Asked, Copy, Outbox};
-use crate::{BackofficeId, Delivery, Effect, Lane, Note, Outcome, PeerState, Record, Side, limits};
+use crate::{BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, Record, Side, limits};
 
 /// What becomes of a delivery after an answer, or after none.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +23,9 @@ enum Fate {
     Parked(&'static str),
 }
 
+/// The fact that holds what followers were told last.
+pub(super) const TOLD: &str = "told";
+
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
     /// charger, hears anything more.
@@ -33,6 +38,28 @@ impl Session {
         self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
     }
 
+    /// Whether followers were told the very same before: its answer was lost, or never came, and the
+    /// charger says it again. Starts and stops are recognised by their transaction.
+    pub(super) fn is_told_already(&mut self, copy: &Copy) -> bool {
+        let by_transaction = matches!(copy.name(), "StartTransaction" | "StopTransaction");
+        if by_transaction || copy.keeping() != Keeping::InOrder || self.plan.followers.is_empty() {
+            return false;
+        }
+        let mut hasher = DefaultHasher::new();
+        (copy.name(), &copy.payload).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.told.contains(&hash) {
+            return true;
+        }
+        if self.told.len() == limits::TOLD_REMEMBERED {
+            self.told.pop_front();
+        }
+        self.told.push_back(hash);
+        let body = serde_json::to_string(&self.told).expect("plain data is always JSON");
+        self.promise(Record::Fact(Fact { key: TOLD.to_owned(), body: Some(body) }), []);
+        false
+    }
+
     /// A delivery was answered in time.
     pub(super) fn delivery_answered(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
         let Some(number) = asked.copy.number else { return };
@@ -42,7 +69,14 @@ impl Session {
                 self.say_once_unsupported(at, asked.copy.name());
                 self.delivered(at, number);
             }
-            Fate::Again(wait) => self.deliver_again(at, asked.copy.clone(), wait, outcome),
+            Fate::Again(wait) => {
+                if matches!(outcome, Outcome::Error { code, .. } if *code == "SecurityError") {
+                    // Most likely it has forgotten that it accepted the charger (semantics T-58).
+                    self.links[at].boot = None;
+                    self.boot_for(at);
+                }
+                self.deliver_again(at, asked.copy.clone(), wait, outcome);
+            }
             Fate::Parked(why) => self.park(at, &asked.copy, why),
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Link {
     last_asked: Tick,
     /// What it answered to this charger's BootNotification.
     pub(super) boot: Option<Verdict>,
+    /// When it is asked again, since it has not accepted the charger yet.
+    pub(super) boot_again: Option<Tick>,
     /// How often it wants a Heartbeat.
     pub(super) heartbeat: Duration,
     next_heartbeat: Tick,
@@ -73,6 +75,7 @@ impl Link {
             overdue: VecDeque::new(),
             last_asked: Tick(0),
             boot: None,
+            boot_again: None,
             heartbeat: limits::HEARTBEAT_DEFAULT,
             next_heartbeat: Tick(0),
             last_heartbeat: Tick(0),
@@ -331,6 +334,9 @@ impl Session {
                     self.pass_time_asked(at);
                     self.pass_time_life(at);
                     self.pass_time_heartbeat(at);
+                    if self.links[at].boot_again.is_some_and(|when| when <= now) {
+                        self.boot_for(at);
+                    }
                 }
                 _ => {}
             }
@@ -429,6 +435,9 @@ impl Session {
                 LinkState::Down(Some(when)) => earliest.at(when),
                 LinkState::Up => {
                     earliest.at(link.ping_at());
+                    if let Some(when) = link.boot_again {
+                        earliest.at(when);
+                    }
                     if !self.leads(&link.id) {
                         earliest.at(link.next_heartbeat);
                     }

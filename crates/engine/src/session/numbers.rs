@@ -200,6 +200,9 @@ impl Session {
             }
         }
         row.raw_stop = Some(call.payload.to_string());
+        let trace = row.trace;
+        // Told again after a crash, it must be known again.
+        self.promise_transaction(trace, []);
         self.ask_everyone(call);
     }
 

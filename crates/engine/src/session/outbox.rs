@@ -224,7 +224,7 @@ impl Outbox {
             (None, None) => return None,
             (Some(_), None) => false,
             (None, Some(_)) => true,
-            (Some(lane), Some(soon)) => soon < lane || self.is_soons_turn,
+            (Some(lane), Some(soon)) => soon <= lane || self.is_soons_turn,
         };
         if takes_soon {
             self.is_soons_turn = false;
