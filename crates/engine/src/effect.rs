@@ -3,10 +3,6 @@
 use crate::{BackofficeId, Note, Record, Side};
 
 /// Something the shell must do, in the order given.
-///
-/// **`Keep` holds back what follows it.** The effects that one event caused form a batch. Once a
-/// `Keep` stands in a batch, whatever is said after it in that batch waits until the record is
-/// durable; what one peer is told never changes order. Other peers and other batches do not wait.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Send this text message to the charger.
@@ -19,10 +15,32 @@ pub enum Effect {
     Dial(BackofficeId),
     /// Close the socket, or give up the dial. No further event of it comes.
     HangUp(Side, Reason),
-    /// Make this durable before the effects that follow.
-    Keep(Record),
+    /// Make this durable.
+    Keep(Keep),
+    /// Read what follows in a backoffice's lane; the answer is `Recalled`. A later order for the same
+    /// lane replaces an earlier one, which is then not answered any more.
+    Recall {
+        /// Whose lane.
+        backoffice: BackofficeId,
+        /// The deliveries with higher numbers are wanted, at most
+        /// [`LANE_WINDOW`](crate::limits::LANE_WINDOW) of them.
+        after: u64,
+    },
     /// Best effort: the message log, metrics, the live tail. Never waited for.
     Note(Note),
+}
+
+/// Records to make durable, all of them or none.
+///
+/// Until they are, **nothing more is said to the peers in `before`**: neither in this batch nor in
+/// later ones. What each peer is told never changes order. Nobody else waits, so that the
+/// bookkeeping of a follower never delays the charger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keep {
+    /// What to keep.
+    pub records: Vec<Record>,
+    /// Who hears nothing more before it is durable.
+    pub before: Vec<Side>,
 }
 
 /// Why the proxy closes a socket.

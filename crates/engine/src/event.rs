@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{BackofficeId, Plan, Side, Text};
+use crate::{BackofficeId, Delivery, Plan, Side, Text, TransactionRow};
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,22 @@ pub enum Event {
     PlanChanged(Arc<Plan>),
     /// The program is stopping: finish what is in flight, take on nothing new.
     DrainBegan,
-    /// What was to be kept cannot be: the disk is full or failing. Nothing that followed it was
+    /// What was to be kept cannot be: the disk is full or failing. Nothing that waited for it was
     /// said.
     StoreFailed,
+    /// What follows in a lane, as asked for by `Recall`, in the order of their numbers.
+    Recalled {
+        /// Whose lane.
+        backoffice: BackofficeId,
+        /// The next deliveries; parked ones are left out.
+        deliveries: Vec<Delivery>,
+        /// The transactions that these deliveries belong to.
+        transactions: Vec<TransactionRow>,
+        /// How many deliveries of this lane wait in all, parked ones left out.
+        waiting: u64,
+    },
+    /// An operator had deliveries of this lane tried again or dropped.
+    LaneChanged(BackofficeId),
     /// The moment named by [`crate::Session::poll_deadline`] has come.
     DeadlinePassed,
 }

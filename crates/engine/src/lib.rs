@@ -22,11 +22,13 @@ pub mod session;
 mod time;
 
 pub use bytestring::ByteString as Text;
-pub use effect::{Effect, Reason};
+pub use effect::{Effect, Keep, Reason};
 pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
 pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
 pub use plan::{Follower, Plan, Role};
-pub use record::{Fact, PeerState, PeerTransaction, Record, TransactionRow, TransactionState};
+pub use record::{
+    Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState,
+};
 pub use session::Session;
 pub use time::{Moment, Tick};

@@ -12,12 +12,24 @@ pub const WAITING_CALLS: usize = 64;
 /// Bytes of such calls (semantics F-22).
 pub const WAITING_BYTES: usize = 4 << 20;
 
-/// Messages that may wait for one backoffice. A charger produces about one a minute; this is
-/// several hours of a transaction.
-pub const OUTBOX_MESSAGES: usize = 1_000;
+/// Messages that may wait for one backoffice and are of use only soon. A charger produces about one
+/// a minute.
+pub const OUTBOX_MESSAGES: usize = 100;
 
 /// Bytes of such messages.
-pub const OUTBOX_BYTES: usize = 1 << 20;
+pub const OUTBOX_BYTES: usize = 256 << 10;
+
+/// Deliveries of one lane that are in memory; the others are in the store alone.
+pub const LANE_WINDOW: usize = 16;
+
+/// Deliveries of one lane in the store; beyond it samples give way (semantics §2.8).
+pub const LANE_MESSAGES: u64 = 50_000;
+
+/// Bytes of such deliveries.
+pub const LANE_BYTES: u64 = 50 << 20;
+
+/// Age of such deliveries, in days.
+pub const LANE_DAYS: u64 = 30;
 
 /// Answers remembered to recognise a repeated call by its message id (semantics F-16).
 pub const REMEMBERED_ANSWERS: usize = 8;
@@ -89,6 +101,19 @@ pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
+
+/// How often a delivery is sent in vain before it is parked: more patient than a charger, which has
+/// no disk (semantics T-58).
+pub const DELIVERY_ATTEMPTS: u32 = 10;
+
+/// The wait after an attempt, times the attempts so far (OCPP 1.6 §3.7.1).
+pub const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The longest such wait.
+pub const DELIVERY_LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Messages remembered to recognise what the charger says again because their answer was lost.
+pub const TOLD_REMEMBERED: usize = 8;
 
 /// A volatile copy is of no use to a follower after this.
 pub const VOLATILE_AGE: Duration = Duration::from_secs(30);
@@ -179,6 +204,15 @@ pub const HEARTBEAT_SECONDS: std::ops::RangeInclusive<i64> = 10..=86_400;
 
 /// A lease of the diagnostics or firmware job ends after this at the latest (semantics K-52).
 pub const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+/// A follower that has not accepted the charger is asked again after this, if it names no interval.
+pub const BOOT_AGAIN: Duration = Duration::from_secs(60);
+
+/// But never sooner than this (semantics §4.2).
+pub const BOOT_AGAIN_LEAST: Duration = Duration::from_secs(10);
+
+/// Connectors of one charger whose states are remembered.
+pub const CONNECTORS: usize = 64;
 
 /// Boots within this window are counted to recognise a boot loop (semantics B-18).
 pub const BOOT_LOOP_WINDOW: Duration = Duration::from_secs(600);

@@ -13,6 +13,64 @@ pub enum Record {
     Transaction(Box<TransactionRow>),
     /// Anything else a session must remember.
     Fact(Fact),
+    /// Something that a backoffice must still be told; the key is backoffice and number.
+    Delivery(Box<Delivery>),
+    /// It was told, or it never will be, knowingly: the delivery is forgotten.
+    Delivered {
+        /// Whose lane.
+        backoffice: BackofficeId,
+        /// Which delivery.
+        number: u64,
+    },
+}
+
+/// What is remembered of a charger when its session begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// All that are not closed, the newest
+    /// [`CLOSED_TRANSACTIONS`](crate::limits::CLOSED_TRANSACTIONS) that are, and all that the first
+    /// deliveries of the lanes belong to.
+    pub transactions: Vec<TransactionRow>,
+    /// All facts.
+    pub facts: Vec<Fact>,
+    /// The lane of every backoffice that ever had a delivery of this charger.
+    pub lanes: Vec<Lane>,
+}
+
+/// What waits for one backoffice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Whose.
+    pub backoffice: BackofficeId,
+    /// The highest number that was ever used in this lane; none is used twice.
+    pub last_number: u64,
+    /// How many deliveries wait, parked ones left out.
+    pub waiting: u64,
+    /// The first of them, at most [`LANE_WINDOW`](crate::limits::LANE_WINDOW), in order.
+    pub first: Vec<Delivery>,
+}
+
+/// One message that a backoffice must be told, in its place in the lane (semantics §2.8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Who must be told.
+    pub backoffice: BackofficeId,
+    /// Its place: deliveries go in the order of their numbers.
+    pub number: u64,
+    /// The charger's call.
+    pub trace: TraceId,
+    /// OCPP's name of the message.
+    pub action: String,
+    /// The payload as the charger sent it.
+    pub payload: String,
+    /// The transaction it belongs to.
+    pub transaction: Option<TraceId>,
+    /// When the charger sent it; UTC, milliseconds since 1970.
+    pub queued_unix_ms: i64,
+    /// How often it was sent in vain.
+    pub attempts: u32,
+    /// Why it is not tried again by itself, if so: a stable name.
+    pub parked: Option<String>,
 }
 
 /// A remembered fact: a small JSON body under a key that is unique for the charger.

@@ -10,6 +10,7 @@ mod command_timeouts;
 mod commands;
 mod comparisons;
 mod configuration;
+mod deliveries;
 mod jobs;
 mod leader;
 mod links;
@@ -17,6 +18,7 @@ mod numbers;
 mod outbox;
 mod owned;
 mod permissions;
+mod presence;
 mod transactions;
 
 use std::collections::VecDeque;
@@ -26,8 +28,8 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use crate::{
-    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Moment, Note, Plan, Reason, Record,
-    Side, Text, Tick, TraceId,
+    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
+    Plan, Reason, Record, Side, Text, Tick, TraceId,
 };
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
@@ -50,17 +52,25 @@ pub struct Session {
     owned: owned::OwnedIds,
     jobs: jobs::Jobs,
     boot: boot::Boot,
+    states: presence::States,
     configuration: configuration::Configuration,
     comparisons: comparisons::Comparisons,
+    /// Records that are to be durable before the peers beside them hear anything more.
+    promised: Vec<Record>,
+    /// What followers were told last, as hashes.
+    told: VecDeque<u64>,
+    promised_to: Vec<Side>,
+    /// Lanes of backoffices that the plan does not name now.
+    other_lanes: Vec<Lane>,
     is_draining: bool,
     is_over: bool,
 }
 
 impl Session {
-    /// A session that has not begun. `remembered` is what was kept of earlier sessions of this
-    /// charger, in any order; `seed` is unpredictable outside tests. The leader's link may be
+    /// A session that has not begun. `memory` is what was kept of earlier sessions of this charger;
+    /// `seed` is unpredictable outside tests. The leader's link may be
     /// reported up before the first [`Event::ChargerArrived`].
-    pub fn new(charger: ChargerId, plan: Arc<Plan>, remembered: Vec<Record>, seed: u64) -> Self {
+    pub fn new(charger: ChargerId, plan: Arc<Plan>, memory: Memory, seed: u64) -> Self {
         let links = plan.backoffices().cloned().map(links::Link::new).collect();
         let mut session = Self {
             id: charger,
@@ -78,12 +88,17 @@ impl Session {
             owned: owned::OwnedIds::default(),
             jobs: jobs::Jobs::default(),
             boot: boot::Boot::default(),
+            states: presence::States::default(),
             configuration: configuration::Configuration::default(),
             comparisons: comparisons::Comparisons::default(),
+            promised: Vec::new(),
+            told: VecDeque::new(),
+            promised_to: Vec::new(),
+            other_lanes: Vec::new(),
             is_draining: false,
             is_over: false,
         };
-        session.remember(remembered);
+        session.remember(memory);
         session
     }
 
@@ -110,6 +125,11 @@ impl Session {
             Event::PlanChanged(plan) => self.plan_changed(plan),
             Event::DrainBegan => self.drain(),
             Event::StoreFailed => self.end(Reason::StoreFailed),
+            Event::Recalled { backoffice, deliveries, transactions, waiting } => {
+                self.transactions.remember_more(transactions);
+                self.recalled(&backoffice, deliveries, waiting);
+            }
+            Event::LaneChanged(id) => self.lane_changed(&id),
             Event::DeadlinePassed => {}
         }
         if self.deadline.is_some_and(|deadline| deadline <= now.tick) {
@@ -144,26 +164,30 @@ impl Session {
         self.is_over
     }
 
-    fn remember(&mut self, remembered: Vec<Record>) {
-        let mut rows = Vec::new();
-        for record in remembered {
-            match record {
-                Record::Transaction(row) => rows.push(*row),
-                Record::Fact(Fact { key, body: Some(body) }) => self.remember_fact(&key, &body),
-                Record::Fact(Fact { body: None, .. }) => {}
+    fn remember(&mut self, memory: Memory) {
+        self.transactions.remember(memory.transactions);
+        for Fact { key, body } in memory.facts {
+            if let Some(body) = body {
+                self.remember_fact(&key, &body);
             }
         }
-        self.transactions.remember(rows);
+        for lane in memory.lanes {
+            self.remember_lane(lane);
+        }
     }
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key == boot::Boot::FACT {
+        if key == deliveries::TOLD {
+            self.told = serde_json::from_str(body).unwrap_or_default();
+        } else if key == boot::Boot::FACT {
             self.boot.remember(body);
         } else if key.starts_with(owned::OwnedIds::FACT) {
             if let Ok(owned) = serde_json::from_str(body) {
                 self.owned.remember(owned);
             }
+        } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
+            self.states.remember(connector, body);
         } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
             self.jobs.remember(kind, body);
         }
@@ -186,6 +210,8 @@ impl Session {
         {
         }
         self.end_drain_when_quiet();
+        self.recall_lanes();
+        self.keep_promises();
     }
 
     fn next_deadline(&self) -> Option<Tick> {
@@ -221,11 +247,13 @@ impl Session {
     }
 
     fn say_to_charger(&mut self, kind: FrameKind, action: &'static str, text: String) {
+        self.keep_promises();
         self.count(Side::Charger, Direction::Out, kind, action, text.len());
         self.effects.push_back(Effect::SayToCharger(text));
     }
 
     fn say_to(&mut self, id: &BackofficeId, kind: FrameKind, action: &'static str, text: String) {
+        self.keep_promises();
         self.count(Side::Backoffice(id.clone()), Direction::Out, kind, action, text.len());
         self.effects.push_back(Effect::SayToBackoffice(id.clone(), text));
     }
@@ -253,14 +281,45 @@ impl Session {
         self.note(Note::Alert { kind, detail: detail.into() });
     }
 
-    fn keep_facts(&mut self, facts: Vec<Fact>) {
-        self.effects.extend(facts.into_iter().map(|fact| Effect::Keep(Record::Fact(fact))));
+    /// Makes a record durable before these peers hear anything more. What one event promises is
+    /// kept together: all of it or nothing.
+    fn promise(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
+        // What changed twice is written once, as it is now.
+        let is_same = |other: &Record| match (other, &record) {
+            (Record::Transaction(one), Record::Transaction(other)) => one.trace == other.trace,
+            _ => false,
+        };
+        self.promised.retain(|other| !is_same(other));
+        self.promised.push(record);
+        for side in before {
+            if !self.promised_to.contains(&side) {
+                self.promised_to.push(side);
+            }
+        }
     }
 
-    fn keep_transaction(&mut self, trace: TraceId) {
-        if let Some(row) = self.transactions.get(trace) {
-            self.effects.push_back(Effect::Keep(Record::Transaction(Box::new(row.clone()))));
+    fn keep_promises(&mut self) {
+        if !self.promised.is_empty() {
+            let records = std::mem::take(&mut self.promised);
+            let before = std::mem::take(&mut self.promised_to);
+            self.effects.push_back(Effect::Keep(Keep { records, before }));
         }
+    }
+
+    fn promise_facts(&mut self, facts: Vec<Fact>, before: impl IntoIterator<Item = Side> + Clone) {
+        for fact in facts {
+            self.promise(Record::Fact(fact), before.clone());
+        }
+    }
+
+    fn promise_transaction(&mut self, trace: TraceId, before: impl IntoIterator<Item = Side>) {
+        if let Some(record) = self.transaction_record(trace) {
+            self.promise(record, before);
+        }
+    }
+
+    fn transaction_record(&self, trace: TraceId) -> Option<Record> {
+        self.transactions.get(trace).map(|row| Record::Transaction(Box::new(row.clone())))
     }
 }
 

@@ -23,6 +23,7 @@
 //! | `held back volt` | the session takes no more from this peer for now: its socket is not read |
 //! | `pong volt` | a ping is answered |
 //! | `restart` | the program is killed; a new session starts from what was kept |
+//! | `operator retries acme 3`, `operator drops acme 3` | a delivery, by its number in the lane |
 //! | `drain`, `store fails` | the program stops; the disk is full |
 //! | `over` | the session must have ended |
 //!
@@ -48,8 +49,10 @@ use std::path::Path;
 use stage::Stage;
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 20] = [
+const CONVERSATIONS: [(&str, usize); 22] = [
     ("basics.txt", 2),
+    ("deliveries.txt", 15),
+    ("presence.txt", 5),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

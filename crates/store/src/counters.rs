@@ -1,9 +1,16 @@
-//! The counters behind [`Figures`]: written by the writer and by callers, read by anyone, no lock.
+//! The counters behind [`Figures`]: written by the writer and by callers, read by anyone. No lock, but for what is rare.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::figures::{CommitTimes, Figures, RowsDropped};
+use engine::BackofficeId;
+use rusqlite::Connection;
+
+use crate::deliveries::bounds::Evicted;
+use crate::deliveries::number;
+use crate::figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
+use crate::upkeep::unix_ms;
 
 /// Upper bounds of the commit histogram, in microseconds.
 const COMMIT_BUCKETS_US: [u64; 11] =
@@ -93,6 +100,48 @@ pub(crate) struct Counters {
     commit_buckets: [AtomicU64; COMMIT_BUCKETS_US.len()],
     commit_count: AtomicU64,
     commit_us: AtomicU64,
+    evicted: Mutex<Evicted>,
+    lanes: Mutex<Vec<LaneCount>>,
+}
+
+/// What one backoffice must still be told, when it was last counted.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneCount {
+    backoffice: BackofficeId,
+    waiting: u64,
+    parked: u64,
+    oldest_unix_ms: Option<i64>,
+}
+
+impl LaneCount {
+    /// Counts for every backoffice; looks at one row for each lane.
+    pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
+        let sql = "SELECT backoffice, sum(waiting), sum(parked),
+                       (SELECT min(queued_unix_ms) FROM deliveries
+                        WHERE deliveries.backoffice = lanes.backoffice AND parked IS NULL)
+                   FROM lanes GROUP BY backoffice ORDER BY backoffice";
+        connection
+            .prepare_cached(sql)?
+            .query_map([], |row| {
+                Ok(Self {
+                    backoffice: row.get::<_, String>(0)?.as_str().into(),
+                    waiting: number(row.get(1)?),
+                    parked: number(row.get(2)?),
+                    oldest_unix_ms: row.get(3)?,
+                })
+            })?
+            .collect()
+    }
+
+    fn figures(&self, now_unix_ms: i64) -> LaneFigures {
+        let age_ms = self.oldest_unix_ms.map_or(0, |oldest| number(now_unix_ms.saturating_sub(oldest)));
+        LaneFigures {
+            backoffice: self.backoffice.clone(),
+            waiting: self.waiting,
+            parked: self.parked,
+            oldest_seconds: Duration::from_millis(age_ms).as_secs_f64(),
+        }
+    }
 }
 
 impl Counters {
@@ -130,6 +179,18 @@ impl Counters {
         self.commit_us.fetch_add(us, Relaxed);
     }
 
+    pub(crate) fn evicted(&self, evicted: Evicted) {
+        let mut all = self.evicted.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((backoffice, reason), deliveries) in evicted.0 {
+            tracing::warn!(%backoffice, reason = reason.label(), deliveries, "deliveries had to go");
+            all.add(&backoffice, reason, deliveries);
+        }
+    }
+
+    pub(crate) fn counted(&self, lanes: Vec<LaneCount>) {
+        *self.lanes.lock().unwrap_or_else(PoisonError::into_inner) = lanes;
+    }
+
     /// Everything counted so far.
     pub(crate) fn figures(&self, size_bytes: u64, rows_waiting: u64) -> Figures {
         let mut below = 0;
@@ -151,6 +212,14 @@ impl Counters {
         }
         let written = |kind: RowKind| (kind.label(), self.written[kind as usize].load(Relaxed));
         let failed = |attempt: Attempt| (attempt.label(), self.errors[attempt as usize].load(Relaxed));
+        let evicted = self.evicted.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        let deliveries_evicted = evicted.into_iter().map(|((backoffice, reason), deliveries)| {
+            let backoffice = backoffice.as_str().into();
+            DeliveriesEvicted { backoffice, reason: reason.label(), deliveries }
+        });
+        let now_unix_ms = unix_ms();
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = lanes.iter().map(|lane| lane.figures(now_unix_ms)).collect();
         Figures {
             rows_written: RowKind::ALL.map(written).to_vec(),
             rows_dropped,
@@ -160,6 +229,8 @@ impl Counters {
             errors: Attempt::ALL.map(failed).to_vec(),
             size_bytes,
             rows_waiting,
+            lanes,
+            deliveries_evicted: deliveries_evicted.collect(),
         }
     }
 }

@@ -105,6 +105,18 @@ pub(crate) fn open_for_writing(path: &Path, limits: &Limits) -> Result<(Connecti
     Ok((connection, Lock { _file: lock }))
 }
 
+/// Opens the file to leave a word for the program that holds its lock.
+pub(crate) fn open_beside_the_writer(path: &Path) -> Result<Connection, OpenError> {
+    let open = || -> Result<Connection, Failure> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_FOR)?;
+        check_ours(&connection, path)?;
+        Ok(connection)
+    };
+    open().map_err(|failure| failure.explain(path))
+}
+
 /// Opens the file for reading, beside a writer or without one, also from another program.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {

@@ -1,5 +1,7 @@
 //! What the store tells about itself, for metrics.
 
+use engine::BackofficeId;
+
 /// Figures since the store was opened, except the size, which is of now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
@@ -19,6 +21,37 @@ pub struct Figures {
     pub size_bytes: u64,
     /// Log entries that wait for the writer now.
     pub rows_waiting: u64,
+    /// What backoffices must still be told, as it was a few seconds ago at most; every backoffice that
+    /// ever had a delivery is listed.
+    pub lanes: Vec<LaneFigures>,
+    /// Deliveries that had to go without having been told, by backoffice and reason.
+    pub deliveries_evicted: Vec<DeliveriesEvicted>,
+}
+
+/// What one backoffice must still be told, of all chargers together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneFigures {
+    /// The backoffice.
+    pub backoffice: BackofficeId,
+    /// Deliveries that wait.
+    pub waiting: u64,
+    /// Deliveries that are parked: an operator must look at them.
+    pub parked: u64,
+    /// How long the oldest waits, in seconds; 0 when none does.
+    pub oldest_seconds: f64,
+}
+
+/// Deliveries to one backoffice that had to go for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveriesEvicted {
+    /// The backoffice.
+    pub backoffice: BackofficeId,
+    /// Lost because their lane was full: `"samples_thinned"`, `"samples"`, `"clock_aligned"`; because
+    /// they were too old: `"too_old"`; because too many are parked: `"parked_overflow"`; because an
+    /// operator said so: `"operator"`. Parked, not lost: `"parked_lane_full"`, `"parked_too_old"`.
+    pub reason: &'static str,
+    /// How many.
+    pub deliveries: u64,
 }
 
 impl Figures {

@@ -10,6 +10,7 @@
 
 mod counters;
 mod database;
+mod deliveries;
 mod error;
 mod figures;
 mod json;
@@ -23,11 +24,13 @@ mod store;
 mod upkeep;
 mod writer;
 
+pub use deliveries::list::{Deliveries, ListedDelivery, ListedLane, Which};
+pub use deliveries::orders::{Asked, DeliveryOrder, LaneChange, OrderWhat, Ordered};
 pub use error::{OpenError, StoreError};
-pub use figures::{CommitTimes, Figures, RowsDropped};
+pub use figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
 pub use log::{
     Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
 };
 pub use rows::LogEntry;
 pub use settings::{Limits, Settings};
-pub use store::{Kept, Store};
+pub use store::{Kept, Recalled, Store};

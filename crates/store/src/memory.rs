@@ -4,15 +4,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{ChargerId, Fact, Record, TransactionRow};
+use engine::{BackofficeId, ChargerId, Delivery, Fact, Memory, Record, TransactionRow, limits};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
-use crate::{OpenError, StoreError, database};
+use crate::deliveries::bounds::{Bounds, Evicted};
+use crate::{OpenError, StoreError, database, deliveries};
 
-/// Closed transactions that a session gets to see: enough to recognise a repeated StopTransaction.
-const CLOSED_TRANSACTIONS: i64 = 64;
 /// Threads that read, each with a connection.
 const READERS: usize = 2;
 /// Questions that may wait for them.
@@ -22,6 +21,8 @@ const QUESTIONS: usize = 16_384;
 pub(crate) enum StoredRecord {
     Transaction { row: Box<TransactionRow>, body: String },
     Fact(Fact),
+    Delivery(Box<Delivery>),
+    Delivered { backoffice: BackofficeId, number: u64 },
 }
 
 impl StoredRecord {
@@ -32,13 +33,31 @@ impl StoredRecord {
                 StoredRecord::Transaction { row, body }
             }
             Record::Fact(fact) => StoredRecord::Fact(fact),
+            Record::Delivery(delivery) => StoredRecord::Delivery(delivery),
+            Record::Delivered { backoffice, number } => StoredRecord::Delivered { backoffice, number },
         })
     }
 
-    /// Writes it inside the transaction that is open on the connection.
-    pub(crate) fn write(&self, connection: &Connection, charger: &ChargerId) -> rusqlite::Result<()> {
+    pub(crate) fn is_of_a_lane(&self) -> bool {
+        matches!(self, StoredRecord::Delivery(_) | StoredRecord::Delivered { .. })
+    }
+
+    /// Writes it inside the transaction that is open on the connection. What a full lane had to give
+    /// up for it is added to `evicted`.
+    pub(crate) fn write(
+        &self,
+        connection: &Connection,
+        charger: &ChargerId,
+        bounds: Bounds,
+        evicted: &mut Evicted,
+    ) -> rusqlite::Result<()> {
+        let id = charger;
         let charger = charger.as_str();
         match self {
+            StoredRecord::Delivery(delivery) => deliveries::write(connection, id, delivery, bounds, evicted),
+            StoredRecord::Delivered { backoffice, number } => {
+                deliveries::delivered(connection, id, backoffice, *number)
+            }
             StoredRecord::Transaction { row, body } => write_transaction(connection, charger, row, body),
             StoredRecord::Fact(Fact { key, body: Some(body) }) => {
                 let sql = "INSERT INTO facts (charger, key, body) VALUES (?1, ?2, ?3)
@@ -92,30 +111,31 @@ pub(crate) fn remembered(
     connection: &Connection,
     charger: &ChargerId,
     counters: &Counters,
-) -> Result<Vec<Record>, StoreError> {
-    // One snapshot for all three questions.
+) -> Result<Memory, StoreError> {
+    // One snapshot for all questions.
     let snapshot = connection.unchecked_transaction()?;
-    let mut records = Vec::new();
+    let mut memory = Memory::default();
     let sql = "SELECT key, body FROM facts WHERE charger = ?1 ORDER BY key";
     let mut statement = snapshot.prepare_cached(sql)?;
     let facts = statement
         .query_map([charger.as_str()], |row| Ok(Fact { key: row.get(0)?, body: Some(row.get(1)?) }))?;
     for fact in facts {
-        records.push(Record::Fact(fact?));
+        memory.facts.push(fact?);
     }
     drop(statement);
 
     let open = "SELECT body FROM transactions WHERE charger = ?1 AND state <> 'closed' ORDER BY trace";
     let closed = format!(
         "SELECT body FROM transactions WHERE charger = ?1 AND state = 'closed'
-         ORDER BY closed_unix_ms DESC, trace DESC LIMIT {CLOSED_TRANSACTIONS}"
+         ORDER BY closed_unix_ms DESC, trace DESC LIMIT {}",
+        limits::CLOSED_TRANSACTIONS
     );
     for sql in [open, &closed] {
         let mut statement = snapshot.prepare_cached(sql)?;
         let bodies = statement.query_map([charger.as_str()], |row| row.get::<_, String>(0))?;
         for body in bodies {
             match serde_json::from_str::<TransactionRow>(&body?) {
-                Ok(row) => records.push(Record::Transaction(Box::new(row))),
+                Ok(row) => memory.transactions.push(row),
                 // Serving the charger without this transaction is better than never again.
                 Err(error) => {
                     counters.failed(Attempt::Read);
@@ -124,7 +144,8 @@ pub(crate) fn remembered(
             }
         }
     }
-    Ok(records)
+    memory.lanes = deliveries::lanes(&snapshot, charger)?;
+    Ok(memory)
 }
 
 /// See [`crate::Store::spelling`].

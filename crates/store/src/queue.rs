@@ -22,8 +22,8 @@ pub(crate) type Done = oneshot::Sender<Result<(), StoreError>>;
 
 /// Something that somebody awaits.
 pub(crate) enum Order {
-    /// Make it durable.
-    Keep(ChargerId, StoredRecord, Done),
+    /// Make these durable, all or none.
+    Keep(ChargerId, Vec<StoredRecord>, Done),
     /// Say when every earlier keep is settled.
     Settle(Done),
     /// Apply the retention now and say when it is done.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use engine::limits;
+
 /// What the operator decides. The message log goes by age and by size, whichever is reached first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -33,6 +35,15 @@ pub struct Limits {
     /// The largest the database file may become, if it is bounded. Beyond it, writing fails as on a
     /// full disk. Leave room above [`Settings::keep_log_bytes`].
     pub file_bytes: Option<u64>,
+    /// Deliveries that may wait for one backoffice about one charger; beyond it samples give way, then
+    /// the oldest complete transactions are parked (semantics §2.8).
+    pub lane_messages: u64,
+    /// Bytes of such deliveries; as many of parked ones.
+    pub lane_bytes: u64,
+    /// Age of such deliveries.
+    pub lane_age: Duration,
+    /// Parked deliveries of one lane; beyond it the oldest are dropped and counted.
+    pub parked_messages: u64,
 }
 
 impl Default for Limits {
@@ -42,6 +53,10 @@ impl Default for Limits {
             queued_row_bytes: 64 * 1024 * 1024,
             queued_keeps: 100_000,
             file_bytes: None,
+            lane_messages: limits::LANE_MESSAGES,
+            lane_bytes: limits::LANE_BYTES,
+            lane_age: Duration::from_secs(limits::LANE_DAYS * 24 * 60 * 60),
+            parked_messages: 10_000,
         }
     }
 }

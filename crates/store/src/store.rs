@@ -8,11 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
-use engine::{ChargerId, Record};
+use engine::{BackofficeId, ChargerId, Delivery, Memory, Record};
+use rusqlite::Connection;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
+use crate::deliveries;
+use crate::deliveries::bounds::Bounds;
+use crate::deliveries::orders::{LaneChange, Watchers};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Order, Queue};
 use crate::rows::LogEntry;
@@ -28,6 +33,7 @@ struct Open {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     health: Arc<Health>,
+    watchers: Arc<Watchers>,
     readers: Readers,
     files: Files,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -51,7 +57,9 @@ impl Store {
         let (connection, lock) = database::open_for_writing(path, &limits)?;
         let failed =
             |cause: &dyn fmt::Display| OpenError::Failed { path: path.to_owned(), cause: cause.to_string() };
+        let bounds = Bounds::new(&limits);
         let queue = Arc::new(Queue::new(limits));
+        let watchers = Arc::new(Watchers::default());
         let counters = Arc::new(Counters::default());
         let health = Arc::new(Health::default());
         let readers = Readers::start(path)?;
@@ -59,6 +67,8 @@ impl Store {
             connection,
             lock,
             settings,
+            bounds,
+            Arc::clone(&watchers),
             Arc::clone(&queue),
             Arc::clone(&counters),
             Arc::clone(&health),
@@ -69,25 +79,48 @@ impl Store {
             .spawn(move || writer.run())
             .map_err(|error| failed(&error))?;
         let writer = Mutex::new(Some(writer));
-        Ok(Store(Arc::new(Open { queue, counters, health, readers, files, writer })))
+        Ok(Store(Arc::new(Open { queue, counters, health, watchers, readers, files, writer })))
     }
 
-    /// What was kept of this charger: every fact, every transaction that is not closed, and the
-    /// newest 64 that are. Sees every record whose [`Store::keep`] was called before.
+    /// What was kept of this charger: every fact, every transaction that is not closed, the newest 64
+    /// that are, and what backoffices must still be told. Sees every record whose [`Store::keep`] was
+    /// called before.
     ///
     /// # Errors
     /// When the file cannot be read. A record that cannot be understood is left out, loudly.
-    pub async fn remembered(&self, charger: &ChargerId) -> Result<Vec<Record>, StoreError> {
+    pub async fn remembered(&self, charger: &ChargerId) -> Result<Memory, StoreError> {
+        let charger = charger.clone();
+        let counters = Arc::clone(&self.0.counters);
+        self.read(move |connection| memory::remembered(connection, &charger, &counters)).await
+    }
+
+    /// What follows in a lane after a number, at most [`LANE_WINDOW`](engine::limits::LANE_WINDOW)
+    /// deliveries. Sees every record whose [`Store::keep`] was called before.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn recall(
+        &self,
+        charger: &ChargerId,
+        backoffice: &BackofficeId,
+        after: u64,
+    ) -> Result<Recalled, StoreError> {
+        let (charger, backoffice) = (charger.clone(), backoffice.clone());
+        self.read(move |connection| deliveries::recall(connection, &charger, &backoffice, after)).await
+    }
+
+    /// Reads after everything that was to be kept before.
+    async fn read<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<A, StoreError> + Send + 'static,
+    ) -> Result<A, StoreError> {
         if !self.0.queue.is_settled() {
             let (done, settled) = oneshot::channel();
             self.0.queue.order(Order::Settle(done));
             // How the earlier records fared is told to those who kept them.
             let _outcome = settled.await;
         }
-        let charger = charger.clone();
-        let counters = Arc::clone(&self.0.counters);
-        let read =
-            self.0.readers.ask(move |connection| memory::remembered(connection, &charger, &counters)).await;
+        let read = self.0.readers.ask(question).await;
         if read.is_err() {
             self.0.counters.failed(Attempt::Read);
         }
@@ -109,15 +142,21 @@ impl Store {
         read
     }
 
-    /// Makes a record durable. The order is given when this is called, not when the result is first
-    /// awaited: records of one charger are applied in the order of the calls.
-    pub fn keep(&self, charger: &ChargerId, record: Record) -> Kept {
+    /// Makes records durable, all of them or none. The order is given when this is called, not when
+    /// the result is first awaited: records of one charger are applied in the order of the calls.
+    pub fn keep(&self, charger: &ChargerId, records: Vec<Record>) -> Kept {
         let (done, outcome) = oneshot::channel();
-        match StoredRecord::new(record) {
-            Ok(record) => self.0.queue.order(Order::Keep(charger.clone(), record, done)),
+        match records.into_iter().map(StoredRecord::new).collect() {
+            Ok(records) => self.0.queue.order(Order::Keep(charger.clone(), records, done)),
             Err(error) => crate::queue::settle(done, Err(StoreError::Failed(error.to_string()))),
         }
         Kept(outcome)
+    }
+
+    /// Tells from now on which lanes an operator changed from outside: their sessions must read them
+    /// anew.
+    pub fn lane_changes(&self) -> UnboundedReceiver<LaneChange> {
+        self.0.watchers.subscribe()
     }
 
     /// Adds to the message log. Never waits; what does not fit is dropped and counted.
@@ -186,6 +225,15 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("files", &self.0.files).finish_non_exhaustive()
     }
+}
+
+/// What follows in a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    /// The next deliveries in the order of their numbers; parked ones are left out.
+    pub deliveries: Vec<Delivery>,
+    /// How many deliveries of this lane wait in all, parked ones left out.
+    pub waiting: u64,
 }
 
 /// Resolves when it is on the disk, or cannot be. Dropping it withdraws nothing.

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::counters::{Attempt, Counters};
+use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::{Settings, StoreError};
 
 /// Upkeep starts this often.
@@ -19,11 +20,12 @@ const SPARE_PAGES: i64 = 64;
 /// When to look after the file, and what is to be done.
 pub(crate) struct Upkeep {
     due: Instant,
+    bounds: Bounds,
 }
 
 impl Upkeep {
-    pub(crate) fn new(due: Instant) -> Self {
-        Self { due }
+    pub(crate) fn new(due: Instant, bounds: Bounds) -> Self {
+        Self { due, bounds }
     }
 
     pub(crate) fn due(&self) -> Instant {
@@ -32,7 +34,7 @@ impl Upkeep {
 
     /// Does a little. What is left is due at once, so that a record never waits for more than this.
     pub(crate) fn step(&mut self, connection: &mut Connection, settings: &Settings, counters: &Counters) {
-        match step(connection, settings, counters) {
+        match step(connection, settings, self.bounds, counters) {
             Ok(true) => self.due = Instant::now(),
             Ok(false) => self.due = Instant::now() + EVERY,
             Err(error) => {
@@ -50,7 +52,9 @@ impl Upkeep {
         settings: &Settings,
         counters: &Counters,
     ) -> Result<(), StoreError> {
-        while step(connection, settings, counters).inspect_err(|_| counters.failed(Attempt::Upkeep))? {}
+        while step(connection, settings, self.bounds, counters)
+            .inspect_err(|_| counters.failed(Attempt::Upkeep))?
+        {}
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.due = Instant::now() + EVERY;
         Ok(())
@@ -58,14 +62,35 @@ impl Upkeep {
 }
 
 /// Says whether there is more to do.
-fn step(connection: &mut Connection, settings: &Settings, counters: &Counters) -> Result<bool, StoreError> {
+fn step(
+    connection: &mut Connection,
+    settings: &Settings,
+    bounds: Bounds,
+    counters: &Counters,
+) -> Result<bool, StoreError> {
     let now = unix_ms();
+    let aged = expire_deliveries(connection, bounds, now, counters)?;
     let expired = delete_expired(connection, now.saturating_sub(millis(settings.keep_log_for)))?;
     let forgotten = forget(connection, now.saturating_sub(millis(settings.keep_transactions_for)))?;
     let shed = if used_bytes(connection)? > settings.keep_log_bytes { delete_oldest(connection)? } else { 0 };
     counters.expired(expired + shed);
     let returned = return_pages(connection)?;
-    Ok(expired > 0 || forgotten > 0 || shed > 0 || returned)
+    Ok(aged || expired > 0 || forgotten > 0 || shed > 0 || returned)
+}
+
+/// Takes deliveries that waited for too long out of their lanes.
+fn expire_deliveries(
+    connection: &mut Connection,
+    bounds: Bounds,
+    now_unix_ms: i64,
+    counters: &Counters,
+) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut evicted = Evicted::default();
+    let is_more = bounds.expire(&transaction, now_unix_ms, &mut evicted)?;
+    transaction.commit()?;
+    counters.evicted(evicted);
+    Ok(is_more)
 }
 
 /// Deletes some of the rows received before `cutoff_unix_ms`.
@@ -122,9 +147,12 @@ fn delete_up_to(connection: &mut Connection, last: i64) -> Result<u64, StoreErro
     Ok(rows)
 }
 
-/// Forgets transactions closed before `cutoff_unix_ms`.
+/// Forgets transactions closed before `cutoff_unix_ms`, unless a backoffice must still be told of them.
 fn forget(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
     const OLDEST: &str = "SELECT rowid FROM transactions WHERE state = 'closed' AND closed_unix_ms < ?1
+                          AND NOT EXISTS (SELECT 1 FROM deliveries
+                              WHERE deliveries.charger = transactions.charger
+                                  AND deliveries.transaction_trace = transactions.trace)
                           ORDER BY closed_unix_ms LIMIT ?2";
     let due = connection
         .prepare_cached(OLDEST)?
@@ -176,6 +204,6 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn unix_ms() -> i64 {
+pub(crate) fn unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

@@ -7,8 +7,11 @@ use engine::ChargerId;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::watch;
 
-use crate::counters::{Attempt, Counters, DropReason, Tally};
+use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::Lock;
+use crate::deliveries::bounds::{Bounds, Evicted};
+use crate::deliveries::orders::{self, Watchers};
+use crate::memory::StoredRecord;
 use crate::queue::{Done, GROUP_ROWS, Order, Queue, Row, Wake, settle};
 use crate::rows::{self, LogEntry};
 use crate::upkeep::Upkeep;
@@ -22,6 +25,10 @@ const CHUNK_ROWS: usize = 32;
 const FILL_FOR: Duration = Duration::from_millis(10);
 /// While writing fails, it is tried again this often even if nothing is to be written.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Orders from outside are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What waits for backoffices is counted no more often than this.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether writing works, for everyone to see.
 pub(crate) struct Health {
@@ -59,7 +66,10 @@ pub(crate) struct Writer {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     health: Arc<Health>,
+    watchers: Arc<Watchers>,
+    bounds: Bounds,
     upkeep: Upkeep,
+    round: Round,
     /// The number of the last log row.
     sequence: i64,
     /// Dropped after the connection.
@@ -86,13 +96,29 @@ impl Writer {
         connection: Connection,
         lock: Lock,
         settings: Settings,
+        bounds: Bounds,
+        watchers: Arc<Watchers>,
         queue: Arc<Queue>,
         counters: Arc<Counters>,
         health: Arc<Health>,
     ) -> rusqlite::Result<Self> {
         let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
-        let upkeep = Upkeep::new(Instant::now());
-        Ok(Self { connection, settings, queue, counters, health, upkeep, sequence, _lock: lock })
+        counters.counted(LaneCount::all(&connection)?);
+        let upkeep = Upkeep::new(Instant::now(), bounds);
+        let round = Round::default();
+        Ok(Self {
+            connection,
+            settings,
+            queue,
+            counters,
+            health,
+            watchers,
+            bounds,
+            upkeep,
+            round,
+            sequence,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn run(mut self) {
@@ -102,7 +128,7 @@ impl Writer {
             health: Arc::clone(&self.health),
         };
         loop {
-            let mut until = self.upkeep.due();
+            let mut until = self.upkeep.due().min(self.round.due);
             let failing = self.health.check().is_err();
             if failing {
                 until = until.min(Instant::now() + RETRY_EVERY);
@@ -113,6 +139,7 @@ impl Writer {
                 Wake::Quiet => {}
                 Wake::Over => break,
             }
+            self.look_round();
             self.tend();
         }
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -126,12 +153,14 @@ impl Writer {
     /// Writes what waits, in one commit.
     fn write_group(&mut self) {
         let mut group = Group::default();
-        let rows_outcome = self.fill_and_commit(&mut group);
+        let mut evicted = Evicted::default();
+        let rows_outcome = self.fill_and_commit(&mut group, &mut evicted);
         let mut outcome = rows_outcome.clone();
         // What nobody waits for must not be the reason why a record is not durable.
         if outcome.is_err() && group.rows.total() > 0 && group.keeps > 0 {
             self.counters.failed(Attempt::Commit);
-            outcome = self.commit_records(&group.orders);
+            evicted = Evicted::default();
+            outcome = self.commit_records(&group.orders, &mut evicted);
         }
         match &rows_outcome {
             Ok(()) => self.counters.wrote(group.rows, 0),
@@ -139,6 +168,8 @@ impl Writer {
         }
         if outcome.is_ok() {
             self.counters.wrote(Tally::default(), group.keeps);
+            self.counters.evicted(evicted);
+            self.round.has_news |= group.has_deliveries;
         }
         if group.keeps > 0 || group.rows.total() > 0 {
             self.report(&outcome);
@@ -156,6 +187,8 @@ impl Writer {
         }
         if !tidy.is_empty() {
             let outcome = self.upkeep.everything(&mut self.connection, &self.settings, &self.counters);
+            self.round.has_news = true;
+            self.count_lanes();
             for done in tidy {
                 settle(done, outcome.clone());
             }
@@ -163,7 +196,7 @@ impl Writer {
     }
 
     /// Takes from the queue until the group is full, or complete with every record that waits.
-    fn fill_and_commit(&mut self, group: &mut Group) -> Result<(), StoreError> {
+    fn fill_and_commit(&mut self, group: &mut Group, evicted: &mut Evicted) -> Result<(), StoreError> {
         let started = Instant::now();
         let mut transaction = None;
         loop {
@@ -178,7 +211,7 @@ impl Writer {
                 transaction = Some(Transaction::begin(&self.connection)?);
             }
             if let Some(transaction) = &transaction {
-                write_records(&transaction.0, &group.orders[known..])?;
+                write_records(&transaction.0, &group.orders[known..], self.bounds, evicted)?;
                 for (charger, entry) in entries {
                     self.sequence += 1;
                     rows::insert(&transaction.0, self.sequence, &charger, entry)?;
@@ -202,9 +235,9 @@ impl Writer {
     }
 
     /// Commits the records of a group again, without its rows.
-    fn commit_records(&self, orders: &[Order]) -> Result<(), StoreError> {
+    fn commit_records(&self, orders: &[Order], evicted: &mut Evicted) -> Result<(), StoreError> {
         let transaction = Transaction::begin(&self.connection)?;
-        write_records(&transaction.0, orders)?;
+        write_records(&transaction.0, orders, self.bounds, evicted)?;
         transaction.commit(&self.counters)
     }
 
@@ -234,11 +267,74 @@ impl Writer {
         }
     }
 
+    /// Does what is done about once a second: carries out what operators ordered through the file, and
+    /// counts what waits.
+    fn look_round(&mut self) {
+        let now = Instant::now();
+        if now < self.round.due {
+            return;
+        }
+        self.round.due = now + LOOK_EVERY;
+        if let Err(error) = self.carry_out_orders() {
+            self.counters.failed(Attempt::Upkeep);
+            tracing::warn!(%error, "an order about deliveries cannot be carried out; it is tried again");
+        }
+        if self.round.counted.is_none_or(|counted| counted + COUNT_EVERY <= now) {
+            self.count_lanes();
+        }
+    }
+
+    fn carry_out_orders(&mut self) -> Result<(), StoreError> {
+        // Changes when another program has written.
+        let version: i64 = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        if self.round.data_version == Some(version) {
+            return Ok(());
+        }
+        let mut evicted = Evicted::default();
+        let changes = orders::carry_out_all(&self.connection, &mut evicted)?;
+        self.round.data_version = Some(version);
+        self.round.has_news |= !changes.is_empty();
+        self.counters.evicted(evicted);
+        self.watchers.tell(&changes);
+        Ok(())
+    }
+
+    fn count_lanes(&mut self) {
+        if !std::mem::take(&mut self.round.has_news) {
+            return;
+        }
+        self.round.counted = Some(Instant::now());
+        match LaneCount::all(&self.connection) {
+            Ok(lanes) => self.counters.counted(lanes),
+            Err(error) => {
+                self.counters.failed(Attempt::Read);
+                tracing::warn!(%error, "what waits for backoffices cannot be counted");
+            }
+        }
+    }
+
     /// One step of upkeep, if it is due and nobody waits.
     fn tend(&mut self) {
         if self.upkeep.due() <= Instant::now() && !self.queue.has_orders() {
             self.upkeep.step(&mut self.connection, &self.settings, &self.counters);
+            self.round.has_news = true;
         }
+    }
+}
+
+/// What the writer looks after while it has nothing better to do.
+struct Round {
+    due: Instant,
+    /// When the orders were last looked at, in SQLite's own counting.
+    data_version: Option<i64>,
+    counted: Option<Instant>,
+    /// Deliveries came or went since they were counted.
+    has_news: bool,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self { due: Instant::now(), data_version: None, counted: None, has_news: false }
     }
 }
 
@@ -247,14 +343,21 @@ impl Writer {
 struct Group {
     orders: Vec<Order>,
     flushes: Vec<Done>,
+    /// Records.
     keeps: u64,
+    has_deliveries: bool,
     rows: Tally,
 }
 
 impl Group {
     /// Adds what was taken, and gives the log entries back to be written.
     fn add(&mut self, orders: Vec<Order>, rows: Vec<Row>) -> Vec<(ChargerId, LogEntry)> {
-        self.keeps += orders.iter().filter(|order| matches!(order, Order::Keep(..))).count() as u64;
+        for order in &orders {
+            if let Order::Keep(_, records, _) = order {
+                self.keeps += records.len() as u64;
+                self.has_deliveries |= records.iter().any(StoredRecord::is_of_a_lane);
+            }
+        }
         self.orders.extend(orders);
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
@@ -287,10 +390,17 @@ impl<'c> Transaction<'c> {
     }
 }
 
-fn write_records(connection: &Connection, orders: &[Order]) -> Result<(), StoreError> {
+fn write_records(
+    connection: &Connection,
+    orders: &[Order],
+    bounds: Bounds,
+    evicted: &mut Evicted,
+) -> Result<(), StoreError> {
     for order in orders {
-        if let Order::Keep(charger, record, _) = order {
-            record.write(connection, charger)?;
+        if let Order::Keep(charger, records, _) = order {
+            for record in records {
+                record.write(connection, charger, bounds, evicted)?;
+            }
         }
     }
     Ok(())

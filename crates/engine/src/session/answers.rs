@@ -61,6 +61,7 @@ impl Session {
     fn answer_in_time(&mut self, at: usize, asked: Asked, reply: Reply) {
         let id = self.links[at].id.clone();
         self.learn_from_answer(at, &asked, &reply);
+        self.delivery_answered(at, &asked, &reply.outcome());
         if asked.copy.purpose == Purpose::Synthetic {
             return;
         }
@@ -79,6 +80,7 @@ impl Session {
         let id = self.links[at].id.clone();
         self.violation(Side::Backoffice(id.clone()), "late_answer");
         self.learn_from_answer(at, asked, reply);
+        self.late_delivery(at, asked, &reply.outcome());
         if asked.copy.purpose != Purpose::Synthetic {
             self.compare_answer(&id, asked, reply.outcome(), true);
         }
@@ -101,6 +103,7 @@ impl Session {
         if asked.copy.name() == "StartTransaction" {
             self.start_unanswered(&id, asked);
         }
+        self.delivery_answered(at, asked, &outcome);
         if asked.copy.purpose != Purpose::Synthetic {
             self.compare_answer(&id, asked, outcome, false);
         }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
-use crate::session::outbox::{Asked, Purpose};
+use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Effect, Fact, Record, Text, Tick, limits, payload};
+use crate::{BackofficeId, Fact, Record, Side, Text, Tick, limits, payload};
 
 /// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +154,9 @@ impl Session {
         if verdict != Verdict::Accepted && !asked.led {
             self.alert("not_accepted", format!("{id} answered the charger's boot with {verdict:?}"));
         }
-        self.effects.push_back(Effect::Keep(self.boot.fact()));
+        let fact = self.boot.fact();
+        self.promise(fact, []);
+        self.boot_settled(at, verdict, interval, asked.copy.purpose);
     }
 
     pub(super) fn set_heartbeat(&mut self, at: usize, interval: Duration) {
@@ -176,23 +178,6 @@ impl Session {
                 Reply::result(payload::replaced(&answer, token.unwrap_or_default(), &bounded))
             }
             _ => Reply::Result(answer),
-        }
-    }
-
-    /// Tells a backoffice whose link has just opened what a charger would have told it.
-    pub(super) fn introduce(&mut self, at: usize) {
-        let id = self.links[at].id.clone();
-        self.links[at].boot = self.links[at].boot.or_else(|| self.boot.verdict_of(&id));
-        let is_new_to_it = self.links[at].boot.is_none();
-        let hears_of_it = self.links[at].outbox.holds(|copy| copy.name() == "BootNotification");
-        if !self.leads(&id)
-            && is_new_to_it
-            && !hears_of_it
-            && let Some(request) = self.boot.request()
-        {
-            let request = Text::from(request);
-            let boot = self.synthetic("BootNotification", request);
-            self.links[at].outbox.push_front(boot);
         }
     }
 
@@ -266,17 +251,10 @@ impl Session {
             if let Some(row) = self.transactions.get_mut(trace) {
                 row.peers.insert(id.clone(), crate::PeerTransaction::default());
             }
-            self.keep_transaction(trace);
-            let copy = super::outbox::Copy {
-                trace,
-                action: crate::actions::known("StartTransaction"),
-                action_token: Text::from_static("\"StartTransaction\""),
-                payload: request,
-                transaction: Some(trace),
-                queued: self.now.tick,
-                held_until: None,
-                purpose: Purpose::Synthetic,
-            };
+            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
+            let mut copy = self.synthetic("StartTransaction", request);
+            copy.trace = trace;
+            copy.transaction = Some(trace);
             self.tell(at, copy);
         }
     }

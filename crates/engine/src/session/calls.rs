@@ -30,6 +30,7 @@ impl Session {
             "StopTransaction" => return self.stop_received(call),
             "MeterValues" => return self.meter_values_received(call),
             "BootNotification" => self.boot_received(&mut call),
+            "StatusNotification" => self.state_received(&call),
             _ => {}
         }
         match rules.copies {
@@ -45,8 +46,9 @@ impl Session {
             && payload::text(&call.payload, "vendorId").as_deref() == Some(PLUG_AND_CHARGE)
             || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
+        let is_told = for_leader_only || self.is_told_already(&copy);
         self.ask_leader(call);
-        if !for_leader_only {
+        if !is_told {
             self.tell_followers(&copy);
         }
     }
@@ -89,6 +91,10 @@ impl Session {
             queued: self.now.tick,
             held_until: None,
             purpose,
+            number: None,
+            attempts: 0,
+            retry_at: None,
+            order: 0,
         }
     }
 

@@ -83,7 +83,7 @@ impl Session {
                 let mut facts =
                     self.owned.release(|other| other.until_unix_ms.is_some_and(|until| until < now));
                 facts.extend(self.owned.take(owned.clone()));
-                self.keep_facts(facts);
+                self.promise_facts(facts, [Side::Charger]);
             }
         }
     }
@@ -95,7 +95,7 @@ impl Session {
                 let facts = self
                     .owned
                     .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
-                self.keep_facts(facts);
+                self.promise_facts(facts, [Side::Charger]);
             }
         }
     }
@@ -136,7 +136,7 @@ impl Session {
                 return;
             }
         };
-        self.keep_facts(facts);
+        self.promise_facts(facts, [Side::Charger]);
     }
 
     /// Answers everyone who waits for a command, and logs it. A requester whose connection is

@@ -7,7 +7,7 @@ use crate::session::charger::ChargerCall;
 use crate::session::outbox::Purpose;
 use crate::session::owned::Family;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Decider, Fact, Tick, limits, payload};
+use crate::{BackofficeId, Decider, Fact, Record, Side, Tick, limits, payload};
 
 /// A kind of job of which a charger does one at a time (semantics K-51).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +103,12 @@ impl Jobs {
 
 impl Session {
     pub(super) fn take_lease(&mut self, job: Job, owner: BackofficeId, request_id: Option<i64>) {
+        let by = owner.clone();
         let lease = Lease { owner, since_unix_ms: self.now.unix_ms, request_id };
         let body = serde_json::to_string(&lease).expect("plain data is always JSON");
         *self.jobs.lease(job) = Some(lease);
-        self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: Some(body) }]);
+        let fact = Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: Some(body) };
+        self.promise(Record::Fact(fact), [Side::Backoffice(by)]);
     }
 
     /// Ends the lease, unless it has passed to a later request meanwhile.
@@ -117,7 +119,8 @@ impl Session {
         };
         if lease.as_ref().is_some_and(is_its) {
             *lease = None;
-            self.keep_facts(vec![Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: None }]);
+            let fact = Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: None };
+            self.promise(Record::Fact(fact), []);
         }
     }
 

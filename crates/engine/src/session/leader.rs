@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::session::Session;
 use crate::session::links::Link;
+use crate::session::outbox::Outbox;
 use crate::{Note, Plan, Reason};
 
 impl Session {
@@ -20,7 +21,11 @@ impl Session {
         }
         for id in plan.backoffices() {
             if !self.links.iter().any(|link| link.id == *id) {
-                self.links.push(Link::new(id.clone()));
+                let mut link = Link::new(id.clone());
+                if let Some(lane) = self.other_lanes.iter().position(|lane| lane.backoffice == *id) {
+                    link.outbox = Outbox::of(self.other_lanes.remove(lane), self.now.tick);
+                }
+                self.links.push(link);
             }
         }
         self.tell_newcomers();
@@ -44,7 +49,8 @@ impl Session {
                 at += 1;
             } else {
                 self.hang_up_link(at, Reason::NotInPlan, None);
-                self.links.remove(at);
+                let link = self.links.remove(at);
+                self.other_lanes.push(link.outbox.into_lane(link.id));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::session::{Earliest, Session};
 use crate::{
     AnswerNote, BackofficeId, Departure, DialFailure, Effect, FrameKind, Note, Outcome, Reason, Side, Text,
-    Tick, actions, limits,
+    Tick, TraceId, actions, limits,
 };
 
 /// One backoffice of one session.
@@ -29,6 +29,8 @@ pub(super) struct Link {
     last_ping: Tick,
     garbage: VecDeque<Tick>,
     pub(super) outbox: Outbox,
+    /// Messages that it was found not to know since the link is open.
+    pub(super) unsupported: Vec<&'static str>,
     /// The one CALL that it has not answered yet (semantics F-21).
     pub(super) asked: Option<Asked>,
     /// CALLs whose time is over; their answers may still say something (semantics F-53, F-54).
@@ -36,6 +38,8 @@ pub(super) struct Link {
     last_asked: Tick,
     /// What it answered to this charger's BootNotification.
     pub(super) boot: Option<Verdict>,
+    /// When it is asked again, since it has not accepted the charger yet.
+    pub(super) boot_again: Option<Tick>,
     /// How often it wants a Heartbeat.
     pub(super) heartbeat: Duration,
     next_heartbeat: Tick,
@@ -66,10 +70,12 @@ impl Link {
             last_ping: Tick(0),
             garbage: VecDeque::new(),
             outbox: Outbox::default(),
+            unsupported: Vec::new(),
             asked: None,
             overdue: VecDeque::new(),
             last_asked: Tick(0),
             boot: None,
+            boot_again: None,
             heartbeat: limits::HEARTBEAT_DEFAULT,
             next_heartbeat: Tick(0),
             last_heartbeat: Tick(0),
@@ -88,6 +94,12 @@ impl Link {
 
     pub(super) fn heartbeat_from(&mut self, now: Tick) {
         self.next_heartbeat = now + self.heartbeat;
+    }
+
+    /// Whether something that it is told now, or next, belongs to the transaction.
+    pub(super) fn refers_to(&self, transaction: TraceId) -> bool {
+        self.outbox.refers_to(transaction)
+            || self.asked.as_ref().is_some_and(|asked| asked.copy.transaction == Some(transaction))
     }
 
     fn ping_at(&self) -> Tick {
@@ -152,12 +164,13 @@ impl Session {
         link.state = LinkState::Down(redial);
         link.overdue.clear();
         link.garbage.clear();
+        link.unsupported.clear();
         if let Some(asked) = link.asked.take()
             && asked.copy.keeping() != Keeping::Volatile
         {
             // Being disconnected says nothing about whether it was booked: it is told again, with
             // a new message id (semantics T-58, T-60).
-            link.outbox.push_front(asked.copy);
+            link.outbox.put_back(asked.copy);
         }
         link.outbox.remove(|copy| copy.keeping() == Keeping::Volatile);
         let id = link.id.clone();
@@ -238,6 +251,9 @@ impl Session {
 
     /// Queues a message for a backoffice; its turn comes in [`Self::feed_links`].
     pub(super) fn tell(&mut self, at: usize, copy: Copy) {
+        if copy.keeping() == Keeping::InOrder {
+            return self.deliver(at, copy);
+        }
         let link = &mut self.links[at];
         let is_told = link.is_up() && (!link.waits_for_boot() || self.leader == link.id);
         if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
@@ -295,17 +311,13 @@ impl Session {
         if link.waits_for_boot() && self.leader != link.id {
             return link.outbox.take_first(|copy| copy.name() == "BootNotification");
         }
-        let front = link.outbox.front()?;
-        if front.held_until.is_some_and(|until| until > now) {
-            return None;
-        }
-        link.outbox.pop()
+        link.outbox.next(now)
     }
 
     fn ask(&mut self, at: usize, copy: Copy) {
         let id = self.links[at].id.clone();
         let Some(payload) = self.payload_for(&id, &copy) else {
-            self.not_told(&id, &copy);
+            self.not_told(at, &copy);
             return;
         };
         let message_id = self.mint_message_id();
@@ -348,6 +360,9 @@ impl Session {
                     self.pass_time_asked(at);
                     self.pass_time_life(at);
                     self.pass_time_heartbeat(at);
+                    if self.links[at].boot_again.is_some_and(|when| when <= now) {
+                        self.boot_for(at);
+                    }
                 }
                 _ => {}
             }
@@ -433,6 +448,10 @@ impl Session {
             queued: self.now.tick,
             held_until: None,
             purpose: Purpose::Synthetic,
+            number: None,
+            attempts: 0,
+            retry_at: None,
+            order: 0,
         }
     }
 
@@ -442,14 +461,15 @@ impl Session {
                 LinkState::Down(Some(when)) => earliest.at(when),
                 LinkState::Up => {
                     earliest.at(link.ping_at());
+                    if let Some(when) = link.boot_again {
+                        earliest.at(when);
+                    }
                     if !self.leads(&link.id) {
                         earliest.at(link.next_heartbeat);
                     }
-                    match (&link.asked, link.outbox.front()) {
+                    match (&link.asked, link.outbox.ready_at(self.now.tick)) {
                         (Some(asked), _) => earliest.at(asked.answer_by),
-                        (None, Some(Copy { held_until: Some(until), .. })) if *until > self.now.tick => {
-                            earliest.at(*until);
-                        }
+                        (None, Some(when)) => earliest.at(when),
                         _ => {}
                     }
                 }

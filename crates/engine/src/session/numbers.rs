@@ -6,7 +6,7 @@ use crate::session::owned::Family;
 use crate::session::transactions::{Start, is_stopped_by, number_of};
 use crate::session::{Reply, Session};
 use crate::{
-    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Decider, PeerState, Text, TraceId,
+    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Decider, PeerState, Side, Text, TraceId,
     TransactionRow, TransactionState, limits, payload,
 };
 
@@ -29,11 +29,16 @@ impl Session {
             &self.leader,
             peers.into_iter(),
         );
+        let links = &self.links;
+        self.transactions.forget_old(|trace| links.iter().any(|link| link.refers_to(trace)));
         for trace in superseded {
             self.alert("superseded", "a transaction started on a connector whose last one was never stopped");
-            self.keep_transaction(trace);
+            self.promise_transaction(trace, []);
         }
-        self.keep_transaction(call.trace);
+        // Nobody hears of a transaction that a crash could make the proxy forget (semantics T-22).
+        let everyone = self.links.iter().map(|link| Side::Backoffice(link.id.clone()));
+        let everyone: Vec<Side> = everyone.chain([Side::Charger]).collect();
+        self.promise_transaction(call.trace, everyone);
         self.ask_everyone(call);
     }
 
@@ -42,8 +47,6 @@ impl Session {
         call.transaction = Some(trace);
         call.flags.push("repeated");
         if let Some(answer) = self.stored_start_answer(trace) {
-            // Said the first time or not: it is durable before it is said now.
-            self.keep_transaction(trace);
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-20"));
         }
         if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&self.leader)) {
@@ -81,6 +84,7 @@ impl Session {
         let number = self.chargers_number(trace, Some(peer.number?));
         let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
         self.start_is_answered(trace, &answer);
+        self.promise_transaction(trace, [Side::Charger]);
         Some(answer)
     }
 
@@ -103,12 +107,6 @@ impl Session {
         }
         let Some(row) = copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) else { return };
         row.peers.entry(id.clone()).or_default().state = PeerState::Sent;
-        let trace = row.trace;
-        if copy.queued < self.now.tick {
-            // The batch in which the row was kept is another one: nobody hears of a transaction
-            // that a crash could make the proxy forget (semantics T-22).
-            self.keep_transaction(trace);
-        }
     }
 
     /// A backoffice answered its copy of a start: its number is known from now on, and durable
@@ -131,8 +129,10 @@ impl Session {
             // Also when the charger is gone meanwhile: it will ask again.
             let answer = self.with_chargers_number(trace, answer);
             self.start_is_answered(trace, &answer);
+            self.promise_transaction(trace, [Side::Charger, Side::Backoffice(id.clone())]);
+        } else {
+            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
         }
-        self.keep_transaction(trace);
     }
 
     pub(super) fn start_unanswered(&mut self, id: &BackofficeId, asked: &Asked) {
@@ -172,9 +172,8 @@ impl Session {
 
     pub(super) fn stop_received(&mut self, mut call: ChargerCall) {
         let repeated = self.transactions.repeated_stop(&call.payload);
-        if let Some((trace, answer)) = repeated.and_then(|row| Some((row.trace, row.stop_answer.clone()?))) {
+        if let Some(answer) = repeated.and_then(|row| row.stop_answer.clone()) {
             call.flags.push("repeated");
-            self.keep_transaction(trace);
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-43"));
         }
         let number = payload::integer(&call.payload, "transactionId");
@@ -201,6 +200,9 @@ impl Session {
             }
         }
         row.raw_stop = Some(call.payload.to_string());
+        let trace = row.trace;
+        // Told again after a crash, it must be known again.
+        self.promise_transaction(trace, []);
         self.ask_everyone(call);
     }
 
@@ -220,8 +222,8 @@ impl Session {
         row.stop_answer = Some(answer.to_string());
         row.closed_unix_ms = Some(unix_ms);
         let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
-        self.keep_facts(forgotten);
-        self.keep_transaction(trace);
+        self.promise_facts(forgotten, []);
+        self.promise_transaction(trace, [Side::Charger]);
     }
 
     // MeterValues (semantics §2.4)
@@ -274,15 +276,12 @@ impl Session {
         }
     }
 
-    /// A message that a backoffice cannot be told is never lost silently.
-    pub(super) fn not_told(&mut self, id: &BackofficeId, copy: &Copy) {
-        if copy.name() == "StopTransaction" {
-            self.alert(
-                "stop_skipped",
-                format!(
-                    "{id} was not told of a StopTransaction: it never issued a number for that transaction"
-                ),
-            );
+    /// A message that a backoffice cannot be told: a StopTransaction is never lost silently.
+    pub(super) fn not_told(&mut self, at: usize, copy: &Copy) {
+        match (copy.number, copy.name()) {
+            (Some(_), "StopTransaction") => self.park(at, copy, "start_was_not_booked"),
+            (Some(number), _) => self.delivered(at, number),
+            (None, _) => {}
         }
     }
 }

@@ -1,14 +1,11 @@
-//! What one backoffice still has to be told: in order, one at a time, bounded (semantics §3.7, §3.9).
-//!
-//! The order is the charger's. Only what the table marks as `Latest` is coalesced, only what it
-//! marks as `Volatile` is dropped for being old.
+//! What one backoffice still has to be told, one at a time, bounded (semantics §2.8, §3.7, §3.9).
 
 use std::collections::VecDeque;
 
 use uuid::Uuid;
 
 use crate::actions::{self, Action, Keeping};
-use crate::{Text, Tick, TraceId, limits, payload};
+use crate::{BackofficeId, Delivery, Lane, Text, Tick, TraceId, limits, payload};
 
 /// One message to a backoffice.
 #[derive(Debug, Clone)]
@@ -24,6 +21,14 @@ pub(super) struct Copy {
     /// Not to be sent before this (semantics F-51).
     pub(super) held_until: Option<Tick>,
     pub(super) purpose: Purpose,
+    /// Its place in the lane, for what must reach its backoffice.
+    pub(super) number: Option<u64>,
+    /// How often it was sent in vain.
+    pub(super) attempts: u32,
+    /// Not to be tried again before this.
+    pub(super) retry_at: Option<Tick>,
+    /// When it was queued, among what waits for this backoffice.
+    pub(super) order: u64,
 }
 
 /// Why a backoffice is told something.
@@ -74,75 +79,255 @@ impl Copy {
     fn bytes(&self) -> usize {
         self.payload.len() + self.action_token.len()
     }
+
+    fn is_ready(&self, now: Tick) -> bool {
+        self.held_until.max(self.retry_at).is_none_or(|when| when <= now)
+    }
+
+    /// Whether it belongs into the order of transaction messages, live or not.
+    fn is_of_transactions(&self) -> bool {
+        matches!(self.name(), "StartTransaction" | "StopTransaction" | "MeterValues")
+            && self.purpose == Purpose::ChargerWaits
+            && !is_triggered(&self.payload)
+    }
+
+    fn recalled(delivery: Delivery, now: Tick) -> Self {
+        Self {
+            trace: delivery.trace,
+            action: actions::known(&delivery.action),
+            action_token: Text::from(format!("\"{}\"", delivery.action)),
+            payload: Text::from(delivery.payload),
+            transaction: delivery.transaction,
+            queued: now,
+            held_until: None,
+            purpose: Purpose::Inform,
+            number: Some(delivery.number),
+            attempts: delivery.attempts,
+            retry_at: None,
+            order: 0,
+        }
+    }
+
+    /// What the store holds of a copy that has a place in the lane.
+    pub(super) fn delivery(&self, backoffice: &BackofficeId, number: u64, queued_unix_ms: i64) -> Delivery {
+        Delivery {
+            backoffice: backoffice.clone(),
+            number,
+            trace: self.trace,
+            action: self.name().to_owned(),
+            payload: self.payload.to_string(),
+            transaction: self.transaction,
+            queued_unix_ms,
+            attempts: self.attempts,
+            parked: None,
+        }
+    }
 }
 
-/// The queue of one backoffice.
+/// What waits for one backoffice.
+///
+/// The lane holds what must reach it, in order, each also in the store; only the first few are in
+/// memory. Everything else is of use only soon and waits beside it (semantics §2.8, lanes D and V).
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    copies: VecDeque<Copy>,
-    bytes: usize,
+    lane: VecDeque<Copy>,
+    /// How many more of the lane the store holds, after those in memory.
+    pub(super) beyond: u64,
+    /// The highest number that is, or was, in memory.
+    last_in_memory: u64,
+    /// The highest number ever used.
+    last_number: u64,
+    is_recalling: bool,
+    /// Deliveries queued since the last order to recall, which its answer may not count.
+    since_recall: u64,
+    soon: VecDeque<Copy>,
+    soon_bytes: usize,
+    /// Counts what was queued, so that both queues keep the charger's order where they can.
+    queued: u64,
+    /// The lane had the last turn though more waits in it.
+    is_soons_turn: bool,
 }
 
 impl Outbox {
-    /// Adds a copy at the end. Returns what had to give way, if the bound was reached.
-    pub(super) fn push(&mut self, copy: Copy, link_is_up: bool) -> Option<Copy> {
-        if !link_is_up {
-            // While its backoffice is away only the newest state is of use, and the order to other
-            // messages is already lost.
+    pub(super) fn of(lane: Lane, now: Tick) -> Self {
+        let mut outbox = Self { last_number: lane.last_number, ..Self::default() };
+        outbox.recalled(lane.first, lane.waiting, None, now);
+        outbox
+    }
+
+    /// What the store knows of the lane; what is in memory is left out.
+    pub(super) fn into_lane(self, backoffice: BackofficeId) -> Lane {
+        let waiting = self.lane.len() as u64 + self.beyond;
+        Lane { backoffice, last_number: self.last_number, waiting, first: Vec::new() }
+    }
+
+    /// Gives a copy its place in the lane. Whoever calls makes it durable.
+    pub(super) fn deliver(&mut self, mut copy: Copy) -> u64 {
+        self.last_number += 1;
+        copy.number = Some(self.last_number);
+        copy.order = self.next_order();
+        if self.beyond == 0 && self.lane.len() < limits::LANE_WINDOW {
+            self.last_in_memory = self.last_number;
+            self.lane.push_back(copy);
+        } else {
+            self.beyond += 1;
+            self.since_recall += 1;
+        }
+        self.last_number
+    }
+
+    /// Queues a copy that is of use only soon. Returns what had to give way, if the bound was
+    /// reached.
+    pub(super) fn push(&mut self, mut copy: Copy, is_told: bool) -> Option<Copy> {
+        if !is_told {
+            // While its backoffice is away only the newest state is of use.
             self.remove(|older| copy.replaces(older));
         }
-        self.bytes += copy.bytes();
-        self.copies.push_back(copy);
-        if self.copies.len() <= limits::OUTBOX_MESSAGES && self.bytes <= limits::OUTBOX_BYTES {
+        copy.order = self.next_order();
+        self.soon_bytes += copy.bytes();
+        self.soon.push_back(copy);
+        if self.soon.len() <= limits::OUTBOX_MESSAGES && self.soon_bytes <= limits::OUTBOX_BYTES {
             return None;
         }
-        // Samples are many and the next one says more; a start or stop is worth money.
-        let oldest = |wanted: fn(&Copy) -> bool| self.copies.iter().position(wanted);
-        let victim = oldest(|c| c.keeping() == Keeping::Volatile && c.purpose != Purpose::ChargerWaits)
-            .or_else(|| oldest(|c| c.name() == "MeterValues"))
-            .or_else(|| oldest(|c| c.purpose != Purpose::ChargerWaits))
-            .unwrap_or(0);
-        self.take(victim)
+        let victim = self.soon.iter().position(|copy| copy.purpose != Purpose::ChargerWaits)?;
+        self.take_soon(victim)
+    }
+
+    /// Puts something before everything else that is of use soon.
+    pub(super) fn push_first(&mut self, copy: Copy) {
+        self.soon_bytes += copy.bytes();
+        self.soon.push_front(copy);
     }
 
     /// Puts a copy back that was sent in vain.
-    pub(super) fn push_front(&mut self, copy: Copy) {
-        self.bytes += copy.bytes();
-        self.copies.push_front(copy);
+    pub(super) fn put_back(&mut self, copy: Copy) {
+        if copy.number.is_some() {
+            self.lane.push_front(copy);
+        } else {
+            self.push_first(copy);
+        }
     }
 
-    pub(super) fn front(&self) -> Option<&Copy> {
-        self.copies.front()
+    fn next_order(&mut self) -> u64 {
+        self.queued += 1;
+        self.queued
     }
 
-    pub(super) fn pop(&mut self) -> Option<Copy> {
-        self.take(0)
+    /// The copy whose turn it is.
+    pub(super) fn next(&mut self, now: Tick) -> Option<Copy> {
+        let lane = self.lane.front().filter(|copy| copy.is_ready(now)).map(|copy| copy.order);
+        let soon = self.soon.front().filter(|copy| copy.is_ready(now));
+        // A transaction message of now waits behind those of before (OCPP 1.6 §3.7.1).
+        let soon =
+            soon.filter(|copy| !copy.is_of_transactions() || self.is_lane_empty()).map(|copy| copy.order);
+        let takes_soon = match (lane, soon) {
+            (None, None) => return None,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(lane), Some(soon)) => soon <= lane || self.is_soons_turn,
+        };
+        if takes_soon {
+            self.is_soons_turn = false;
+            return self.take_soon(0);
+        }
+        self.is_soons_turn = self.lane.len() > 1 || self.beyond > 0;
+        self.lane.pop_front()
     }
 
-    /// The first copy that `wanted` names, out of turn.
+    /// When something that waits may be sent, if only time keeps it.
+    pub(super) fn ready_at(&self, now: Tick) -> Option<Tick> {
+        [self.lane.front(), self.soon.front()]
+            .into_iter()
+            .flatten()
+            .filter_map(|copy| copy.held_until.max(copy.retry_at))
+            .filter(|when| *when > now)
+            .min()
+    }
+
+    pub(super) fn is_lane_empty(&self) -> bool {
+        self.lane.is_empty() && self.beyond == 0
+    }
+
+    /// The first copy that `wanted` names among those of use soon, out of turn.
     pub(super) fn take_first(&mut self, wanted: impl Fn(&Copy) -> bool) -> Option<Copy> {
-        self.copies.iter().position(wanted).and_then(|at| self.take(at))
+        self.soon.iter().position(wanted).and_then(|at| self.take_soon(at))
     }
 
+    /// Drops copies that are of use only soon.
     pub(super) fn remove(&mut self, unwanted: impl Fn(&Copy) -> bool) {
-        self.copies.retain(|copy| !unwanted(copy));
-        self.bytes = self.copies.iter().map(Copy::bytes).sum();
+        self.soon.retain(|copy| !unwanted(copy));
+        self.soon_bytes = self.soon.iter().map(Copy::bytes).sum();
     }
 
     /// Lets go what was held back (semantics F-51).
     pub(super) fn release(&mut self) {
-        for copy in &mut self.copies {
+        for copy in self.lane.iter_mut().chain(&mut self.soon) {
             copy.held_until = None;
         }
     }
 
     pub(super) fn holds(&self, wanted: impl Fn(&Copy) -> bool) -> bool {
-        self.copies.iter().any(wanted)
+        self.soon.iter().any(wanted)
     }
 
-    fn take(&mut self, at: usize) -> Option<Copy> {
-        let copy = self.copies.remove(at)?;
-        self.bytes -= copy.bytes();
+    /// From which number on more of the lane is wanted in memory, if it is.
+    pub(super) fn recall_after(&mut self) -> Option<u64> {
+        let is_wanted = self.beyond > 0 && !self.is_recalling && self.lane.len() <= limits::LANE_WINDOW / 2;
+        if is_wanted {
+            self.is_recalling = true;
+            self.since_recall = 0;
+        }
+        is_wanted.then_some(self.last_in_memory)
+    }
+
+    /// More of the lane, from the store. `asked` is on its way to the backoffice.
+    pub(super) fn recalled(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        waiting: u64,
+        asked: Option<u64>,
+        now: Tick,
+    ) {
+        self.is_recalling = false;
+        for delivery in deliveries {
+            let number = delivery.number;
+            if number > self.last_in_memory && Some(number) != asked {
+                self.last_in_memory = number;
+                self.lane.push_back(Copy::recalled(delivery, now));
+            }
+        }
+        let in_memory = self.lane.len() as u64 + u64::from(asked.is_some());
+        // Too many here costs one more order to recall, too few would lose them.
+        self.beyond = waiting.saturating_sub(in_memory) + std::mem::take(&mut self.since_recall);
+    }
+
+    /// Whether a copy in memory belongs to the transaction.
+    pub(super) fn refers_to(&self, transaction: TraceId) -> bool {
+        self.lane.iter().any(|copy| copy.transaction == Some(transaction))
+    }
+
+    /// Forgets what is in memory of the lane, to read it anew.
+    pub(super) fn reread(&mut self) {
+        // At least one, so that nothing overtakes what is read now.
+        self.beyond += self.lane.len() as u64 + 1;
+        self.since_recall = 0;
+        self.lane.clear();
+        self.last_in_memory = 0;
+        self.is_recalling = true;
+    }
+
+    /// Takes a delivery out of the lane, since a late answer shows that it was booked.
+    pub(super) fn take_delivered(&mut self, number: u64) -> bool {
+        let is_next = self.lane.front().is_some_and(|copy| copy.number == Some(number));
+        if is_next {
+            self.lane.pop_front();
+        }
+        is_next
+    }
+
+    fn take_soon(&mut self, at: usize) -> Option<Copy> {
+        let copy = self.soon.remove(at)?;
+        self.soon_bytes -= copy.bytes();
         Some(copy)
     }
 }

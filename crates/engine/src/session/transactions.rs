@@ -71,7 +71,16 @@ impl Transactions {
             self.note_own(row.charger_number);
         }
         self.rows = rows;
-        self.forget_old();
+    }
+
+    /// Takes back rows that were forgotten here and are needed again.
+    pub(super) fn remember_more(&mut self, rows: Vec<TransactionRow>) {
+        for row in rows {
+            if self.get(row.trace).is_none() {
+                let at = self.rows.partition_point(|other| other.trace < row.trace);
+                self.rows.insert(at, row);
+            }
+        }
     }
 
     pub(super) fn get(&self, trace: TraceId) -> Option<&TransactionRow> {
@@ -135,7 +144,6 @@ impl Transactions {
             closed_unix_ms: None,
             superseded: false,
         });
-        self.forget_old();
         superseded
     }
 
@@ -232,7 +240,8 @@ impl Transactions {
             .find(|row| row.state == TransactionState::Closed && is_stopped_by(row, request))
     }
 
-    fn forget_old(&mut self) {
+    /// Drops the oldest rows beyond the bounds, but none that is `needed`.
+    pub(super) fn forget_old(&mut self, needed: impl Fn(TraceId) -> bool) {
         let closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
         let mut surplus = closed.saturating_sub(limits::CLOSED_TRANSACTIONS);
         let mut lost = (self.rows.len() - closed).saturating_sub(limits::OPEN_TRANSACTIONS);
@@ -241,7 +250,7 @@ impl Transactions {
                 TransactionState::Closed => &mut surplus,
                 _ => &mut lost,
             };
-            let drop = *budget > 0;
+            let drop = *budget > 0 && !needed(row.trace);
             *budget -= usize::from(drop);
             !drop
         });

@@ -43,7 +43,7 @@ impl Stage {
         let mut passed = Vec::new();
         while let Some(effect) = self.pending.front() {
             let said = match effect {
-                Effect::Keep(record) if kind == "kept" => kept_words(record),
+                Effect::Keep(keep) if kind == "kept" => keep.records.iter().map(kept_words).collect(),
                 Effect::Note(note) if kind == "note" => words(note),
                 Effect::Keep(_) | Effect::Note(_) => String::new(),
                 other => return Err(format!("before it: {}; noted so far: {passed:?}", show(other))),

@@ -1,6 +1,7 @@
 //! The stage on which a conversation is played: one session, a clock, and what was kept of it.
 
 mod expectations;
+mod memory;
 mod tables;
 pub(crate) mod words;
 
@@ -9,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Follower, Moment, Plan, Record, Role,
-    Session, Side, Tick,
+    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Follower, Keep, Moment, Plan, Record,
+    Role, Session, Side, Tick,
 };
+use memory::Kept;
 use tables::Row;
 use words::show;
 
@@ -20,7 +22,7 @@ pub(crate) struct Stage {
     plan: Arc<Plan>,
     now: Moment,
     seed: u64,
-    kept: Vec<Record>,
+    memory: Kept,
     pending: VecDeque<Effect>,
     ids: HashMap<String, String>,
     history: Vec<String>,
@@ -38,7 +40,7 @@ impl Stage {
             plan,
             now,
             seed: 1,
-            kept: Vec::new(),
+            memory: Kept::default(),
             pending: VecDeque::new(),
             ids: HashMap::new(),
             history: Vec::new(),
@@ -125,6 +127,19 @@ impl Stage {
                 self.seed += 1;
                 self.session();
             }
+            ("operator", rest) => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                let [order, id, number] = words[..] else {
+                    return Err("operator retries NAME NUMBER".into());
+                };
+                let number = number.parse().map_err(|_| "no number")?;
+                match order {
+                    "retries" => self.memory.unpark(&id.into(), number),
+                    "drops" => self.memory.keep(&Record::Delivered { backoffice: id.into(), number }),
+                    _ => return Err("operator retries, or drops".into()),
+                }
+                self.happen(Event::LaneChanged(id.into()));
+            }
             ("drain", _) => self.happen(Event::DrainBegan),
             ("store", "fails") => self.happen(Event::StoreFailed),
             _ => return Err("no such line".into()),
@@ -139,27 +154,33 @@ impl Stage {
     }
 
     fn session(&mut self) -> &mut Session {
-        let (plan, kept, seed) = (&self.plan, &self.kept, self.seed);
+        let (plan, memory, seed) = (&self.plan, &self.memory, self.seed);
         self.session
-            .get_or_insert_with(|| Session::new(ChargerId::from("CP1"), plan.clone(), kept.clone(), seed))
+            .get_or_insert_with(|| Session::new(ChargerId::from("CP1"), plan.clone(), memory.first(), seed))
     }
 
     fn happen(&mut self, event: Event) {
         let now = self.now;
         self.session().handle(now, event);
+        let mut recalls = Vec::new();
         while let Some(effect) = self.session().poll_effect() {
-            if let Effect::Keep(record) = &effect {
-                self.keep(record.clone());
-            }
             self.history.push(format!("  → {}", show(&effect)));
-            self.pending.push_back(effect);
+            match effect {
+                Effect::Keep(Keep { records, before }) => {
+                    for record in records {
+                        self.memory.keep(&record);
+                        let keep = Keep { records: vec![record], before: before.clone() };
+                        self.pending.push_back(Effect::Keep(keep));
+                    }
+                }
+                Effect::Recall { backoffice, after } => recalls.push((backoffice, after)),
+                effect => self.pending.push_back(effect),
+            }
         }
-    }
-
-    fn keep(&mut self, record: Record) {
-        self.kept.retain(|old| key(old) != key(&record));
-        if !matches!(&record, Record::Fact(fact) if fact.body.is_none()) {
-            self.kept.push(record);
+        for (backoffice, after) in recalls {
+            let (deliveries, waiting) = self.memory.recall(&backoffice, after);
+            let transactions = self.memory.transactions_of(&deliveries);
+            self.happen(Event::Recalled { backoffice, deliveries, transactions, waiting });
         }
     }
 
@@ -257,12 +278,4 @@ fn plan(text: &str) -> Arc<Plan> {
         })
         .collect();
     Arc::new(Plan { leader, followers })
-}
-
-/// What a record replaces.
-fn key(record: &Record) -> String {
-    match record {
-        Record::Transaction(row) => row.trace.to_string(),
-        Record::Fact(fact) => fact.key.clone(),
-    }
 }

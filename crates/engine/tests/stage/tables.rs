@@ -72,7 +72,7 @@ impl Stage {
             let asked = asked.ok_or_else(|| format!("{id} was not told of the start"))?;
             let answer = match answer {
                 "silent" => continue,
-                "error" => format!(r#"[4,{asked},"InternalError","",{{}}]"#),
+                "error" => format!(r#"[4,{asked},"NotSupported","",{{}}]"#),
                 number => {
                     format!(r#"[3,{asked},{{"transactionId":{number},"idTagInfo":{{"status":"Accepted"}}}}]"#)
                 }

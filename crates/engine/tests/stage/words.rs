@@ -1,13 +1,23 @@
 //! Effects in the words of a transcript.
 
-use engine::{Decider, Effect, Note, Record, TransactionRow};
+use engine::{Decider, Delivery, Effect, Note, Record, TransactionRow};
 
-/// `transaction STATE charger=N volt=N …`, or the key of a fact, with `forgotten` where it is.
+/// `transaction STATE charger=N volt=N …`, `delivery BACKOFFICE NUMBER ACTION`, `delivered …`,
+/// `parked … WHY`, or the key of a fact, with `forgotten` where it is.
 pub(crate) fn kept_words(record: &Record) -> String {
     match record {
         Record::Transaction(row) => transaction_words(row),
         Record::Fact(fact) if fact.body.is_none() => format!("{} forgotten", fact.key),
         Record::Fact(fact) => fact.key.clone(),
+        Record::Delivery(delivery) => {
+            let Delivery { backoffice, number, action, attempts, .. } = &**delivery;
+            match &delivery.parked {
+                Some(why) => format!("parked {backoffice} {number} {action} {why}"),
+                None if *attempts > 0 => format!("delivery {backoffice} {number} {action} again"),
+                None => format!("delivery {backoffice} {number} {action}"),
+            }
+        }
+        Record::Delivered { backoffice, number } => format!("delivered {backoffice} {number}"),
     }
 }
 
@@ -68,7 +78,11 @@ pub(crate) fn show(effect: &Effect) -> String {
         Effect::Ping(side) => format!("ping {side}"),
         Effect::Dial(id) => format!("dial {id}"),
         Effect::HangUp(side, reason) => format!("hangup {side} {}", reason.close_code()),
-        Effect::Keep(record) => format!("kept {}", kept_words(record)),
+        Effect::Keep(keep) => {
+            let kept: Vec<String> = keep.records.iter().map(kept_words).collect();
+            format!("kept {}", kept.join(", "))
+        }
+        Effect::Recall { backoffice, after } => format!("recall {backoffice} after {after}"),
         Effect::Note(note) => format!("note {}", words(note)),
     }
 }

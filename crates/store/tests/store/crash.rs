@@ -15,10 +15,10 @@ const VICTIM: &str = "STORE_TEST_VICTIM";
 async fn dropping_it_without_closing_loses_nothing() {
     let world = World::new();
     let store = world.open();
-    store.keep(&charger(), kept(transaction(1, TransactionState::Open))).await.unwrap();
+    store.keep(&charger(), vec![kept(transaction(1, TransactionState::Open))]).await.unwrap();
     note_call(&store, call(1, "Heartbeat", "{}", "{}"));
     drop(store);
-    assert_eq!(world.open().remembered(&charger()).await.unwrap().len(), 1);
+    assert_eq!(records(world.open().remembered(&charger()).await.unwrap()).len(), 1);
     assert_eq!(world.log().calls(&everything()).unwrap().len(), 1);
 }
 
@@ -31,7 +31,7 @@ async fn killed_it_remembers_all_that_was_durable() {
         for number in 0_u64.. {
             note_call(&store, call(number, "Heartbeat", "{}", "{}"));
             let record = kept(transaction(number, TransactionState::Open));
-            store.keep(&charger(), record).await.unwrap();
+            store.keep(&charger(), vec![record]).await.unwrap();
             println!("durable {number}");
         }
     }
@@ -65,7 +65,7 @@ async fn killed_it_remembers_all_that_was_durable() {
         }
 
         let store = world.open();
-        let remembered = store.remembered(&charger()).await.unwrap();
+        let remembered = records(store.remembered(&charger()).await.unwrap());
         let found = |number: &u64| {
             remembered
                 .iter()

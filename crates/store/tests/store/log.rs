@@ -124,7 +124,7 @@ async fn what_is_secret_never_reaches_the_disk() {
 async fn a_search_finds_what_people_look_for() {
     let world = World::new();
     let store = world.open();
-    store.keep(&charger(), kept(transaction(7, TransactionState::Open))).await.unwrap();
+    store.keep(&charger(), vec![kept(transaction(7, TransactionState::Open))]).await.unwrap();
     note_call(&store, call(7, "StartTransaction", START, STARTED));
     note_call(&store, call(2, "MeterValues", "{\"connectorId\":2,\"transactionId\":7}", "{}"));
     let mut stop = call(3, "RemoteStopTransaction", "{\"transactionId\":1007}", "{\"status\":\"Accepted\"}");

@@ -10,14 +10,14 @@ async fn what_was_kept_is_remembered_after_a_restart() {
     let world = World::new();
     let store = world.open();
     let row = transaction(7, TransactionState::Open);
-    store.keep(&charger(), kept(row.clone())).await.unwrap();
-    store.keep(&charger(), fact("boot", Some("{\"a\": 1}"))).await.unwrap();
+    store.keep(&charger(), vec![kept(row.clone())]).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("{\"a\": 1}"))]).await.unwrap();
     store.close().await;
 
     let store = world.open();
-    let remembered = store.remembered(&charger()).await.unwrap();
+    let remembered = records(store.remembered(&charger()).await.unwrap());
     assert_eq!(remembered, [fact("boot", Some("{\"a\": 1}")), kept(row)]);
-    assert_eq!(store.remembered(&"OTHER".into()).await.unwrap(), []);
+    assert_eq!(records(store.remembered(&"OTHER".into()).await.unwrap()), []);
 }
 
 #[tokio::test]
@@ -26,15 +26,15 @@ async fn a_later_record_of_the_same_key_replaces_the_earlier() {
     let store = world.open();
     let mut row = transaction(7, TransactionState::Starting);
     row.charger_number = None;
-    store.keep(&charger(), kept(row)).await.unwrap();
+    store.keep(&charger(), vec![kept(row)]).await.unwrap();
     let row = transaction(7, TransactionState::Stopping);
-    store.keep(&charger(), kept(row.clone())).await.unwrap();
-    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
-    store.keep(&charger(), fact("boot", Some("2"))).await.unwrap();
-    store.keep(&charger(), fact("gone", Some("3"))).await.unwrap();
-    store.keep(&charger(), fact("gone", None)).await.unwrap();
-    store.keep(&"OTHER".into(), fact("boot", Some("other"))).await.unwrap();
-    assert_eq!(store.remembered(&charger()).await.unwrap(), [fact("boot", Some("2")), kept(row)]);
+    store.keep(&charger(), vec![kept(row.clone())]).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("2"))]).await.unwrap();
+    store.keep(&charger(), vec![fact("gone", Some("3"))]).await.unwrap();
+    store.keep(&charger(), vec![fact("gone", None)]).await.unwrap();
+    store.keep(&"OTHER".into(), vec![fact("boot", Some("other"))]).await.unwrap();
+    assert_eq!(records(store.remembered(&charger()).await.unwrap()), [fact("boot", Some("2")), kept(row)]);
 }
 
 #[tokio::test]
@@ -43,9 +43,9 @@ async fn records_apply_in_the_order_given_and_are_seen_without_being_awaited() {
     let store = world.open();
     let mut waiting = Vec::new();
     for number in 0..2_000 {
-        waiting.push(store.keep(&charger(), fact("last", Some(&number.to_string()))));
+        waiting.push(store.keep(&charger(), vec![fact("last", Some(&number.to_string()))]));
     }
-    assert_eq!(store.remembered(&charger()).await.unwrap(), [fact("last", Some("1999"))]);
+    assert_eq!(records(store.remembered(&charger()).await.unwrap()), [fact("last", Some("1999"))]);
     let count = waiting.len();
     for kept in waiting {
         kept.await.unwrap();
@@ -60,9 +60,9 @@ async fn records_apply_in_the_order_given_and_are_seen_without_being_awaited() {
 async fn a_record_nobody_awaits_is_kept_all_the_same() {
     let world = World::new();
     let store = world.open();
-    drop(store.keep(&charger(), fact("boot", Some("1"))));
+    drop(store.keep(&charger(), vec![fact("boot", Some("1"))]));
     store.close().await;
-    assert_eq!(world.open().remembered(&charger()).await.unwrap(), [fact("boot", Some("1"))]);
+    assert_eq!(records(world.open().remembered(&charger()).await.unwrap()), [fact("boot", Some("1"))]);
 }
 
 #[tokio::test]
@@ -71,22 +71,22 @@ async fn all_open_transactions_and_the_newest_64_closed_are_remembered() {
     let store = world.open();
     let mut waiting = Vec::new();
     for number in 0..100 {
-        waiting.push(store.keep(&charger(), kept(transaction(number, TransactionState::Closed))));
+        waiting.push(store.keep(&charger(), vec![kept(transaction(number, TransactionState::Closed))]));
     }
     for (number, state) in
         [(200, TransactionState::Starting), (201, TransactionState::Open), (202, TransactionState::Stopping)]
     {
-        waiting.push(store.keep(&charger(), kept(transaction(number, state))));
+        waiting.push(store.keep(&charger(), vec![kept(transaction(number, state))]));
     }
     for kept in waiting {
         kept.await.unwrap();
     }
-    let remembered = store.remembered(&charger()).await.unwrap();
+    let remembered = records(store.remembered(&charger()).await.unwrap());
     let (closed, open): (Vec<u64>, Vec<u64>) = remembered
         .iter()
         .map(|record| match record {
             Record::Transaction(row) => u64::try_from(row.trace.0.0).unwrap(),
-            Record::Fact(fact) => panic!("no fact was kept: {fact:?}"),
+            other => panic!("only transactions were kept: {other:?}"),
         })
         .partition(|number| *number < 200);
     assert_eq!(open, [200, 201, 202]);
@@ -102,10 +102,10 @@ async fn texts_come_back_to_the_byte() {
     row.raw_start = odd.to_owned();
     row.id_tag = odd.to_owned();
     let charger = "CP '; DROP TABLE facts; --\u{0}".into();
-    store.keep(&charger, kept(row.clone())).await.unwrap();
+    store.keep(&charger, vec![kept(row.clone())]).await.unwrap();
     let record = Record::Fact(Fact { key: odd.to_owned(), body: Some(odd.to_owned()) });
-    store.keep(&charger, record.clone()).await.unwrap();
-    assert_eq!(store.remembered(&charger).await.unwrap(), [record, kept(row)]);
+    store.keep(&charger, vec![record.clone()]).await.unwrap();
+    assert_eq!(records(store.remembered(&charger).await.unwrap()), [record, kept(row)]);
 }
 
 #[tokio::test]

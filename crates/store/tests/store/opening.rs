@@ -92,8 +92,8 @@ async fn a_path_may_contain_what_has_a_meaning_in_urls() {
     let world = World::new();
     let path = world.path().with_file_name("a b?c#d%20é.db");
     let store = Store::open(&path, Settings::default()).unwrap();
-    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
-    assert_eq!(store.remembered(&charger()).await.unwrap().len(), 1);
+    store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap();
+    assert_eq!(records(store.remembered(&charger()).await.unwrap()).len(), 1);
     store.close().await;
     assert!(path.is_file());
 }
@@ -104,7 +104,7 @@ async fn a_closed_store_says_so() {
     let store = world.open();
     let clone = store.clone();
     store.close().await;
-    assert_eq!(clone.keep(&charger(), fact("a", None)).await, Err(store::StoreError::Closed));
+    assert_eq!(clone.keep(&charger(), vec![fact("a", None)]).await, Err(store::StoreError::Closed));
     assert_eq!(clone.flush().await, Err(store::StoreError::Closed));
     assert!(clone.is_writable().is_err());
     note_call(&clone, call(1, "Heartbeat", "{}", "{}"));

@@ -51,7 +51,7 @@ async fn the_oldest_rows_go_when_the_file_is_too_large_and_the_file_shrinks() {
     for number in 0..3_000 {
         note_call(&store, call(number, "DataTransfer", &payload, "{}"));
     }
-    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap();
     store.flush().await.unwrap();
     store.close().await;
     let before = world.path().metadata().unwrap().len();
@@ -65,7 +65,7 @@ async fn the_oldest_rows_go_when_the_file_is_too_large_and_the_file_shrinks() {
     let calls = world.log().calls(&everything()).unwrap();
     assert!((100..1_500).contains(&calls.len()), "{}", calls.len());
     assert_eq!(calls.last().unwrap().trace, trace(2_999));
-    assert_eq!(world.open().remembered(&charger()).await.unwrap(), [fact("boot", Some("1"))]);
+    assert_eq!(records(world.open().remembered(&charger()).await.unwrap()), [fact("boot", Some("1"))]);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn closed_transactions_are_forgotten_in_time_and_open_ones_never() {
         let mut row = transaction(number, state);
         row.received_unix_ms = now() - 600 * DAY_MS;
         row.closed_unix_ms = days.map(|days| now() - days * DAY_MS);
-        store.keep(&charger(), kept(row)).await.unwrap();
+        store.keep(&charger(), vec![kept(row)]).await.unwrap();
     }
     store.tidy().await.unwrap();
     let left: Vec<u128> = store

@@ -30,7 +30,7 @@ async fn what_does_not_fit_the_queue_is_dropped_and_counted_by_kind() {
     assert_eq!(dropped(&store, "occurrence", "queue_full"), 1);
     assert_eq!(store.figures().dropped(), 4);
     // Records are another matter.
-    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap();
     assert_eq!(store.figures().written(), 0);
 }
 
@@ -66,7 +66,7 @@ async fn everything_noted_is_written_or_counted() {
 async fn too_many_waiting_records_are_refused() {
     let world = World::new();
     let store = open(&world, Limits { queued_keeps: 0, ..Limits::default() });
-    let error = store.keep(&charger(), fact("boot", Some("1"))).await.unwrap_err();
+    let error = store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap_err();
     assert_eq!(error, StoreError::Overloaded);
 }
 
@@ -78,7 +78,7 @@ async fn a_full_disk_fails_the_record_says_why_and_is_over_when_there_is_room() 
     let mut kept_keys = Vec::new();
     let error = loop {
         let key = format!("large/{}", kept_keys.len());
-        match store.keep(&charger(), fact(&key, Some(&large))).await {
+        match store.keep(&charger(), vec![fact(&key, Some(&large))]).await {
             Ok(()) => kept_keys.push(key),
             Err(error) => break error,
         }
@@ -96,13 +96,13 @@ async fn a_full_disk_fails_the_record_says_why_and_is_over_when_there_is_room() 
     note_call(&store, call(1, "DataTransfer", &huge, "{}"));
     assert_eq!(store.flush().await.unwrap_err(), StoreError::Full);
     assert_eq!(dropped(&store, "call", "store_failed"), 1);
-    assert_eq!(store.remembered(&charger()).await.unwrap().len(), kept_keys.len());
+    assert_eq!(records(store.remembered(&charger()).await.unwrap()).len(), kept_keys.len());
 
     // Room again: no restart needed.
     for key in &kept_keys {
-        store.keep(&charger(), fact(key, None)).await.unwrap();
+        store.keep(&charger(), vec![fact(key, None)]).await.unwrap();
     }
-    store.keep(&charger(), kept(transaction(1, TransactionState::Open))).await.unwrap();
+    store.keep(&charger(), vec![kept(transaction(1, TransactionState::Open))]).await.unwrap();
     assert_eq!(store.is_writable(), Ok(()));
     note_call(&store, call(2, "Heartbeat", "{}", "{}"));
     store.flush().await.unwrap();
@@ -117,14 +117,14 @@ async fn log_rows_without_room_do_not_take_a_record_down_with_them() {
     let mut waiting = Vec::new();
     for number in 0..20 {
         note_call(&store, call(number, "DataTransfer", &huge, "{}"));
-        waiting.push(store.keep(&charger(), fact(&number.to_string(), Some("1"))));
+        waiting.push(store.keep(&charger(), vec![fact(&number.to_string(), Some("1"))]));
     }
     for kept in waiting {
         kept.await.unwrap();
     }
     let _rows_had_no_room = store.flush().await;
     assert_eq!(dropped(&store, "call", "store_failed"), 20);
-    assert_eq!(store.remembered(&charger()).await.unwrap().len(), 20);
+    assert_eq!(records(store.remembered(&charger()).await.unwrap()).len(), 20);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn it_finds_out_by_itself_that_writing_works_again() {
 async fn figures_tell_of_commits_and_size() {
     let world = World::new();
     let store = world.open();
-    store.keep(&charger(), fact("boot", Some("1"))).await.unwrap();
+    store.keep(&charger(), vec![fact("boot", Some("1"))]).await.unwrap();
     let figures = store.figures();
     assert_eq!(figures.commits.count, 1);
     assert!(figures.commits.sum_seconds > 0.0);

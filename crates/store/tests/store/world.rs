@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{
-    AnswerNote, BackofficeTransactionId, CallNote, ChargerId, ChargerTransactionId, Decider, Fact, Outcome,
-    PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow, TransactionState, Verdict,
+    AnswerNote, BackofficeTransactionId, CallNote, ChargerId, ChargerTransactionId, Decider, Fact, Memory,
+    Outcome, PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow, TransactionState, Verdict,
 };
 use store::{Filter, LogEntry, LogReader, Settings, Store};
 
@@ -76,6 +76,12 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
 
 pub(crate) fn kept(row: TransactionRow) -> Record {
     Record::Transaction(Box::new(row))
+}
+
+/// Facts, then transactions.
+pub(crate) fn records(memory: Memory) -> Vec<Record> {
+    let facts = memory.facts.into_iter().map(Record::Fact);
+    facts.chain(memory.transactions.into_iter().map(kept)).collect()
 }
 
 pub(crate) fn call(number: u64, action: &str, payload: &str, answer: &str) -> CallNote {

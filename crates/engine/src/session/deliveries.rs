@@ -1,0 +1,223 @@
+//! Deliveries: what a backoffice must be told reaches it, in order, however long it is away
+//! (semantics §2.8).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use crate::actions::Keeping;
+use crate::session::Session;
+use crate::session::links::LinkState;
+use crate::session::outbox::{Asked, Copy, Outbox};
+use crate::{BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, Record, Side, limits};
+
+/// What becomes of a delivery after an answer, or after none.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was booked.
+    Delivered,
+    /// It is tried again after this.
+    Again(Duration),
+    /// Its backoffice does not know such messages and loses nothing that is billed.
+    Pointless,
+    /// It is not tried again by itself; an operator sees it.
+    Parked(&'static str),
+}
+
+/// The fact that holds what followers were told last.
+pub(super) const TOLD: &str = "told";
+
+impl Session {
+    /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
+    /// charger, hears anything more.
+    pub(super) fn deliver(&mut self, at: usize, copy: Copy) {
+        let unix_ms = self.now.unix_ms;
+        let link = &mut self.links[at];
+        let number = link.outbox.deliver(copy.clone());
+        let delivery = copy.delivery(&link.id, number, unix_ms);
+        let side = Side::Backoffice(link.id.clone());
+        self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
+    }
+
+    /// Whether followers were told the very same before: its answer was lost, or never came, and the
+    /// charger says it again. Starts and stops are recognised by their transaction.
+    pub(super) fn is_told_already(&mut self, copy: &Copy) -> bool {
+        let by_transaction = matches!(copy.name(), "StartTransaction" | "StopTransaction");
+        if by_transaction || copy.keeping() != Keeping::InOrder || self.plan.followers.is_empty() {
+            return false;
+        }
+        let mut hasher = DefaultHasher::new();
+        (copy.name(), &copy.payload).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.told.contains(&hash) {
+            return true;
+        }
+        if self.told.len() == limits::TOLD_REMEMBERED {
+            self.told.pop_front();
+        }
+        self.told.push_back(hash);
+        let body = serde_json::to_string(&self.told).expect("plain data is always JSON");
+        self.promise(Record::Fact(Fact { key: TOLD.to_owned(), body: Some(body) }), []);
+        false
+    }
+
+    /// A delivery was answered in time.
+    pub(super) fn delivery_answered(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        let Some(number) = asked.copy.number else { return };
+        match fate(asked.copy.name(), outcome, asked.copy.attempts) {
+            Fate::Delivered => self.delivered(at, number),
+            Fate::Pointless => {
+                self.say_once_unsupported(at, asked.copy.name());
+                self.delivered(at, number);
+            }
+            Fate::Again(wait) => {
+                if matches!(outcome, Outcome::Error { code, .. } if *code == "SecurityError") {
+                    // Most likely it has forgotten that it accepted the charger (semantics T-58).
+                    self.links[at].boot = None;
+                    self.boot_for(at);
+                }
+                self.deliver_again(at, asked.copy.clone(), wait, outcome);
+            }
+            Fate::Parked(why) => self.park(at, &asked.copy, why),
+        }
+    }
+
+    /// An answer after its time shows that the delivery was booked, unless it is on its way again.
+    pub(super) fn late_delivery(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        if let (Some(number), Outcome::Result(_)) = (asked.copy.number, outcome)
+            && self.links[at].outbox.take_delivered(number)
+        {
+            self.delivered(at, number);
+        }
+    }
+
+    /// The delivery is done with; the next one waits until that is durable, so that a crash repeats
+    /// one message at most.
+    pub(super) fn delivered(&mut self, at: usize, number: u64) {
+        let backoffice = self.links[at].id.clone();
+        let side = Side::Backoffice(backoffice.clone());
+        self.promise(Record::Delivered { backoffice, number }, [side]);
+    }
+
+    fn deliver_again(&mut self, at: usize, mut copy: Copy, wait: Duration, outcome: &Outcome) {
+        copy.attempts += 1;
+        // What timed out may have been booked: its late answer is awaited in full (semantics T-61).
+        let wait = match outcome {
+            Outcome::Unanswered(_) => wait,
+            _ => wait.mul_f64(self.random.f64()),
+        };
+        copy.retry_at = Some(self.now.tick + wait);
+        self.start_waits(&self.links[at].id.clone(), &copy, PeerState::Queued);
+        self.keep_delivery(at, &copy, None);
+        self.links[at].outbox.put_back(copy);
+    }
+
+    fn say_once_unsupported(&mut self, at: usize, name: &'static str) {
+        let link = &mut self.links[at];
+        if !link.unsupported.contains(&name) {
+            link.unsupported.push(name);
+            let detail = format!("{} does not take {name}; it is not told of any", link.id);
+            self.alert("not_supported", detail);
+        }
+    }
+
+    /// What cannot be delivered is never lost silently.
+    pub(super) fn park(&mut self, at: usize, copy: &Copy, why: &'static str) {
+        let id = self.links[at].id.clone();
+        self.start_waits(&id, copy, PeerState::Failed);
+        self.keep_delivery(at, copy, Some(why));
+        let name = copy.name();
+        self.note(Note::Alert {
+            kind: "delivery_parked",
+            detail: format!("{id} will not be told of a {name} ({why}); see `ocpp-proxy deliveries`"),
+        });
+    }
+
+    fn keep_delivery(&mut self, at: usize, copy: &Copy, parked: Option<&str>) {
+        let Some(number) = copy.number else { return };
+        let waited = self.now.tick.since(copy.queued).as_millis();
+        let queued = self.now.unix_ms - i64::try_from(waited).unwrap_or(0);
+        let mut delivery = copy.delivery(&self.links[at].id, number, queued);
+        delivery.parked = parked.map(str::to_owned);
+        self.promise(Record::Delivery(Box::new(delivery)), []);
+    }
+
+    fn start_waits(&mut self, id: &BackofficeId, copy: &Copy, state: PeerState) {
+        if copy.name() == "StartTransaction"
+            && let Some(trace) = copy.transaction
+            && let Some(row) = self.transactions.get_mut(trace)
+        {
+            row.peers.entry(id.clone()).or_default().state = state;
+            let record = self.transaction_record(trace);
+            self.promised.extend(record);
+        }
+    }
+
+    /// Reads on in the lanes of which too little is in memory.
+    pub(super) fn recall_lanes(&mut self) {
+        for at in 0..self.links.len() {
+            if self.links[at].state == LinkState::Up
+                && let Some(after) = self.links[at].outbox.recall_after()
+            {
+                let backoffice = self.links[at].id.clone();
+                self.effects.push_back(Effect::Recall { backoffice, after });
+            }
+        }
+    }
+
+    pub(super) fn recalled(&mut self, id: &BackofficeId, deliveries: Vec<Delivery>, waiting: u64) {
+        let now = self.now.tick;
+        if let Some(at) = self.at(id) {
+            let link = &mut self.links[at];
+            let asked = link.asked.as_ref().and_then(|asked| asked.copy.number);
+            link.outbox.recalled(deliveries, waiting, asked, now);
+        }
+    }
+
+    /// An operator had parked deliveries tried again or dropped: the lane is read anew.
+    pub(super) fn lane_changed(&mut self, id: &BackofficeId) {
+        if let Some(at) = self.at(id) {
+            self.links[at].outbox.reread();
+            self.effects.push_back(Effect::Recall { backoffice: id.clone(), after: 0 });
+        }
+    }
+
+    pub(super) fn remember_lane(&mut self, lane: Lane) {
+        match self.at(&lane.backoffice) {
+            Some(at) => self.links[at].outbox = Outbox::of(lane, self.now.tick),
+            None => self.other_lanes.push(lane),
+        }
+    }
+}
+
+/// What the kind of answer says about trying again (semantics T-58).
+fn fate(name: &str, outcome: &Outcome, attempts: u32) -> Fate {
+    let Outcome::Error { code, .. } = outcome else {
+        return match outcome {
+            Outcome::Result(_) => Fate::Delivered,
+            _ => again(attempts),
+        };
+    };
+    match &**code {
+        "NotImplemented" | "NotSupported" if matches!(name, "StartTransaction" | "StopTransaction") => {
+            Fate::Parked("not_supported")
+        }
+        "NotImplemented" | "NotSupported" => Fate::Pointless,
+        "FormationViolation"
+        | "OccurenceConstraintViolation"
+        | "PropertyConstraintViolation"
+        | "ProtocolError"
+        | "TypeConstraintViolation"
+            if attempts > 0 =>
+        {
+            Fate::Parked("refused_as_malformed")
+        }
+        _ => again(attempts),
+    }
+}
+
+fn again(attempts: u32) -> Fate {
+    if attempts + 1 >= limits::DELIVERY_ATTEMPTS {
+        return Fate::Parked("attempts_spent");
+    }
+    Fate::Again((limits::DELIVERY_INTERVAL * (attempts + 1)).min(limits::DELIVERY_LONGEST))
+}

@@ -1,0 +1,98 @@
+//! What each backoffice believes of the charger: boots and states told again, or for it, towards
+//! that backoffice alone (semantics §4.2, §4.3).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::session::Session;
+use crate::session::boot::Verdict;
+use crate::session::charger::ChargerCall;
+use crate::session::outbox::Purpose;
+use crate::{Fact, Record, Text, limits, payload};
+
+/// The newest StatusNotification of each connector, as the charger sent it; connector 0 first.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    of_connectors: BTreeMap<i64, Text>,
+}
+
+impl States {
+    pub(super) const FACT: &'static str = "state/";
+
+    pub(super) fn remember(&mut self, connector: &str, body: &str) {
+        if let Ok(connector) = connector.parse() {
+            self.of_connectors.insert(connector, Text::from(body));
+        }
+    }
+}
+
+impl Session {
+    /// The charger told the state of a connector.
+    pub(super) fn state_received(&mut self, call: &ChargerCall) {
+        let connector = payload::integer(&call.payload, "connectorId").unwrap_or(0);
+        let known = &mut self.states.of_connectors;
+        if known.get(&connector) == Some(&call.payload) {
+            return;
+        }
+        if known.len() == limits::CONNECTORS && !known.contains_key(&connector) {
+            return;
+        }
+        known.insert(connector, call.payload.clone());
+        let key = format!("{}{connector}", States::FACT);
+        self.promise(Record::Fact(Fact { key, body: Some(call.payload.to_string()) }), []);
+    }
+
+    /// Tells a backoffice whose link has just opened what a charger would tell it: that it booted,
+    /// unless that backoffice has accepted it (semantics B-3).
+    pub(super) fn introduce(&mut self, at: usize) {
+        let link = &mut self.links[at];
+        link.boot = link.boot.or_else(|| self.boot.verdict_of(&link.id));
+        if link.boot != Some(Verdict::Accepted) {
+            self.boot_for(at);
+        }
+    }
+
+    /// Says the charger's BootNotification to a follower in the charger's name.
+    pub(super) fn boot_for(&mut self, at: usize) {
+        let link = &mut self.links[at];
+        link.boot_again = None;
+        let hears_of_it = link.outbox.holds(|copy| copy.name() == "BootNotification")
+            || link.asked.as_ref().is_some_and(|asked| asked.copy.name() == "BootNotification");
+        if hears_of_it || self.leader == link.id {
+            return;
+        }
+        if let Some(request) = self.boot.request().map(Text::from) {
+            let boot = self.synthetic("BootNotification", request);
+            self.links[at].outbox.push_first(boot);
+        }
+    }
+
+    /// What follows from a follower's answer to a boot: one that has not accepted the charger is
+    /// asked again at its own interval, one that has accepted it late is told the present states
+    /// (semantics B-12, B-13).
+    pub(super) fn boot_settled(&mut self, at: usize, verdict: Verdict, interval: Option<i64>, why: Purpose) {
+        if self.leads(&self.links[at].id) {
+            return;
+        }
+        if verdict == Verdict::Accepted {
+            if why == Purpose::Synthetic {
+                self.tell_states(at);
+            }
+            return;
+        }
+        let seconds = interval.and_then(|seconds| u64::try_from(seconds).ok());
+        let wait = seconds.map_or(limits::BOOT_AGAIN, Duration::from_secs).max(limits::BOOT_AGAIN_LEAST);
+        let jitter = wait.mul_f64(self.random.f64() / 10.0);
+        self.links[at].boot_again = Some(self.now.tick + wait + jitter);
+    }
+
+    /// The newest state of each connector, with its original timestamp, before anything else.
+    fn tell_states(&mut self, at: usize) {
+        let states: Vec<Text> = self.states.of_connectors.values().rev().cloned().collect();
+        self.links[at].outbox.remove(|copy| copy.name() == "StatusNotification");
+        for state in states {
+            let copy = self.synthetic("StatusNotification", state);
+            self.links[at].outbox.push_first(copy);
+        }
+    }
+}
