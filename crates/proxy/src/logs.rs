@@ -88,7 +88,8 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
     let charger = &which.charger;
     let anything = Filter { limit: 1, ..Filter::of(ChargerId::from(charger.as_str())) };
     let is_known = !log.calls(&anything)?.is_empty() || !log.occurrences(&anything)?.is_empty();
-    let unknown_action = which.action.as_deref().filter(|action| !is_action(action));
+    let unknown_action =
+        which.action.as_deref().filter(|action| !names().any(|name| name.eq_ignore_ascii_case(action)));
     match (is_known, unknown_action) {
         (false, _) => {
             let known = log.chargers(CHARGERS_COMPARED)?;
@@ -106,8 +107,13 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
             bail!("nothing is known of {charger:?}{near}");
         }
         (true, Some(action)) => {
-            let known = engine::actions::OCPP16.iter().map(|action| action.name);
-            let near = suggestion(action, known.chain(words::OCCURRENCES.map(|(kind, _)| kind)));
+            let mut near = suggestion(action, names());
+            if near.is_empty() {
+                near = match names().find(|name| name.to_lowercase().starts_with(&action.to_lowercase())) {
+                    Some(name) => format!("; did you mean {name:?}?"),
+                    None => "; messages are called as in OCPP 1.6, such as StatusNotification".to_owned(),
+                };
+            }
             if !which.follow {
                 bail!("{charger:?} has no {action:?}{near}");
             }
@@ -119,9 +125,10 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_action(name: &str) -> bool {
+/// What `--action` can name, as far as it is known beforehand.
+fn names() -> impl Iterator<Item = &'static str> {
     let actions = engine::actions::OCPP16.iter().map(|action| action.name);
-    actions.chain(words::OCCURRENCES.map(|(kind, _)| kind)).any(|known| known.eq_ignore_ascii_case(name))
+    actions.chain(words::OCCURRENCES.into_iter().map(|(kind, _)| kind))
 }
 
 /// The newest of both, the oldest of them first.

@@ -45,6 +45,12 @@ fn check(path: &Path) -> anyhow::Result<()> {
         println!("{file}:{warning}");
     }
     let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
-    println!("{file}: valid; {rules} rules for chargers, {backoffices} backoffices");
+    let (rules, backoffices) = (counted(rules, "rule"), counted(backoffices, "backoffice"));
+    println!("{file}: valid; {rules} for chargers, {backoffices}");
     Ok(())
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }

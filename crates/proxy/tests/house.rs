@@ -31,10 +31,7 @@ fn generated_pages_are_current() {
         assert!(made.status.success());
         let path = root().join(format!("docs/{page}.md"));
         let written = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == text(&made.stdout),
-            "docs/{page}.md is not current; run `cargo run -- docs {page} > docs/{page}.md`"
-        );
+        assert!(written == text(&made.stdout), "docs/{page}.md is not current; run `cargo xtask docs`");
     }
 }
 
@@ -46,9 +43,26 @@ fn the_example_is_valid_and_without_warnings() {
     assert_eq!(checked.status.code(), Some(0));
 }
 
-/// Whoever copies a configuration from a page gets a valid one.
 #[test]
-fn every_configuration_on_a_page_is_valid() {
+fn one_of_a_kind_is_counted_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[backoffices.volt]\nurl = \"wss://volt.example/{charger}\"\n[[chargers]]\nmatch = \"*\"\nleader = \"volt\"\n";
+    fs::write(folder.path().join("one.toml"), config).unwrap();
+    let checked = program(&["check", "--config", "one.toml"], folder.path());
+    assert_eq!(text(&checked.stdout), "one.toml: valid; 1 rule for chargers, 1 backoffice\n");
+}
+
+#[test]
+fn the_file_is_called_by_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("site.toml"), "[listn]\n").unwrap();
+    let checked = program(&["check", "--config", "./site.toml"], folder.path());
+    let expected = "./site.toml:1:2: unknown key \"listn\" in site.toml; did you mean \"listen\"?\n";
+    assert_eq!(text(&checked.stderr), expected);
+}
+
+/// The pages that people read in the repository.
+fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -56,7 +70,33 @@ fn every_configuration_on_a_page_is_valid() {
         .collect();
     assert!(pages.len() >= 2, "the generated pages at least");
     pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
-    for page in pages {
+    pages
+}
+
+#[test]
+fn every_link_on_a_page_leads_somewhere() {
+    let (mut seen, mut dead) = (0, Vec::new());
+    for page in pages() {
+        let content = fs::read_to_string(&page).unwrap();
+        for link in content.split("](").skip(1) {
+            let target = link.split([')', '#', ' ', '\n']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            seen += 1;
+            if !page.parent().unwrap().join(target).exists() {
+                dead.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert_eq!(dead, Vec::<String>::new());
+    assert!(seen >= 20, "{seen} links seen");
+}
+
+/// Whoever copies a configuration from a page gets a valid one.
+#[test]
+fn every_configuration_on_a_page_is_valid() {
+    for page in pages() {
         let Ok(content) = fs::read_to_string(&page) else { continue };
         for (number, block) in content.split("```toml\n").skip(1).enumerate() {
             let block = block.split("```").next().unwrap();
@@ -72,7 +112,7 @@ fn every_configuration_on_a_page_is_valid() {
 #[test]
 fn an_invalid_configuration_ends_with_2_and_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("proxy.toml"), "[listen]\ncharger = \"x\"\n").unwrap();
+    fs::write(folder.path().join("proxy.toml"), "[listen]\ncharger = \"0.0.0.0:9000\"\n").unwrap();
     let expected = "proxy.toml:2:1: unknown key \"charger\" in [listen]; did you mean \"chargers\"?\n";
     for arguments in [&["check"][..], &["run"], &[], &["--config", "proxy.toml"]] {
         let ended = program(arguments, folder.path());

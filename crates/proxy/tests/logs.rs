@@ -89,11 +89,17 @@ async fn what_is_not_found_is_explained() {
     let (text, code) = said(folder.path(), &["CP1", "--store", "empty.db"]);
     assert!(text.contains("once it has sent something"), "{text}");
     assert_eq!(code, Some(1));
-    let (text, code) = said(folder.path(), &["CP1", "--action", "Authorise"]);
-    assert_eq!(
-        (text.as_str(), code),
-        ("\"CP1\" has no \"Authorise\"; did you mean \"Authorize\"?\n", Some(1))
-    );
+    let unknown = [
+        ("Authorise", "; did you mean \"Authorize\"?"),
+        ("statusnotif", "; did you mean \"StatusNotification\"?"),
+        ("link_dow", "; did you mean \"link_down\"?"),
+        ("zebra", "; messages are called as in OCPP 1.6, such as StatusNotification"),
+    ];
+    assert_eq!(unknown.len(), 4);
+    for (action, hint) in unknown {
+        let (text, code) = said(folder.path(), &["CP1", "--action", action]);
+        assert_eq!((text, code), (format!("\"CP1\" has no {action:?}{hint}\n"), Some(1)));
+    }
     let (text, code) = said(folder.path(), &["CP1", "--since", "2030-01-01"]);
     assert_eq!(
         (text.as_str(), code),

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::check::Remarks;
-use super::expand::reason;
+use super::expand::remedy;
 use super::explain::{quoted, suggestion};
 use super::files::Files;
 use super::source::Node;
@@ -183,7 +183,7 @@ fn certificates(
     let bytes = match files.read(&around.folder.join(path)) {
         Ok(bytes) => bytes,
         Err(error) => {
-            remarks.error(at, format!("{} cannot be read: {}", quoted(path), reason(&error)));
+            remarks.error(at, format!("{} cannot be read: {}", quoted(path), remedy(&error)));
             return None;
         }
     };

@@ -7,7 +7,7 @@ use super::explain::{Finding, quoted};
 use super::files::Files;
 use super::source::{Node, Value};
 
-/// Expands every text of the tree; what cannot be expanded is reported and left as it was written.
+/// Expands every text of the tree; what cannot be expanded is reported and becomes [`Value::Unread`].
 pub(crate) fn expand(
     root: &mut Node,
     text: &str,
@@ -62,6 +62,7 @@ impl Expansion<'_> {
                     let written = self.text.get(node.span.clone()).unwrap_or_default();
                     let at = node.span.start + written.find(expression.as_str()).unwrap_or(0);
                     self.findings.push(Finding::error(self.text, at, message));
+                    node.value = Value::Unread;
                 }
             },
             _ => {}
@@ -130,7 +131,7 @@ fn is_variable_name(name: &str) -> bool {
 
 fn secret_file(path: &Path, files: &mut Files) -> Result<String, String> {
     let bytes =
-        files.read(path).map_err(|error| format!("{} cannot be read: {}", path.display(), reason(&error)))?;
+        files.read(path).map_err(|error| format!("{} cannot be read: {}", path.display(), remedy(&error)))?;
     let mut text =
         String::from_utf8(bytes).map_err(|_| format!("{} does not hold UTF-8 text", path.display()))?;
     // Editors and `echo` end a file with a newline that is no part of the secret.
@@ -152,4 +153,16 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
         std::io::ErrorKind::FileTooLarge => "it is larger than 1 MiB".to_owned(),
         _ => error.to_string(),
     }
+}
+
+/// The same, with what would do.
+pub(crate) fn remedy(error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "; create it or correct its path, which starts in the folder of this file"
+        }
+        std::io::ErrorKind::PermissionDenied => "; let the user that runs ocpp-proxy read it",
+        _ => "",
+    };
+    reason(error) + what
 }

@@ -35,6 +35,12 @@ impl Finding {
         Self::at(Severity::Warning, text, at, message.into())
     }
 
+    /// Whether it is about what stands there.
+    pub(crate) fn stands_at(&self, text: &str, at: usize) -> bool {
+        let place = Self::warning(text, at, "");
+        (self.line, self.column) == (place.line, place.column)
+    }
+
     fn at(severity: Severity, text: &str, at: usize, message: String) -> Self {
         let before = text.get(..at.min(text.len())).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -89,7 +95,8 @@ pub(crate) fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a st
     }
 }
 
-fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known name that was most probably meant.
+pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let found = found.to_lowercase();
     known
         .iter()

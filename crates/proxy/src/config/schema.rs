@@ -18,9 +18,11 @@ pub(crate) struct File {
     pub(crate) log: Log,
     /// The backoffices, each under a name of your choice: letters, digits, `-` and `_`, at most 32. The
     /// name is what `[[chargers]]`, the message log and the metrics call it.
+    #[schemars(extend("line" = "[backoffices.volt]"))]
     pub(crate) backoffices: BTreeMap<String, Backoffice>,
     /// Who serves which charger. The rules are tried from top to bottom and the first match wins; a
     /// charger that matches none is refused with 404.
+    #[schemars(extend("line" = "[[chargers]]"))]
     pub(crate) chargers: Vec<ChargerRule>,
 }
 
@@ -86,6 +88,7 @@ impl Default for Log {
 /// How one backoffice is reached.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("line" = "volt = { url = \"wss://ocpp.volt.example/{charger}\" }"))]
 pub(crate) struct Backoffice {
     /// Its address: `wss://` (or `ws://` in a network you trust). `{charger}` stands for the charger's
     /// identity, percent-encoded. Credentials go into `basic_auth`, not in here.
@@ -104,6 +107,7 @@ pub(crate) struct Backoffice {
 /// HTTP Basic credentials.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("line" = "basic_auth = { user = \"{charger}\", password = \"${ACME_PASSWORD}\" }"))]
 pub(crate) struct BasicAuth {
     /// The user name, most often `"{charger}"`: the charger's identity. Must not hold a colon.
     #[schemars(example = &"{charger}")]
@@ -131,12 +135,17 @@ pub(crate) struct ChargerRule {
     /// The backoffices that are told everything. Their answers are logged and compared with the
     /// leader's.
     #[serde(default)]
+    #[schemars(extend("line" = FOLLOWERS))]
     pub(crate) followers: Vec<FollowerRule>,
 }
+
+/// How followers are written.
+const FOLLOWERS: &str = "followers = [{ backoffice = \"acme\", role = \"control\" }]";
 
 /// One follower.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("line" = FOLLOWERS))]
 pub(crate) struct FollowerRule {
     /// Its name under `[backoffices]`.
     #[schemars(example = &"acme")]
@@ -149,9 +158,13 @@ pub(crate) struct FollowerRule {
 /// What a follower may do.
 #[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
+#[schemars(extend("mistaken" = {
+    "leader": "who leads is said by the key leader of [[chargers]], and a follower is \"control\" or \"observer\""
+}))]
 pub(crate) enum RoleName {
-    /// Sees everything; may send every command except those that start or stop a transaction and
-    /// those that are never forwarded.
+    /// Sees everything; may send every command except those that start or stop a transaction, those
+    /// that are the leader's by nature (the local list, certificates) and those that are never
+    /// forwarded.
     Control,
     /// Sees everything; its commands are refused.
     #[default]

@@ -1,34 +1,40 @@
 //! Checks the tree against the schema of [`super::schema`]: unknown keys, missing keys, wrong types,
-//! words that are not among the allowed ones. All in one pass.
+//! words that are not among the allowed ones. All in one pass, and without hiding from the checks that
+//! follow what is right.
 
 use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-use super::explain::{Finding, quoted, suggestion};
+use super::explain::{Finding, nearest, quoted, suggestion};
 use super::schema;
-use super::source::{Node, Value};
+use super::source::{Entry, Node, Value};
 
 /// The schema of the file, made from the structs.
 pub(crate) static SCHEMA: LazyLock<Json> = LazyLock::new(|| schemars::schema_for!(schema::File).to_value());
 
-/// What the outermost table is called in messages.
-const TOP: &str = "proxy.toml";
+/// Stands where something is missing or wrong, so that the rest can be checked. What is said of it is
+/// a consequence and left out.
+const PLACEHOLDER: &str = "\u{0}";
 
 /// What the shape check found.
 #[derive(Default)]
 pub(crate) struct Shape {
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
-    /// Whether the structs can be read from the tree in spite of it: only unknown keys were found, and
-    /// those are taken out.
-    pub(crate) broken: bool,
+    /// Where something stands that the file does not have.
+    pub(crate) placeholders: Vec<usize>,
+    /// The sections that could not be read and were taken out.
+    pub(crate) removed: Vec<String>,
 }
 
-/// Checks the whole tree and takes out the keys nobody knows.
-pub(crate) fn check(root: &mut Node, text: &str) -> Shape {
+/// Checks the whole tree and repairs it, so that the structs can be read from it: what nobody knows is
+/// taken out or taken for the known key that is near, what has the wrong type gives way to the default
+/// or to a placeholder. Whoever finds anything in [`Shape::findings`] must not use the values.
+pub(crate) fn check(root: &mut Node, text: &str, file: &str) -> Shape {
     let mut shape = Shape::default();
-    Walk { text, shape: &mut shape }.check(root, &SCHEMA, TOP);
+    let top = file.rsplit('/').next().unwrap_or(file);
+    Walk { text, top, shape: &mut shape }.check_table(root, &SCHEMA, top);
     shape
 }
 
@@ -62,86 +68,199 @@ pub(crate) fn type_name(schema: &Json) -> &str {
 
 struct Walk<'a> {
     text: &'a str,
+    /// What the outermost table is called in messages.
+    top: &'a str,
     shape: &'a mut Shape,
 }
 
 impl Walk<'_> {
-    fn check(&mut self, node: &mut Node, schema: &Json, place: &str) {
-        let schema = resolved(schema);
+    /// Whether the value fits, or was made to.
+    fn check(&mut self, node: &mut Node, spot: &Spot<'_>) -> bool {
+        let schema = resolved(spot.property);
         let wanted = type_name(schema);
         let start = node.span.start;
         match (wanted, &mut node.value) {
-            ("object", Value::Table(_)) => self.check_table(node, schema, place),
+            // What could not be expanded was reported.
+            (_, Value::Unread) => false,
+            ("object", Value::Table(_)) => {
+                self.check_table(node, schema, &spot.place);
+                true
+            }
             ("array", Value::Array(items)) => {
-                for item in items {
-                    self.check(item, &schema["items"], place);
-                }
+                let item = Spot { property: &schema["items"], ..spot.clone() };
+                items.retain_mut(|node| self.check(node, &item));
+                true
+            }
+            ("array", Value::Table(_)) => {
+                self.wrong_kind(node, spot);
+                let table = Node { span: node.span.clone(), value: std::mem::take(&mut node.value) };
+                node.value = Value::Array(vec![table]);
+                self.check(node, spot)
             }
             ("string", Value::Text(word)) => {
                 let words = words(schema);
-                if !words.is_empty() && words.iter().all(|(known, _)| known != word) {
-                    let near = suggestion(word, words.iter().map(|(known, _)| *known));
-                    let message = format!("unknown {} {}{near}", last_key(place), quoted(word));
-                    self.break_with(start, message);
+                if words.is_empty() || words.iter().any(|(known, _)| known == word) {
+                    return true;
                 }
+                let near = match schema["mistaken"][word.as_str()].as_str() {
+                    Some(hint) => format!("; {hint}"),
+                    None => suggestion(word, words.iter().map(|(known, _)| *known)),
+                };
+                let message = format!("unknown {} {}{near}", last_key(&spot.place), quoted(word));
+                self.error(start, message);
+                false
             }
             ("integer", Value::Integer(number)) => {
-                let (least, most) = (schema["minimum"].as_i64(), schema["maximum"].as_i64());
-                if least.is_some_and(|least| *number < least) || most.is_some_and(|most| *number > most) {
-                    let message = format!(
-                        "{place} is {number}; it must be from {} to {}",
-                        least.unwrap_or(i64::MIN),
-                        most.unwrap_or(i64::MAX)
-                    );
-                    self.break_with(start, message);
+                let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
+                let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
+                let fits = (least..=most).contains(number);
+                if !fits {
+                    let message = format!("{} is {number}; it must be from {least} to {most}", spot.place);
+                    self.error(start, message);
                 }
+                fits
             }
-            ("boolean", Value::Boolean(_)) => {}
+            ("boolean", Value::Boolean(_)) => true,
             _ => {
-                let message = format!("{place} must be {}, not {}", kind(wanted), node.kind());
-                self.break_with(start, message);
+                self.wrong_kind(node, spot);
+                false
             }
         }
+    }
+
+    fn wrong_kind(&mut self, node: &Node, spot: &Spot<'_>) {
+        let wanted = kind(type_name(resolved(spot.property)));
+        let line = match (spot.line(), spot.example) {
+            (Some(line), _) if line.starts_with('[') => format!("; write {line}"),
+            (Some(line), _) => format!("; for example {line}"),
+            (None, Some(example)) => format!("; for example {} = {example}", spot.key),
+            (None, None) => String::new(),
+        };
+        self.error(node.span.start, format!("{} must be {wanted}, not {}{line}", spot.place, node.kind()));
     }
 
     fn check_table(&mut self, node: &mut Node, schema: &Json, place: &str) {
         let start = node.span.start;
-        let Value::Table(entries) = &mut node.value else { return };
+        let Value::Table(written) = &mut node.value else { return };
         let properties = schema["properties"].as_object();
         let any_key = schema["additionalProperties"].as_object().map(|_| &schema["additionalProperties"]);
+        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_required = |key: &str| required.iter().any(|name| name == key);
+        let mut entries = self.with_known_keys(std::mem::take(written), schema, place);
         entries.retain_mut(|entry| {
-            let known = properties.and_then(|properties| properties.get(&entry.key));
-            if let Some(schema) = known.or(any_key) {
-                self.check(&mut entry.node, schema, &nested(place, &entry.key, schema));
+            let property = properties.and_then(|properties| properties.get(&entry.key)).or(any_key);
+            let property = property.expect("only known keys are left");
+            let default = [&property["examples"][0], &property["default"], &schema["default"][&entry.key]];
+            let spot = Spot {
+                place: nested(place == self.top, place, &entry.key, property),
+                key: &entry.key,
+                property,
+                example: default.into_iter().find(|value| !value.is_null()),
+            };
+            if self.check(&mut entry.node, &spot) {
                 return true;
             }
-            let known = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
-            let near = suggestion(&entry.key, known);
-            let message = format!("unknown key {} in {place}{near}", quoted(&entry.key));
-            self.shape.findings.push(Finding::error(self.text, entry.key_span.start, message));
-            false
+            let stays = any_key.is_some() || is_required(&entry.key);
+            if stays {
+                self.shape.placeholders.push(entry.node.span.start);
+                entry.node.value = placeholder(property, &entry.node);
+            } else {
+                self.shape.removed.push(spot.place);
+            }
+            stays
         });
-        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         for key in required.iter().filter_map(Json::as_str) {
             if entries.iter().all(|entry| entry.key != key) {
-                let example = resolved(&schema["properties"][key])["examples"][0].to_string();
-                let message = format!("{place} lacks {key:?}; for example {key} = {example}");
-                self.break_with(start, message);
+                let property = &schema["properties"][key];
+                let example = &resolved(property)["examples"][0];
+                self.error(start, format!("{place} lacks {key:?}; for example {key} = {example}"));
+                self.shape.placeholders.push(start);
+                let value = Value::Text(PLACEHOLDER.to_owned());
+                let node = Node { span: start..start, value };
+                entries.push(Entry { key: key.to_owned(), key_span: start..start, node });
             }
         }
+        *written = entries;
     }
 
-    fn break_with(&mut self, at: usize, message: String) {
-        self.shape.broken = true;
+    /// The entries whose keys are known, or near to one that is not there: so that what is wrong below
+    /// a misspelled key is found, too.
+    fn with_known_keys(&mut self, written: Vec<Entry>, schema: &Json, place: &str) -> Vec<Entry> {
+        let Some(properties) = schema["properties"].as_object() else { return written };
+        let (mut entries, unknown): (Vec<Entry>, Vec<Entry>) =
+            written.into_iter().partition(|entry| properties.contains_key(&entry.key));
+        for mut entry in unknown {
+            let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+            let near = suggestion(&entry.key, known.iter().copied());
+            self.error(entry.key_span.start, format!("unknown key {} in {place}{near}", quoted(&entry.key)));
+            let Some(meant) = nearest(&entry.key, &known) else { continue };
+            match entries.iter_mut().find(|other| other.key == meant) {
+                None => {
+                    meant.clone_into(&mut entry.key);
+                    entries.push(entry);
+                }
+                Some(other) => merge(&mut other.node.value, entry.node.value),
+            }
+        }
+        entries
+    }
+
+    fn error(&mut self, at: usize, message: String) {
         self.shape.findings.push(Finding::error(self.text, at, message));
     }
 }
 
+/// A value in the file, and what is to stand there.
+#[derive(Clone)]
+struct Spot<'a> {
+    /// What it is called in messages.
+    place: String,
+    key: &'a str,
+    property: &'a Json,
+    example: Option<&'a Json>,
+}
+
+impl Spot<'_> {
+    /// How it is written, where an example of the value alone would not tell.
+    fn line(&self) -> Option<&str> {
+        self.property["line"].as_str().or_else(|| resolved(self.property)["line"].as_str())
+    }
+}
+
+/// Adds what stands in a misspelled section to the right one.
+fn merge(there: &mut Value, more: Value) {
+    match (there, more) {
+        (Value::Table(there), Value::Table(more)) => {
+            for entry in more {
+                if there.iter().all(|other| other.key != entry.key) {
+                    there.push(entry);
+                }
+            }
+        }
+        (Value::Array(there), Value::Array(more)) => there.extend(more),
+        _ => {}
+    }
+}
+
+fn placeholder(property: &Json, node: &Node) -> Value {
+    let schema = resolved(property);
+    if type_name(schema) != "object" {
+        return Value::Text(PLACEHOLDER.to_owned());
+    }
+    let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let entries = required.iter().filter_map(Json::as_str).map(|key| Entry {
+        key: key.to_owned(),
+        key_span: node.span.clone(),
+        node: Node { span: node.span.clone(), value: Value::Text(PLACEHOLDER.to_owned()) },
+    });
+    Value::Table(entries.collect())
+}
+
 /// How a place is called in messages: `[listen]`, `listen.path`, `[backoffices.volt]`, `[[chargers]]`.
-fn nested(place: &str, key: &str, schema: &Json) -> String {
+fn nested(is_outermost: bool, place: &str, key: &str, schema: &Json) -> String {
     let wanted = type_name(resolved(schema));
     let outer = place.trim_matches(['[', ']']);
-    let path = if place == TOP { key.to_owned() } else { format!("{outer}.{key}") };
+    let path = if is_outermost { key.to_owned() } else { format!("{outer}.{key}") };
     match wanted {
         "object" => format!("[{path}]"),
         "array" => format!("[[{path}]]"),

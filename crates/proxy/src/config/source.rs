@@ -16,7 +16,11 @@ pub(crate) struct Node {
 }
 
 /// The values TOML knows.
+#[derive(Default)]
 pub(crate) enum Value {
+    /// Text with a `${…}` that could not be replaced.
+    #[default]
+    Unread,
     /// A table, in the order of the file.
     Table(Vec<Entry>),
     /// An array.
@@ -108,6 +112,13 @@ impl Node {
         }
     }
 
+    /// Takes a key out of this table.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Value::Table(entries) = &mut self.value {
+            entries.retain(|entry| entry.key != key);
+        }
+    }
+
     /// A key of this table with what it holds.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
@@ -138,6 +149,7 @@ impl Node {
             Value::Integer(_) => "a number",
             Value::Boolean(_) => "true or false",
             Value::Other(kind) => kind,
+            Value::Unread => "nothing",
         }
     }
 
@@ -151,7 +163,7 @@ impl Node {
             Value::Text(text) => text.clone().into(),
             Value::Integer(number) => (*number).into(),
             Value::Boolean(boolean) => (*boolean).into(),
-            Value::Other(_) => serde_json::Value::Null,
+            Value::Other(_) | Value::Unread => serde_json::Value::Null,
         }
     }
 }
