@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Note, Plan, Reason, Record};
+use engine::{BackofficeId, Departure, DialFailure, Memory, Note, Plan, Reason};
 use tokio::select;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -23,7 +23,9 @@ pub(crate) struct Greeted {
     pub(crate) plan: Arc<Plan>,
     pub(crate) link: Link,
     pub(crate) arrival: Box<Arrival>,
-    pub(crate) remembered: Vec<Record>,
+    pub(crate) remembered: Memory,
+    /// Lanes that an operator changed since that was read.
+    pub(crate) lanes_changed: Vec<BackofficeId>,
 }
 
 /// How far the leader is.
@@ -47,11 +49,18 @@ enum Next {
 
 /// Answers knocks until a charger has arrived. `None` when none will.
 pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<Control>) -> Option<Greeted> {
-    let mut greeting = Greeting { place, stage: Stage::Idle, knocks: Vec::new(), remembered: Vec::new() };
+    let mut greeting = Greeting {
+        place,
+        stage: Stage::Idle,
+        knocks: Vec::new(),
+        remembered: Memory::default(),
+        lanes_changed: Vec::new(),
+    };
     let arrival = greeting.wait(controls).await;
     match (greeting.stage, arrival) {
         (Stage::Ready { plan, link, .. }, Some(arrival)) => {
-            Some(Greeted { plan, link, arrival, remembered: greeting.remembered })
+            let Greeting { remembered, lanes_changed, .. } = greeting;
+            Some(Greeted { plan, link, arrival, remembered, lanes_changed })
         }
         (Stage::Ready { link, .. }, None) => {
             let mut socket = *link.socket;
@@ -67,7 +76,8 @@ struct Greeting<'a> {
     place: &'a Membership,
     stage: Stage,
     knocks: Vec<Knock>,
-    remembered: Vec<Record>,
+    remembered: Memory,
+    lanes_changed: Vec<BackofficeId>,
 }
 
 impl Greeting<'_> {
@@ -87,6 +97,11 @@ impl Greeting<'_> {
                     }
                     if matches!(self.stage, Stage::Idle) {
                         return None;
+                    }
+                }
+                Next::Told(Some(Control::LaneChanged(backoffice))) => {
+                    if !self.lanes_changed.contains(&backoffice) {
+                        self.lanes_changed.push(backoffice);
                     }
                 }
                 Next::Told(Some(Control::RoutingChanged)) => {
@@ -246,7 +261,7 @@ impl Stage {
 
 /// What was kept of the charger. A store that cannot keep anything would end the session at its first
 /// transaction: better not to begin.
-async fn recall(place: &Membership) -> Result<Vec<Record>, String> {
+async fn recall(place: &Membership) -> Result<Memory, String> {
     let Membership { shared, charger } = place;
     shared.store.is_writable().map_err(|why| format!("the store cannot keep anything: {why}"))?;
     let remembered = shared.store.remembered(charger).await;

@@ -18,6 +18,7 @@ mod listener;
 mod metrics;
 mod notes;
 mod rate;
+mod recalls;
 mod routing;
 mod served;
 mod socket;
