@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::{BackofficeId, Follower, Plan, Role};
@@ -16,7 +17,7 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Everyone whose identity begins with `CP`, led by `volt`, followed by the others.
@@ -55,7 +56,12 @@ impl World {
         let directory = TempDir::new().unwrap();
         let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
         let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
-        World { address: gateway.charger_address(), gateway, store, _directory: directory }
+        World { address: gateway.charger_address(), gateway, store, directory }
+    }
+
+    /// Where the store is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("test.db")
     }
 
     /// Status line and body of a page of the admin listener.
