@@ -8,27 +8,31 @@ mod links;
 mod options;
 mod report;
 mod shell;
+mod store;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Record, Session, Side, Tick};
+use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Session, Side, Tick};
 
 use crate::backoffice::Backoffice;
 use crate::charger::Charger;
-use judge::Judge;
-use links::{Happening, Link, Member};
+use judge::{Books, Judge};
+use links::{Commit, Happening, Link, Member};
 pub use options::{COMMON_CARD, Promises, WorldOptions};
 use report::Transcript;
 pub use report::{Failure, Summary};
+use store::Kept;
 
 /// When the world begins, in milliseconds since 1970: a Sunday in November 2026.
 const BEGINNING_UNIX_MS: i64 = 1_795_352_400_000;
 /// How long the world is left alone before everything must be in order again. Longer than the
 /// longest wait between dials.
 const CALM: Duration = Duration::from_secs(1_200);
+/// In this time a lane that can move grows shorter. Longer than the longest wait between attempts.
+const LANE_PATIENCE: Duration = Duration::from_secs(1_000);
 /// How long the charger has to be back after it was switched off and on.
 const REBOOT: Duration = Duration::from_secs(180);
 /// How long the session at the end goes.
@@ -53,9 +57,12 @@ pub struct World {
     plan: Arc<Plan>,
     session: Option<Session>,
     proxy_away_until: Tick,
-    kept: BTreeMap<String, Record>,
-    commits: VecDeque<(u64, Vec<Record>)>,
-    batch: u64,
+    kept: Kept,
+    commits: VecDeque<Commit>,
+    tickets: u64,
+    recalls: u64,
+    /// The newest reading of each lane that is under way.
+    reading: BTreeMap<BackofficeId, u64>,
     last_commit: Tick,
     store_fails_next: bool,
     calm: bool,
@@ -88,7 +95,7 @@ impl World {
             charger_link: Link::default(),
             charger_wants_link: true,
             members,
-            judge: Judge::new(plan.clone(), options.promises.follower_boots_alone),
+            judge: Judge::new(plan.clone(), options.promises),
             plan,
             random,
             now: Tick(0),
@@ -96,9 +103,11 @@ impl World {
             sequence: 0,
             session: None,
             proxy_away_until: Tick(0),
-            kept: BTreeMap::new(),
+            kept: Kept::default(),
             commits: VecDeque::new(),
-            batch: 0,
+            tickets: 0,
+            recalls: 0,
+            reading: BTreeMap::new(),
             last_commit: Tick(0),
             store_fails_next: false,
             calm: false,
@@ -139,12 +148,14 @@ impl World {
         self.run_until(self.now + self.options.storm)?;
         self.calm_down();
         self.run_until(self.now + CALM)?;
+        self.drain_lanes()?;
         self.come_to_rest()?;
         // A boot is told to everyone, so that nobody has an excuse for what follows.
         let now = self.moment();
         self.charger.power_cycle(now);
         self.flush_peers();
         self.run_until(self.now + REBOOT)?;
+        self.drain_lanes()?;
         self.come_to_rest()?;
         let now = self.moment();
         self.transcript.push(self.now, format_args!("the last session begins"));
@@ -157,6 +168,26 @@ impl World {
         self.run_until(self.now + Duration::from_secs(90))?;
         self.come_to_rest()?;
         self.check_last_session()
+    }
+
+    /// Waits as long as the lanes grow shorter: a backoffice may think for long about each of many
+    /// deliveries.
+    fn drain_lanes(&mut self) -> Result<(), Vec<String>> {
+        let mut fewest = usize::MAX;
+        loop {
+            let waiting = self.undelivered().map(|(_, waiting)| waiting).sum();
+            if waiting == 0 || waiting >= fewest {
+                return Ok(());
+            }
+            fewest = waiting;
+            self.run_until(self.now + LANE_PATIENCE)?;
+        }
+    }
+
+    /// The lanes of the plan's backoffices that could be empty, and are not.
+    fn undelivered(&self) -> impl Iterator<Item = (&BackofficeId, usize)> {
+        let willing = self.plan.backoffices().filter(|id| self.members[*id].backoffice.is_willing());
+        willing.map(|id| (id, self.kept.waiting(id))).filter(|(_, waiting)| *waiting > 0)
     }
 
     /// Waits for a moment in which nothing is under way: a heartbeat may just have been sent.
@@ -199,7 +230,9 @@ impl World {
         }
         broken.extend(self.judge.unanswered().into_iter().map(|what| format!("at rest unanswered: {what}")));
         if self.options.promises.follower_misses_nothing {
-            broken.extend(self.judge.missed());
+            let lanes = self.undelivered();
+            broken.extend(lanes.map(|(id, waiting)| format!("at rest {waiting} deliveries wait for {id}")));
+            broken.extend(self.judge.missed(&Books(&self.members), &self.kept));
         }
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
@@ -359,7 +392,9 @@ impl World {
                 }
             }
             Happening::StallEnds { who } => self.stall_ended(&who),
-            Happening::Committed { batch } => self.committed(batch),
+            Happening::Committed { ticket } => self.committed(ticket),
+            Happening::LaneRead { who, recall, after } => self.lane_read(who, recall, after),
+            Happening::LaneRecalled { who, recall, recalled } => self.lane_recalled(&who, recall, *recalled),
             Happening::ProxyStops => self.crash("the proxy has stopped"),
             Happening::Whim(whim) => self.indulge(whim),
         }
@@ -382,11 +417,13 @@ impl World {
                 self.schedule(Duration::from_secs(10), Happening::ChargerDials);
                 return;
             }
-            let remembered: Vec<Record> = self.kept.values().cloned().collect();
+            let memory = self.kept.memory();
+            let lanes: Vec<_> = memory.lanes.iter().map(|lane| (&lane.backoffice, lane.waiting)).collect();
+            let rows = memory.transactions.len();
             self.transcript
-                .push(self.now, format_args!("a session begins with {} records", remembered.len()));
+                .push(self.now, format_args!("a session begins with {rows} rows, lanes {lanes:?}"));
             let seed = self.random.u64(..);
-            self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), remembered, seed));
+            self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), memory, seed));
             self.judge.summary.sessions += 1;
             if dialed_first {
                 let leader = self.plan.leader.clone();

@@ -21,6 +21,7 @@ impl World {
             Whim::Drain,
             Whim::StoreFails,
             Whim::Stall,
+            Whim::SecurityEvent,
         ] {
             self.plan_whim(whim);
         }
@@ -38,6 +39,7 @@ impl World {
             Whim::Drain => options.drains_every,
             Whim::StoreFails => options.store_failures_every,
             Whim::Stall => options.stalls_every,
+            Whim::SecurityEvent => options.security_events_every,
         };
         if let Some(every) = every {
             let wait = Duration::from_micros(self.random.u64(1_000..=2 * every.as_micros() as u64));
@@ -93,6 +95,10 @@ impl World {
                     self.hand(Event::DrainBegan);
                     self.schedule(Duration::from_secs(30), Happening::ProxyStops);
                 }
+            }
+            Whim::SecurityEvent => {
+                let now = self.moment();
+                self.charger.notice_security_event(now);
             }
             Whim::StoreFails => self.store_fails_next = true,
             Whim::Stall => {

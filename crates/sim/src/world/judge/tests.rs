@@ -6,6 +6,7 @@ use engine::{CallNote, Decider, Follower, Note, Outcome, Role, TraceId};
 
 use super::*;
 use crate::charger::ChargerSettings;
+use crate::world::store::Kept;
 
 const AUTHORIZE: &str = r#"{"idTag":"A"}"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
@@ -27,7 +28,7 @@ impl Court {
             role: if name == "observer" { Role::Observer } else { Role::Control },
         });
         let plan = Plan { leader: "leader".into(), followers: followers.into() };
-        let mut judge = Judge::new(Arc::new(plan), false);
+        let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
             judge.link_is(&side, true);
         }
@@ -171,11 +172,13 @@ fn a_number_is_told_for_one_transaction_only() {
 #[test]
 fn nothing_is_acknowledged_before_it_is_kept() {
     let mut court = Court::new();
-    court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, std::iter::empty());
+    court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, &Kept::default());
     accused(&court.judge.take_broken(), "I-5");
     let start = r#"[2,"1","StartTransaction",{"connectorId":1}]"#;
-    court.judge.delivered(&backoffice("leader"), start, std::iter::empty());
-    accused(&court.judge.take_broken(), "T-22");
+    for name in ["leader", "follower"] {
+        court.judge.delivered(&backoffice(name), start, &Kept::default());
+        accused(&court.judge.take_broken(), "T-22");
+    }
 }
 
 #[test]
