@@ -1,7 +1,7 @@
 //! `ocpp-proxy logs`: what a charger and its backoffices said to each other.
 
-mod paragraph;
-mod words;
+pub(crate) mod paragraph;
+pub(crate) mod words;
 
 use std::io::{self, BufWriter, Write};
 use std::thread::sleep;
@@ -35,7 +35,7 @@ pub(crate) fn print(page: &str) -> anyhow::Result<()> {
 }
 
 /// Whoever reads the output may leave before its end, as `head` does. That is no failure.
-fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
     match outcome {
         Err(error)
             if error

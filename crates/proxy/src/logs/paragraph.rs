@@ -149,7 +149,7 @@ fn said(
 }
 
 /// Text from a peer, fit for a terminal: no control characters, not endless.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(LONGEST_VALUE) {
         if character.is_control() {
@@ -164,7 +164,7 @@ fn shown(text: &str) -> String {
     shown
 }
 
-fn time(unix_ms: i64, zone: &TimeZone) -> String {
+pub(crate) fn time(unix_ms: i64, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(unix_ms) {
         Ok(moment) => moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         Err(_) => format!("{unix_ms} ms"),
