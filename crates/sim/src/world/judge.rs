@@ -310,7 +310,8 @@ impl Judge {
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
                 }
-                Effect::Keep(_) | Effect::Recall { .. } | Effect::Note(_) => {}
+                Effect::Recall { .. } => self.summary.recalls += 1,
+                Effect::Keep(_) | Effect::Note(_) => {}
             }
         }
     }

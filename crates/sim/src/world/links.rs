@@ -77,6 +77,8 @@ pub(super) struct Commit {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) backoffice: Backoffice,
+    /// It cannot be dialed before this.
+    pub(super) away_until: Tick,
     pub(super) link: Link,
 }
 
@@ -114,6 +116,7 @@ pub(super) enum Whim {
     Crash,
     Drain,
     StoreFails,
+    Outage,
     SecurityEvent,
     Stall,
 }

@@ -57,6 +57,8 @@ pub struct WorldOptions {
     pub store_failures_every: Option<Duration>,
     /// Mean time between followers that stop reading.
     pub stalls_every: Option<Duration>,
+    /// Mean time between backoffices that cannot be reached for long.
+    pub outages_every: Option<Duration>,
     /// Mean time between what drivers do.
     pub drivers_every: Duration,
     /// Mean time between nonsense from the charger.
@@ -87,6 +89,7 @@ impl WorldOptions {
         let stalls_every = sometimes(3, 300);
         let charger_garbage_every = sometimes(2, 120);
         let security_events_every = sometimes(5, 60);
+        let outages_every = sometimes(4, 400);
         Self {
             charger: charger(&mut random),
             backoffices,
@@ -103,6 +106,7 @@ impl WorldOptions {
             drains_every,
             store_failures_every,
             stalls_every,
+            outages_every,
             drivers_every: Duration::from_secs(random.u64(5..60)),
             charger_garbage_every,
             security_events_every,

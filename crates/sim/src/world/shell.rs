@@ -186,7 +186,7 @@ impl World {
         link.dialing = true;
         let epoch = link.epoch;
         self.member(who).backoffice.disconnected();
-        let departure = self.dial_fails().then(|| {
+        let departure = self.dial_fails(who).then(|| {
             Departure::Undialable(match self.random.u32(..5) {
                 0 => DialFailure::TimedOut,
                 1 => DialFailure::Tls("the certificate has expired".to_owned()),
@@ -199,8 +199,10 @@ impl World {
         self.schedule(takes, Happening::DialEnds { who: who.clone(), epoch, departure });
     }
 
-    pub(super) fn dial_fails(&mut self) -> bool {
-        !self.calm && self.random.u32(..1000) < self.options.dial_failures_per_mille
+    pub(super) fn dial_fails(&mut self, who: &BackofficeId) -> bool {
+        let is_away = self.members[who].away_until > self.now;
+        let is_unlucky = self.random.u32(..1000) < self.options.dial_failures_per_mille;
+        !self.calm && (is_away || is_unlucky)
     }
 
     fn hang_up(&mut self, who: BackofficeId) {

@@ -34,6 +34,7 @@ impl Judge {
             return;
         }
         *said.given.entry(to.clone()).or_default() += 1;
+        self.summary.deliveries += u64::from(OWED_ACTIONS.contains(&action));
         if self.booked.contains(&(to.clone(), message.clone())) {
             self.accuse(format!("T-60: {to} was sent {message:?} again though it had booked it"));
         }
