@@ -245,6 +245,8 @@ impl Session {
             .transactions
             .running()
             .filter(|row| !row.superseded && !row.peers.contains_key(&id))
+            // The leader is asked by the charger, until it answers.
+            .filter(|row| row.start_answer.is_some() || !self.leads(&id))
             .map(|row| (row.trace, Text::from(row.raw_start.as_str())))
             .collect();
         for (trace, request) in unknown {

@@ -121,6 +121,7 @@ impl Session {
                 peer.status = payload::id_tag_status(answer).map(|status| status.into_owned());
                 peer.state = if peer.number.is_some() { PeerState::Mapped } else { PeerState::Failed };
             }
+            Reply::Error { .. } if asked.led => return self.start_unanswered(id, asked),
             Reply::Error { .. } => peer.state = PeerState::Failed,
         }
         // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
@@ -136,7 +137,14 @@ impl Session {
     }
 
     pub(super) fn start_unanswered(&mut self, id: &BackofficeId, asked: &Asked) {
-        if let Some(row) = asked.copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) {
+        let Some(trace) = asked.copy.transaction else { return };
+        let Some(row) = self.transactions.get_mut(trace) else { return };
+        if asked.copy.purpose == Purpose::ChargerWaits {
+            // The charger will ask whoever leads then. Should this one follow by that time, it is
+            // told like one that has just joined.
+            row.peers.remove(id);
+            self.promise_transaction(trace, []);
+        } else {
             row.peers.entry(id.clone()).or_default().state = PeerState::Failed;
         }
     }
