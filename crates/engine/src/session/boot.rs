@@ -257,6 +257,10 @@ impl Session {
             let mut copy = self.synthetic("StartTransaction", request);
             copy.trace = trace;
             copy.transaction = Some(trace);
+            if self.links[at].overdue.iter().any(|asked| asked.copy.transaction == Some(trace)) {
+                // It may have booked the start and answer late (semantics T-61).
+                copy.retry_at = Some(self.now.tick + limits::DELIVERY_INTERVAL);
+            }
             self.tell(at, copy);
         }
     }
