@@ -110,7 +110,11 @@ impl WorldOptions {
             drivers_every: Duration::from_secs(random.u64(5..60)),
             charger_garbage_every,
             security_events_every,
-            promises: Promises { follower_misses_nothing: true, ..Promises::default() },
+            promises: Promises {
+                follower_misses_nothing: true,
+                former_leader_misses_nothing: true,
+                follower_boots_alone: false,
+            },
             shown_lines: 160,
         }
     }

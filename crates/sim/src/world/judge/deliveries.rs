@@ -21,7 +21,10 @@ impl Judge {
             (false, true) => Some(self.last_event.entry(to.clone()).or_insert(order)),
             (false, false) => None,
         };
-        if let Some(last) = last {
+        // What it was asked in its time as leader, and left unanswered, may come again as a delivery.
+        let said = self.said.get(&message);
+        let is_repeated = !led && said.is_some_and(|said| said.has(to) && !said.given.contains_key(to));
+        if let Some(last) = last.filter(|_| !is_repeated) {
             let is_in_order = order >= *last;
             *last = order.max(*last);
             if !is_in_order {
