@@ -245,8 +245,8 @@ impl Session {
             .transactions
             .running()
             .filter(|row| !row.superseded && !row.peers.contains_key(&id))
-            // The leader is asked by the charger, until it answers.
-            .filter(|row| row.start_answer.is_some() || !self.leads(&id))
+            // Until somebody has answered it, the charger itself goes on asking.
+            .filter(|row| row.start_answer.is_some())
             .map(|row| (row.trace, Text::from(row.raw_start.as_str())))
             .collect();
         for (trace, request) in unknown {
@@ -257,10 +257,6 @@ impl Session {
             let mut copy = self.synthetic("StartTransaction", request);
             copy.trace = trace;
             copy.transaction = Some(trace);
-            if self.links[at].overdue.iter().any(|asked| asked.copy.transaction == Some(trace)) {
-                // It may have booked the start and answer late (semantics T-61).
-                copy.retry_at = Some(self.now.tick + limits::DELIVERY_INTERVAL);
-            }
             self.tell(at, copy);
         }
     }

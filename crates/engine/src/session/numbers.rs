@@ -158,6 +158,8 @@ impl Session {
                 row.state = TransactionState::Open;
             }
         }
+        // Among them a former leader that was asked and never answered.
+        self.tell_newcomers();
     }
 
     /// The answer with the number the charger is to use; untouched where that is the leader's own.
