@@ -199,25 +199,42 @@ impl Session {
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
             return self.ask_leader(call);
         };
+        let is_repeated = is_stopped_by(row, &call.payload);
         if row.state == TransactionState::Closed {
             call.flags.push("conflicting_stop");
         } else {
             row.state = TransactionState::Stopping;
-            if is_stopped_by(row, &call.payload) {
-                // Everyone else was told already.
-                call.flags.push("repeated");
-                return self.ask_leader_once(call);
+        }
+        if is_repeated {
+            call.flags.push("repeated");
+        } else {
+            row.raw_stop = Some(call.payload.to_string());
+            row.peers.values_mut().for_each(|peer| peer.stop_told = false);
+        }
+        self.ask_about_stop(call);
+    }
+
+    /// The leader is asked, and every follower is told that was not told before: also one that led
+    /// when the stop was first said and never answered it.
+    fn ask_about_stop(&mut self, call: ChargerCall) {
+        let Some(trace) = call.transaction else { return };
+        let copy = self.copy(&call, Purpose::Inform);
+        self.ask_leader_once(call);
+        let followers: Vec<BackofficeId> =
+            self.plan.backoffices().filter(|id| !self.leads(id)).cloned().collect();
+        for id in followers {
+            let Some(row) = self.transactions.get_mut(trace) else { return };
+            let peer = row.peers.entry(id.clone()).or_default();
+            if !std::mem::replace(&mut peer.stop_told, true) {
+                self.tell_one(&id, copy.clone());
             }
         }
-        row.raw_stop = Some(call.payload.to_string());
-        let trace = row.trace;
         // Told again after a crash, it must be known again.
         self.promise_transaction(trace, []);
-        self.ask_everyone(call);
     }
 
     /// The leader answered a stop, whether or not the charger is still there to hear it.
-    pub(super) fn stop_answered(&mut self, asked: &Asked, reply: &Reply) {
+    pub(super) fn stop_answered(&mut self, id: &BackofficeId, asked: &Asked, reply: &Reply) {
         let Some(trace) = asked.copy.transaction else { return };
         let unix_ms = self.now.unix_ms;
         let Some(row) = self.transactions.get_mut(trace) else { return };
@@ -229,6 +246,7 @@ impl Session {
             return;
         };
         row.state = TransactionState::Closed;
+        row.peers.entry(id.clone()).or_default().stop_told = true;
         row.stop_answer = Some(answer.to_string());
         row.closed_unix_ms = Some(unix_ms);
         let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
