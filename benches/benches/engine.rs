@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::{ChargerId, Effect, Event, Follower, Moment, Plan, Role, Session, Tick, frame, payload};
+use engine::{ChargerId, Effect, Event, Follower, Memory, Moment, Plan, Role, Session, Tick, frame, payload};
 
 const METER_VALUES: &str = r#"{"connectorId":1,"transactionId":1,"meterValue":[{"timestamp":"2026-11-22T12:05:00Z","sampledValue":[{"value":"1024.5","context":"Sample.Periodic","format":"Raw","measurand":"Energy.Active.Import.Register","location":"Outlet","unit":"Wh"},{"value":"16.02","context":"Sample.Periodic","format":"Raw","measurand":"Current.Import","phase":"L1","location":"Outlet","unit":"A"},{"value":"15.97","context":"Sample.Periodic","format":"Raw","measurand":"Current.Import","phase":"L2","location":"Outlet","unit":"A"},{"value":"230.1","context":"Sample.Periodic","format":"Raw","measurand":"Voltage","phase":"L1","location":"Outlet","unit":"V"}]}]}"#;
 
@@ -25,7 +25,7 @@ impl Rig {
             .map(|name| Follower { backoffice: name.as_str().into(), role: Role::Control })
             .collect();
         let plan = Arc::new(Plan { leader: "leader".into(), followers });
-        let session = Session::new(ChargerId::from("CP1"), plan.clone(), Vec::new(), 1);
+        let session = Session::new(ChargerId::from("CP1"), plan.clone(), Memory::default(), 1);
         let now = Moment { tick: Tick(1), unix_ms: 1_795_349_000_000 };
         let mut rig = Self { session, now, calls: 0 };
         rig.happen(Event::BackofficeUp("leader".into()));

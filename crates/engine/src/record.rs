@@ -154,6 +154,9 @@ pub struct PeerTransaction {
     pub number: Option<BackofficeTransactionId>,
     /// `idTagInfo.status` of its answer.
     pub status: Option<String>,
+    /// It answered the stop as leader, or has it among its deliveries as follower.
+    #[serde(default)]
+    pub stop_told: bool,
 }
 
 /// How far a backoffice's copy of a StartTransaction is.

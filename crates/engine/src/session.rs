@@ -124,7 +124,12 @@ impl Session {
             Event::Ponged(side) => self.ponged(&side),
             Event::PlanChanged(plan) => self.plan_changed(plan),
             Event::DrainBegan => self.drain(),
-            Event::StoreFailed => self.end(Reason::StoreFailed),
+            Event::StoreFailed => {
+                self.end(Reason::StoreFailed);
+                // What was promised before is lost: nothing that rests on it may be kept.
+                self.promised.clear();
+                self.promised_to.clear();
+            }
             Event::Recalled { backoffice, deliveries, transactions, waiting } => {
                 self.transactions.remember_more(transactions);
                 self.recalled(&backoffice, deliveries, waiting);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use engine::ChargerId;
+use engine::{BackofficeId, ChargerId};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::gateway::Shared;
@@ -21,6 +21,8 @@ pub(crate) enum Control {
     Knock(Knock),
     /// The charger that was let in has finished its handshake.
     Arrived(Box<Arrival>),
+    /// An operator had deliveries of this lane tried again or dropped.
+    LaneChanged(BackofficeId),
     /// There are other rules.
     RoutingChanged,
     /// The program stops: finish what is in flight.
@@ -95,6 +97,14 @@ impl Fleet {
         for session in &self.sessions {
             // A task that has just ended does not need to hear it.
             let _ = session.value().send(control());
+        }
+    }
+
+    /// Tells the session of a charger, if there is one.
+    pub(crate) fn tell(&self, charger: &ChargerId, control: Control) {
+        if let Some(session) = self.sessions.get(&folded(charger)) {
+            // As above.
+            let _ = session.send(control);
         }
     }
 

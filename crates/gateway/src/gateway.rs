@@ -1,14 +1,15 @@
 //! The gateway as the program sees it: start, new rules, the live tail, drain.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use engine::{ChargerId, Note};
-use store::Store;
+use store::{LaneChange, Store};
 use tokio::sync::broadcast;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -80,6 +81,7 @@ pub struct Gateway {
     charger_address: SocketAddr,
     admin_address: Option<SocketAddr>,
     chargers: Task,
+    _lanes: Task,
     /// Serves until the gateway is gone.
     _admin: Option<Task>,
 }
@@ -137,13 +139,15 @@ impl Gateway {
             clock: Clock::start(),
             draining: AtomicBool::new(false),
         });
+        let lanes =
+            Task(tokio::spawn(pass_on_lane_changes(shared.store.lane_changes(), Arc::downgrade(&shared))));
         let chargers = Task(tokio::spawn(listener::serve(shared.clone(), chargers.listener)));
         let admin = admin.map(|bound| Task(tokio::spawn(admin::serve(shared.clone(), bound.listener))));
         tracing::info!(chargers = %charger_address, path = shared.settings.path, "listening for chargers");
         if let Some(address) = admin_address {
             tracing::info!(admin = %address, "serving /metrics, /healthz and /readyz");
         }
-        Ok(Gateway { shared, charger_address, admin_address, chargers, _admin: admin })
+        Ok(Gateway { shared, charger_address, admin_address, chargers, _lanes: lanes, _admin: admin })
     }
 
     /// Where chargers are listened for.
@@ -183,6 +187,13 @@ impl Gateway {
         self.shared.fleet.tell_all(|| Control::Stop);
         // Twice the time that each socket gets, then whatever is left goes with the program.
         let _ = tokio::time::timeout(limits::FORCED_CLOSE * 2, self.shared.fleet.emptied()).await;
+    }
+}
+
+/// Tells sessions that an operator had deliveries tried again or dropped.
+async fn pass_on_lane_changes(mut changes: UnboundedReceiver<LaneChange>, shared: Weak<Shared>) {
+    while let (Some(change), Some(shared)) = (changes.recv().await, shared.upgrade()) {
+        shared.fleet.tell(&change.charger, Control::LaneChanged(change.backoffice));
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, DialFailure, Note, Plan, Reason, Record};
+use engine::{BackofficeId, ChargerId, Departure, DialFailure, Memory, Note, Plan, Reason};
 use tokio::select;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -24,7 +24,9 @@ pub(crate) struct Greeted {
     pub(crate) plan: Arc<Plan>,
     pub(crate) link: Link,
     pub(crate) arrival: Box<Arrival>,
-    pub(crate) remembered: Vec<Record>,
+    pub(crate) remembered: Memory,
+    /// Lanes that an operator changed since that was read.
+    pub(crate) lanes_changed: Vec<BackofficeId>,
 }
 
 /// How far the leader is.
@@ -53,13 +55,14 @@ pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<C
         charger: place.as_sent.clone(),
         stage: Stage::Idle,
         knocks: Vec::new(),
-        remembered: Vec::new(),
+        remembered: Memory::default(),
+        lanes_changed: Vec::new(),
     };
     let arrival = greeting.wait(controls).await;
     match (std::mem::replace(&mut greeting.stage, Stage::Idle), arrival) {
         (Stage::Ready { plan, link, .. }, Some(arrival)) => {
-            let Greeting { charger, remembered, .. } = greeting;
-            Some(Greeted { charger, plan, link, arrival, remembered })
+            let Greeting { charger, remembered, lanes_changed, .. } = greeting;
+            Some(Greeted { charger, plan, link, arrival, remembered, lanes_changed })
         }
         (Stage::Ready { link, .. }, None) => {
             let mut socket = *link.socket;
@@ -77,7 +80,8 @@ struct Greeting<'a> {
     charger: ChargerId,
     stage: Stage,
     knocks: Vec<Knock>,
-    remembered: Vec<Record>,
+    remembered: Memory,
+    lanes_changed: Vec<BackofficeId>,
 }
 
 impl Greeting<'_> {
@@ -97,6 +101,11 @@ impl Greeting<'_> {
                     }
                     if matches!(self.stage, Stage::Idle) {
                         return None;
+                    }
+                }
+                Next::Told(Some(Control::LaneChanged(backoffice))) => {
+                    if !self.lanes_changed.contains(&backoffice) {
+                        self.lanes_changed.push(backoffice);
                     }
                 }
                 Next::Told(Some(Control::RoutingChanged)) => {
@@ -257,7 +266,7 @@ impl Stage {
 /// How the charger's identity is written, and what was kept of it. The spelling in `proxy.toml` counts
 /// before the one first remembered, and that before the one that was sent (semantics F-61). A store that cannot keep anything would end the session at its first
 /// transaction: better not to begin.
-async fn recall(place: &Membership) -> Result<(ChargerId, Vec<Record>), String> {
+async fn recall(place: &Membership) -> Result<(ChargerId, Memory), String> {
     let Membership { shared, as_sent } = place;
     shared.store.is_writable().map_err(|why| format!("the store cannot keep anything: {why}"))?;
     let unreadable = |error| format!("what was kept of this charger cannot be read: {error}");

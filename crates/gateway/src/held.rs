@@ -1,7 +1,7 @@
-//! What waits until a record is durable. Within one batch, what follows a `Keep` is held back; what
-//! one destination is told never changes order; everything else goes at once. What was to be said may
-//! be dropped, an order to hang up never: the engine believes that socket closed, nobody else will
-//! close it.
+//! What waits until records are durable. A `Keep` is a barrier for the peers it names: nothing more is
+//! said to them until it is; nobody else waits, and what one peer is told never changes order. What was
+//! to be said may be dropped, an order to hang up never: the engine believes that socket closed, nobody
+//! else will close it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -20,22 +20,25 @@ pub(crate) enum Order {
     HangUp(Reason),
 }
 
-/// The tickets of records that are not durable yet, and what waits for them. `K` is a ticket.
+/// The barriers whose records are not durable yet, and what waits behind them. `K` is a ticket.
 #[derive(Debug)]
 pub(crate) struct Held<K> {
     next_ticket: u64,
-    tickets: BTreeMap<u64, K>,
-    /// The first ticket of the batch that is being performed.
-    batch: Option<u64>,
+    barriers: BTreeMap<u64, Barrier<K>>,
     queues: BTreeMap<Side, VecDeque<Waiting>>,
     orders: usize,
 }
 
 #[derive(Debug)]
+struct Barrier<K> {
+    ticket: K,
+    before: Vec<Side>,
+}
+
+#[derive(Debug)]
 struct Waiting {
-    /// The first and the last of the tickets that must be durable before; `None` when it only keeps
-    /// its place behind others.
-    behind: Option<(u64, u64)>,
+    /// The tickets below this number were given out before it.
+    after: u64,
     order: Order,
 }
 
@@ -48,45 +51,39 @@ pub(crate) struct Overfull;
 pub(crate) struct Settled<E> {
     /// What may go now, in order.
     pub(crate) released: Vec<(Side, Order)>,
-    /// The record could not be kept; what followed it is dropped.
+    /// The records could not be kept; what was to be said behind them is dropped.
     pub(crate) failure: Option<E>,
 }
 
 impl<K> Default for Held<K> {
     fn default() -> Self {
-        Self { next_ticket: 0, tickets: BTreeMap::new(), batch: None, queues: BTreeMap::new(), orders: 0 }
+        Self { next_ticket: 0, barriers: BTreeMap::new(), queues: BTreeMap::new(), orders: 0 }
     }
 }
 
 impl<K> Held<K> {
-    /// The effects of another event follow.
-    pub(crate) fn begin_batch(&mut self) {
-        self.batch = None;
-    }
-
-    /// Holds back what follows in this batch until the ticket resolves.
-    pub(crate) fn keep(&mut self, ticket: K) {
-        self.batch.get_or_insert(self.next_ticket);
-        self.tickets.insert(self.next_ticket, ticket);
+    /// Holds back what these peers are to be told from now on until the ticket resolves.
+    pub(crate) fn keep(&mut self, ticket: K, before: Vec<Side>) {
+        self.barriers.insert(self.next_ticket, Barrier { ticket, before });
         self.next_ticket += 1;
     }
 
     /// Gives the order back when it may go at once; otherwise keeps it.
     pub(crate) fn admit(&mut self, side: &Side, order: Order) -> Result<Option<Order>, Overfull> {
-        let behind = self.batch.map(|first| (first, self.next_ticket - 1));
-        if behind.is_none() && !self.queues.contains_key(side) {
-            return Ok(Some(order));
+        let waiting = Waiting { after: self.next_ticket, order };
+        if !self.queues.contains_key(side) && !waits(&self.barriers, side, &waiting) {
+            return Ok(Some(waiting.order));
         }
         // A socket is hung up once: these orders are bounded by the number of sockets.
-        if self.orders >= HELD_ORDERS && matches!(order, Order::Say(_)) {
+        if self.orders >= HELD_ORDERS && matches!(waiting.order, Order::Say(_)) {
             return Err(Overfull);
         }
         self.orders += 1;
-        self.queues.entry(side.clone()).or_default().push_back(Waiting { behind, order });
+        self.queues.entry(side.clone()).or_default().push_back(waiting);
         Ok(None)
     }
 
-    /// Drops what waits for a peer that is gone.
+    /// Drops what waits for a peer that is gone. Its barriers stay: they hold for its next socket, too.
     pub(crate) fn forget(&mut self, side: &Side) {
         if let Some(queue) = self.queues.remove(side) {
             self.orders -= queue.len();
@@ -105,17 +102,14 @@ impl<K> Held<K> {
 
     /// Whether nothing is left to become durable.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tickets.is_empty()
+        self.barriers.is_empty()
     }
 
     fn release(&mut self) -> Vec<(Side, Order)> {
         let mut released = Vec::new();
-        let tickets = &self.tickets;
+        let barriers = &self.barriers;
         self.queues.retain(|side, queue| {
-            let waits = |waiting: &Waiting| {
-                waiting.behind.is_some_and(|(first, last)| tickets.range(first..=last).next().is_some())
-            };
-            let free = queue.iter().take_while(|waiting| !waits(waiting)).count();
+            let free = queue.iter().take_while(|waiting| !waits(barriers, side, waiting)).count();
             released.extend(queue.drain(..free).map(|waiting| (side.clone(), waiting.order)));
             !queue.is_empty()
         });
@@ -123,17 +117,23 @@ impl<K> Held<K> {
         released
     }
 
-    fn drop_behind(&mut self, ticket: u64) {
+    fn drop_behind(&mut self, number: u64, before: &[Side]) {
         let mut kept = 0;
-        for queue in self.queues.values_mut() {
-            queue.retain(|waiting| {
-                matches!(waiting.order, Order::HangUp(_))
-                    || !waiting.behind.is_some_and(|(first, last)| (first..=last).contains(&ticket))
-            });
+        for (side, queue) in &mut self.queues {
+            if before.contains(side) {
+                queue.retain(|waiting| matches!(waiting.order, Order::HangUp(_)) || waiting.after <= number);
+            }
             kept += queue.len();
         }
         self.orders = kept;
     }
+}
+
+/// Whether an order has to wait for a barrier. A socket may be hung up at any time, once what was to be
+/// said before has been said.
+fn waits<K>(barriers: &BTreeMap<u64, Barrier<K>>, side: &Side, waiting: &Waiting) -> bool {
+    matches!(waiting.order, Order::Say(_))
+        && barriers.range(..waiting.after).any(|(_, barrier)| barrier.before.contains(side))
 }
 
 impl<K, E> Held<K>
@@ -142,14 +142,16 @@ where
 {
     /// Ready when a ticket has resolved.
     pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled<E>> {
-        let resolved = self.tickets.iter_mut().find_map(|(number, ticket)| match Pin::new(ticket).poll(cx) {
-            Poll::Ready(outcome) => Some((*number, outcome)),
-            Poll::Pending => None,
+        let resolved = self.barriers.iter_mut().find_map(|(number, barrier)| {
+            match Pin::new(&mut barrier.ticket).poll(cx) {
+                Poll::Ready(outcome) => Some((*number, outcome)),
+                Poll::Pending => None,
+            }
         });
         let Some((number, outcome)) = resolved else { return Poll::Pending };
-        self.tickets.remove(&number);
-        if outcome.is_err() {
-            self.drop_behind(number);
+        let barrier = self.barriers.remove(&number);
+        if let (Err(_), Some(Barrier { before, .. })) = (&outcome, barrier) {
+            self.drop_behind(number, &before);
         }
         Poll::Ready(Settled { released: self.release(), failure: outcome.err() })
     }
@@ -180,90 +182,108 @@ mod tests {
         held.poll_settled(&mut Context::from_waker(std::task::Waker::noop()))
     }
 
-    #[test]
-    fn what_precedes_a_keep_goes_at_once_and_what_follows_waits() {
-        let mut held = Held::default();
-        held.begin_batch();
-        assert_eq!(held.admit(&Side::Charger, say("before")), Ok(Some(say("before"))));
-        let (done, first) = ticket();
-        held.keep(first);
-        assert_eq!(held.admit(&Side::Charger, say("after")), Ok(None));
-        assert!(settled(&mut held).is_pending());
-        done.send(Ok(())).unwrap();
-        let expected = Settled { released: vec![(Side::Charger, say("after"))], failure: None };
-        assert_eq!(settled(&mut held), Poll::Ready(expected));
-        assert!(held.is_empty());
+    fn went(released: Vec<(Side, Order)>) -> Poll<Settled<&'static str>> {
+        Poll::Ready(Settled { released, failure: None })
     }
 
     #[test]
-    fn a_later_batch_queues_only_behind_its_own_destination() {
+    fn a_barrier_holds_back_its_own_peers_and_nobody_else() {
         let mut held = Held::default();
+        assert_eq!(held.admit(&Side::Charger, say("before")), Ok(Some(say("before"))));
         let (done, first) = ticket();
-        held.keep(first);
-        held.admit(&Side::Charger, say("one")).unwrap();
-        held.begin_batch();
+        held.keep(first, vec![Side::Charger]);
+        assert_eq!(held.admit(&Side::Charger, say("after")), Ok(None));
         assert_eq!(held.admit(&follower(), say("free")), Ok(Some(say("free"))));
-        assert_eq!(held.admit(&Side::Charger, say("two")), Ok(None));
-        assert_eq!(held.admit(&Side::Charger, Order::HangUp(Reason::Shutdown)), Ok(None));
+        assert!(settled(&mut held).is_pending());
         done.send(Ok(())).unwrap();
-        let released = vec![
-            (Side::Charger, say("one")),
-            (Side::Charger, say("two")),
-            (Side::Charger, Order::HangUp(Reason::Shutdown)),
-        ];
-        assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: None }));
-        held.begin_batch();
+        assert_eq!(settled(&mut held), went(vec![(Side::Charger, say("after"))]));
+        assert!(held.is_empty());
         assert_eq!(held.admit(&Side::Charger, say("three")), Ok(Some(say("three"))));
     }
 
     #[test]
-    fn two_records_in_a_batch_are_both_waited_for_in_any_order() {
+    fn what_names_nobody_holds_nobody_back_but_is_waited_for() {
+        let mut held = Held::default();
+        let (done, first) = ticket();
+        held.keep(first, vec![]);
+        assert_eq!(held.admit(&Side::Charger, say("free")), Ok(Some(say("free"))));
+        assert!(!held.is_empty());
+        done.send(Ok(())).unwrap();
+        assert_eq!(settled(&mut held), went(vec![]));
+        assert!(held.is_empty());
+    }
+
+    #[test]
+    fn a_hang_up_waits_for_what_is_to_be_said_before_it_only() {
+        let mut held = Held::default();
+        let (done, first) = ticket();
+        held.keep(first, vec![Side::Charger, follower()]);
+        let hang_up = Order::HangUp(Reason::Shutdown);
+        assert_eq!(held.admit(&follower(), Order::HangUp(Reason::Shutdown)), Ok(Some(hang_up)));
+        held.admit(&Side::Charger, say("one")).unwrap();
+        assert_eq!(held.admit(&Side::Charger, Order::HangUp(Reason::Shutdown)), Ok(None));
+        done.send(Ok(())).unwrap();
+        let released = vec![(Side::Charger, say("one")), (Side::Charger, Order::HangUp(Reason::Shutdown))];
+        assert_eq!(settled(&mut held), went(released));
+    }
+
+    #[test]
+    fn two_barriers_of_one_peer_are_both_waited_for_in_any_order() {
         let mut held = Held::default();
         let ((done_1, one), (done_2, two)) = (ticket(), ticket());
-        held.keep(one);
+        held.keep(one, vec![Side::Charger]);
         held.admit(&Side::Charger, say("after one")).unwrap();
-        held.keep(two);
-        held.admit(&follower(), say("after both")).unwrap();
+        held.keep(two, vec![Side::Charger, follower()]);
+        held.admit(&Side::Charger, say("after both")).unwrap();
+        held.admit(&follower(), say("after two")).unwrap();
         done_2.send(Ok(())).unwrap();
-        assert_eq!(settled(&mut held), Poll::Ready(Settled { released: vec![], failure: None }));
+        assert_eq!(settled(&mut held), went(vec![(follower(), say("after two"))]));
         done_1.send(Ok(())).unwrap();
-        let released = vec![(Side::Charger, say("after one")), (follower(), say("after both"))];
-        assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: None }));
+        let released = vec![(Side::Charger, say("after one")), (Side::Charger, say("after both"))];
+        assert_eq!(settled(&mut held), went(released));
     }
 
     #[test]
-    fn a_failed_record_drops_what_followed_it_and_nothing_else() {
+    fn a_barrier_outlives_the_socket_that_it_was_made_for() {
         let mut held = Held::default();
         let (done, first) = ticket();
-        held.keep(first);
-        held.admit(&Side::Charger, say("followed")).unwrap();
-        held.begin_batch();
-        held.admit(&Side::Charger, say("another batch")).unwrap();
-        done.send(Err("disk full")).unwrap();
-        let released = vec![(Side::Charger, say("another batch"))];
-        assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: Some("disk full") }));
+        held.keep(first, vec![Side::Charger]);
+        held.admit(&Side::Charger, say("to the old socket")).unwrap();
+        held.forget(&Side::Charger);
+        assert_eq!(held.admit(&Side::Charger, say("to the new one")), Ok(None));
+        done.send(Ok(())).unwrap();
+        assert_eq!(settled(&mut held), went(vec![(Side::Charger, say("to the new one"))]));
     }
 
     #[test]
-    fn a_failed_record_drops_what_was_to_be_said_but_not_the_hang_up() {
+    fn failed_records_drop_what_was_to_be_said_behind_them_and_nothing_else() {
         let mut held = Held::default();
-        let (done, first) = ticket();
-        held.keep(first);
-        held.admit(&Side::Charger, say("followed")).unwrap();
+        let ((done_1, one), (done_2, two)) = (ticket(), ticket());
+        held.keep(one, vec![Side::Charger]);
+        held.admit(&Side::Charger, say("before the failure")).unwrap();
+        held.keep(two, vec![Side::Charger]);
+        held.admit(&Side::Charger, say("behind it")).unwrap();
         held.admit(&Side::Charger, Order::HangUp(Reason::LeaderLost)).unwrap();
-        done.send(Err("disk full")).unwrap();
-        let released = vec![(Side::Charger, Order::HangUp(Reason::LeaderLost))];
-        assert_eq!(settled(&mut held), Poll::Ready(Settled { released, failure: Some("disk full") }));
+        done_2.send(Err("disk full")).unwrap();
+        let failed = Settled { released: vec![], failure: Some("disk full") };
+        assert_eq!(settled(&mut held), Poll::Ready(failed));
+        done_1.send(Ok(())).unwrap();
+        let released = vec![
+            (Side::Charger, say("before the failure")),
+            (Side::Charger, Order::HangUp(Reason::LeaderLost)),
+        ];
+        assert_eq!(settled(&mut held), went(released));
     }
 
     #[test]
     fn too_much_to_say_drops_what_was_to_be_said_but_no_hang_up() {
         let mut held: Held<Ticket> = Held::default();
         let (_done, first) = ticket();
-        held.keep(first);
-        for _ in 0..HELD_ORDERS {
+        held.keep(first, vec![Side::Charger, follower()]);
+        for _ in 1..HELD_ORDERS {
             held.admit(&follower(), say("x")).unwrap();
         }
+        held.admit(&Side::Charger, say("x")).unwrap();
         assert_eq!(held.admit(&Side::Charger, Order::HangUp(Reason::LeaderLost)), Ok(None));
         assert_eq!(held.admit(&Side::Charger, say("x")), Err(Overfull));
         assert_eq!(held.forget_said(), [(Side::Charger, Order::HangUp(Reason::LeaderLost))]);
@@ -274,7 +294,7 @@ mod tests {
     fn what_waits_is_bounded_and_forgotten_with_its_peer() {
         let mut held: Held<Ticket> = Held::default();
         let (_done, first) = ticket();
-        held.keep(first);
+        held.keep(first, vec![Side::Charger]);
         for _ in 0..HELD_ORDERS {
             assert_eq!(held.admit(&Side::Charger, say("x")), Ok(None));
         }

@@ -19,6 +19,7 @@ mod metrics;
 mod notes;
 mod quarantine;
 mod rate;
+mod recalls;
 mod routing;
 mod served;
 mod socket;

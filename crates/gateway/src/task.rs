@@ -18,7 +18,7 @@ use std::time::Duration;
 use engine::{
     BackofficeId, ChargerId, Departure, DialFailure, Event, Note, Plan, Reason, Session, Side, Violation,
 };
-use store::{Kept, StoreError};
+use store::{Kept, Recalled, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, timeout};
 
@@ -31,6 +31,7 @@ use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE};
 use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
+use crate::recalls::Recalls;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
 
@@ -67,6 +68,7 @@ struct Talk {
     slots: Vec<Slot>,
     departures: Departures,
     held: Held<Kept>,
+    recalls: Recalls,
     /// Facts that came up while effects were performed; handed in after the batch.
     raised: VecDeque<Event>,
     /// A handshake from elsewhere that waits for the present socket to show that it lives.
@@ -97,6 +99,8 @@ enum Peer {
 enum Happening {
     Told(Control),
     Settled(Settled<StoreError>),
+    /// More of a lane was read.
+    Recalled(BackofficeId, Result<Recalled, StoreError>),
     Dialed(usize, Result<Link, DialFailure>),
     Heard(Peer, Heard),
     /// Writing failed.
@@ -107,7 +111,7 @@ enum Happening {
 impl Talk {
     fn begin(place: &Membership, greeted: Greeted) -> Self {
         let shared = place.shared.clone();
-        let Greeted { charger, plan, link, arrival, remembered } = greeted;
+        let Greeted { charger, plan, link, arrival, remembered, lanes_changed } = greeted;
         let session = Session::new(charger.clone(), plan.clone(), remembered, seed());
         let mut talk = Self {
             session,
@@ -116,6 +120,7 @@ impl Talk {
             slots: Vec::new(),
             departures: Departures::default(),
             held: Held::default(),
+            recalls: Recalls::default(),
             raised: VecDeque::new(),
             challenge: None,
             yielded_to: None,
@@ -130,6 +135,9 @@ impl Talk {
         let leader = talk.plan.leader.clone();
         if let Some(at) = talk.slot(&leader) {
             talk.link_opened(at, link);
+        }
+        for backoffice in lanes_changed {
+            talk.tell(Event::LaneChanged(backoffice));
         }
         talk.arrived(arrival);
         talk
@@ -167,6 +175,7 @@ impl Talk {
         match happening {
             Happening::Told(control) => self.told(control),
             Happening::Settled(settled) => self.settled(settled),
+            Happening::Recalled(backoffice, outcome) => self.recalled(backoffice, outcome),
             Happening::Dialed(at, outcome) => self.dialed(at, outcome),
             Happening::Heard(peer, heard) => self.heard(peer, heard),
             Happening::Broke(peer, departure) => self.lost(peer, departure),
@@ -183,6 +192,7 @@ impl Talk {
         match control {
             Control::Knock(knock) => self.knocked(knock),
             Control::Arrived(arrival) => self.arrived(arrival),
+            Control::LaneChanged(backoffice) => self.tell(Event::LaneChanged(backoffice)),
             Control::RoutingChanged => self.rules_changed(),
             Control::Drain => self.tell(Event::DrainBegan),
             Control::Stop => {
@@ -200,6 +210,18 @@ impl Talk {
         if let Some(error) = settled.failure {
             tracing::error!(charger = %self.charger, %error, "what must be kept cannot be");
             self.tell(Event::StoreFailed);
+        }
+    }
+
+    fn recalled(&mut self, backoffice: BackofficeId, outcome: Result<Recalled, StoreError>) {
+        match outcome {
+            Ok(Recalled { deliveries, transactions, waiting }) => {
+                self.tell(Event::Recalled { backoffice, deliveries, transactions, waiting });
+            }
+            Err(error) => {
+                tracing::error!(charger = %self.charger, %backoffice, %error, "its lane cannot be read");
+                self.tell(Event::StoreFailed);
+            }
         }
     }
 

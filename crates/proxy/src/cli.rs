@@ -55,6 +55,15 @@ pub(crate) enum Command {
     /// leader's first. Between them a line for each connect and disconnect, of the charger and of every
     /// backoffice, with the reason. Ends with 1 when nothing is known of that charger.
     Logs(Logs),
+    /// Show what backoffices must still be told, and have it tried again or dropped.
+    ///
+    /// A charging session or a meter reading that the charger has reported must reach every backoffice.
+    /// What cannot be delivered yet waits, in order, for each charger and backoffice; what the backoffice
+    /// keeps refusing is parked: it is not sent any more by itself, and the messages behind it go on.
+    ///
+    /// Without a charger, one line for each charger and backoffice. With one, or with --parked, one line
+    /// for each message. Works whether the proxy runs or not.
+    Deliveries(Deliveries),
     /// Print a page of the reference that is made from the program itself, as Markdown.
     Docs {
         /// Which page.
@@ -88,6 +97,66 @@ pub(crate) struct Logs {
     /// The database itself; the configuration is not read then.
     #[arg(long, value_name = "PATH", conflicts_with = "path")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// Which deliveries, or what to do with them.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Deliveries {
+    #[command(subcommand)]
+    pub(crate) order: Option<DeliveriesOrder>,
+    /// Only messages of this charger.
+    pub(crate) charger: Option<String>,
+    /// Only messages to this backoffice.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backoffice: Option<String>,
+    /// Only parked messages.
+    #[arg(long)]
+    pub(crate) parked: bool,
+    /// Print one JSON object a line for each message instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// What to do with deliveries.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveriesOrder {
+    /// Have messages tried again, from the first attempt.
+    ///
+    /// Without a number or with --all: every message of this charger to this backoffice that is parked
+    /// or was tried in vain. They are sent in their old order as soon as the charger is connected and the
+    /// backoffice can be reached.
+    Retry(Meant),
+    /// Have messages dropped: the backoffice will never be told.
+    ///
+    /// Asks before it does, unless --yes is given. A session of which the start is dropped cannot be
+    /// booked any more: drop all its messages, or none.
+    Drop {
+        #[command(flatten)]
+        meant: Meant,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Which messages of one charger to one backoffice.
+#[derive(Debug, Args)]
+pub(crate) struct Meant {
+    /// The charger's identity.
+    pub(crate) charger: String,
+    /// The backoffice's name in the configuration.
+    pub(crate) backoffice: String,
+    /// The messages' numbers, as the list shows them.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) numbers: Vec<u64>,
+    /// All of them.
+    #[arg(long, conflicts_with = "numbers")]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }
@@ -156,5 +225,40 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(command("ocpp-proxy logs CP1 --store x.db --config x.toml").is_err());
+    }
+
+    #[test]
+    fn deliveries_are_listed_retried_and_dropped() {
+        match command("ocpp-proxy deliveries CP1 --backoffice acme --parked --json") {
+            Ok(Command::Deliveries(which)) => {
+                assert!(which.order.is_none() && which.parked && which.json);
+                assert_eq!(
+                    (which.charger.as_deref(), which.backoffice.as_deref()),
+                    (Some("CP1"), Some("acme"))
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        match command("ocpp-proxy deliveries drop CP1 acme 3 4 --yes").map(order) {
+            Ok(Some(DeliveriesOrder::Drop { meant, yes: true })) => assert_eq!(meant.numbers, [3, 4]),
+            other => panic!("{other:?}"),
+        }
+        match command("ocpp-proxy deliveries retry CP1 acme --all -c x.toml").map(order) {
+            Ok(Some(DeliveriesOrder::Retry(meant))) => {
+                assert!(meant.all && meant.numbers.is_empty());
+                assert_eq!(meant.config.path, PathBuf::from("x.toml"));
+            }
+            other => panic!("{other:?}"),
+        }
+        for line in ["retry CP1", "drop CP1 acme 3 --all", "drop CP1 acme three"] {
+            assert!(command(&format!("ocpp-proxy deliveries {line}")).is_err(), "{line}");
+        }
+    }
+
+    fn order(command: Command) -> Option<DeliveriesOrder> {
+        match command {
+            Command::Deliveries(which) => which.order,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! `ocpp-proxy logs`: what a charger and its backoffices said to each other.
 
 mod details;
-mod paragraph;
-mod words;
+pub(crate) mod paragraph;
+pub(crate) mod words;
 
 use std::io::{self, BufWriter, Write};
 use std::thread::sleep;
@@ -43,7 +43,7 @@ pub(crate) fn print(page: &str) -> anyhow::Result<()> {
 }
 
 /// Whoever reads the output may leave before its end, as `head` does. That is no failure.
-fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
     match outcome {
         Err(error)
             if error

@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod deliveries;
 mod demo;
 mod logging;
 mod logs;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Check(config) => check(&config.path),
         Command::Demo => demo::run(),
         Command::Logs(which) => logs::show(&which),
+        Command::Deliveries(which) => deliveries::look_after(&which),
         Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),
         Command::Docs { page: Page::Metrics } => logs::print(&gateway::metrics_markdown()),
     };

@@ -220,6 +220,11 @@ impl Backoffice {
         &self.books
     }
 
+    /// Whether it takes more than BootNotification from this charger.
+    pub fn is_willing(&self) -> bool {
+        self.accepted || self.boots == 0
+    }
+
     /// How many of its commands have not been answered.
     pub fn commands_unanswered(&self) -> usize {
         self.own_calls.len()
@@ -318,9 +323,10 @@ impl Backoffice {
                 self.check_booking(action, payload, request);
                 Ok("{}".to_owned())
             }
-            "StatusNotification" | "DiagnosticsStatusNotification" | "FirmwareStatusNotification" => {
-                Ok("{}".to_owned())
-            }
+            "SecurityEventNotification"
+            | "StatusNotification"
+            | "DiagnosticsStatusNotification"
+            | "FirmwareStatusNotification" => Ok("{}".to_owned()),
             "DataTransfer" => Ok(layout.object(&[("status", quoted("UnknownVendorId"))])),
             _ => Err("NotImplemented"),
         }

@@ -97,6 +97,7 @@ pub struct Charger {
     reservations: BTreeMap<i64, (i64, String)>,
     configuration: BTreeMap<String, String>,
     wants_to_leave: bool,
+    security_events: u32,
     news: VecDeque<ChargerNews>,
 }
 
@@ -129,6 +130,7 @@ impl Charger {
             reservations: BTreeMap::new(),
             configuration,
             wants_to_leave: false,
+            security_events: 0,
             news: VecDeque::new(),
             settings,
         }
@@ -259,6 +261,18 @@ impl Charger {
     /// The cable is pulled.
     pub fn unplug(&mut self, now: Moment, connector: i64) {
         self.end_session(now, connector, "EVDisconnected");
+        self.say_what_can_be_said(now);
+    }
+
+    /// Something that matters to its security happened.
+    pub fn notice_security_event(&mut self, now: Moment) {
+        self.security_events += 1;
+        let payload = self.settings.layout.object(&[
+            ("type", quoted("SettingSystemTime")),
+            ("timestamp", quoted(&now.to_ocpp())),
+            ("techInfo", quoted(&format!("event {}", self.security_events))),
+        ]);
+        self.ask(Subject::Plain, "SecurityEventNotification", payload);
         self.say_what_can_be_said(now);
     }
 

@@ -6,35 +6,29 @@ mod content;
 mod judge;
 mod links;
 mod options;
+mod phases;
 mod report;
 mod shell;
+mod store;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Record, Session, Side, Tick};
+use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Session, Side, Tick};
 
 use crate::backoffice::Backoffice;
 use crate::charger::Charger;
 use judge::Judge;
-use links::{Happening, Link, Member};
+use links::{Commit, Happening, Link, Member};
 pub use options::{COMMON_CARD, Promises, WorldOptions};
 use report::Transcript;
 pub use report::{Failure, Summary};
+use store::Kept;
 
 /// When the world begins, in milliseconds since 1970: a Sunday in November 2026.
 const BEGINNING_UNIX_MS: i64 = 1_795_352_400_000;
-/// How long the world is left alone before everything must be in order again. Longer than the
-/// longest wait between dials.
-const CALM: Duration = Duration::from_secs(1_200);
-/// How long the charger has to be back after it was switched off and on.
-const REBOOT: Duration = Duration::from_secs(180);
-/// How long the session at the end goes.
-const LAST_SESSION: Duration = Duration::from_secs(200);
-/// How often, a second apart, everything is looked at for a moment of rest.
-const REST_CHECKS: u32 = 40;
 /// Events at one and the same moment; more means that time stands still.
 const MOST_STEPS_AT_ONCE: u32 = 20_000;
 
@@ -53,9 +47,12 @@ pub struct World {
     plan: Arc<Plan>,
     session: Option<Session>,
     proxy_away_until: Tick,
-    kept: BTreeMap<String, Record>,
-    commits: VecDeque<(u64, Vec<Record>)>,
-    batch: u64,
+    kept: Kept,
+    commits: VecDeque<Commit>,
+    tickets: u64,
+    recalls: u64,
+    /// The newest reading of each lane that is under way.
+    reading: BTreeMap<BackofficeId, u64>,
     last_commit: Tick,
     store_fails_next: bool,
     calm: bool,
@@ -77,7 +74,10 @@ impl World {
             .iter()
             .map(|settings| {
                 let backoffice = Backoffice::new(settings.clone(), random.u64(..));
-                (BackofficeId::from(settings.name.as_str()), Member { backoffice, link: Link::default() })
+                (
+                    BackofficeId::from(settings.name.as_str()),
+                    Member { backoffice, away_until: Tick(0), link: Link::default() },
+                )
             })
             .collect();
         let planned: Vec<BackofficeId> = members.keys().take(options.planned).cloned().collect();
@@ -88,7 +88,7 @@ impl World {
             charger_link: Link::default(),
             charger_wants_link: true,
             members,
-            judge: Judge::new(plan.clone(), options.promises.follower_boots_alone),
+            judge: Judge::new(plan.clone(), options.promises),
             plan,
             random,
             now: Tick(0),
@@ -96,9 +96,11 @@ impl World {
             sequence: 0,
             session: None,
             proxy_away_until: Tick(0),
-            kept: BTreeMap::new(),
+            kept: Kept::default(),
             commits: VecDeque::new(),
-            batch: 0,
+            tickets: 0,
+            recalls: 0,
+            reading: BTreeMap::new(),
             last_commit: Tick(0),
             store_fails_next: false,
             calm: false,
@@ -133,95 +135,6 @@ impl World {
             options: Box::new(self.options),
             transcript: self.transcript.take(),
         }))
-    }
-
-    fn run_phases(&mut self) -> Result<(), Vec<String>> {
-        self.run_until(self.now + self.options.storm)?;
-        self.calm_down();
-        self.run_until(self.now + CALM)?;
-        self.come_to_rest()?;
-        // A boot is told to everyone, so that nobody has an excuse for what follows.
-        let now = self.moment();
-        self.charger.power_cycle(now);
-        self.flush_peers();
-        self.run_until(self.now + REBOOT)?;
-        self.come_to_rest()?;
-        let now = self.moment();
-        self.transcript.push(self.now, format_args!("the last session begins"));
-        self.charger.present_card(now, 1, COMMON_CARD);
-        self.flush_peers();
-        self.run_until(self.now + LAST_SESSION)?;
-        let now = self.moment();
-        self.charger.unplug(now, 1);
-        self.flush_peers();
-        self.run_until(self.now + Duration::from_secs(90))?;
-        self.come_to_rest()?;
-        self.check_last_session()
-    }
-
-    /// Waits for a moment in which nothing is under way: a heartbeat may just have been sent.
-    fn come_to_rest(&mut self) -> Result<(), Vec<String>> {
-        let mut rest = self.check_rest();
-        for _ in 0..REST_CHECKS {
-            if rest.is_ok() {
-                break;
-            }
-            self.run_until(self.now + Duration::from_secs(1))?;
-            rest = self.check_rest();
-        }
-        rest
-    }
-
-    /// Everything is answered, everyone is connected.
-    fn check_rest(&mut self) -> Result<(), Vec<String>> {
-        let mut broken = Vec::new();
-        if !self.charger_link.peer_open || !self.charger.is_accepted() {
-            broken.push("at rest the charger is not served".to_owned());
-        }
-        if !self.charger.is_settled() {
-            broken.push("at rest the charger still has something to deliver".to_owned());
-        }
-        if *self.judge.leader() != self.plan.leader {
-            broken.push(format!(
-                "at rest {} still leads instead of {}",
-                self.judge.leader(),
-                self.plan.leader
-            ));
-        }
-        for backoffice in self.plan.backoffices() {
-            if !self.judge.is_up(&Side::Backoffice(backoffice.clone())) {
-                broken.push(format!("at rest the link to {backoffice} is not up"));
-            }
-            let waiting = self.members[backoffice].backoffice.commands_unanswered();
-            if waiting > 0 {
-                broken.push(format!("at rest {backoffice} waits for {waiting} answers"));
-            }
-        }
-        broken.extend(self.judge.unanswered().into_iter().map(|what| format!("at rest unanswered: {what}")));
-        if self.options.promises.follower_misses_nothing {
-            broken.extend(self.judge.missed());
-        }
-        if broken.is_empty() { Ok(()) } else { Err(broken) }
-    }
-
-    /// In quiet times every backoffice books the whole session under a number of its own.
-    fn check_last_session(&mut self) -> Result<(), Vec<String>> {
-        let Some(last) = self.charger.sessions().last() else {
-            return Err(vec!["the last session never began".to_owned()]);
-        };
-        let mut broken = Vec::new();
-        for id in self.plan.backoffices() {
-            let booked =
-                self.members[id].backoffice.books().iter().rfind(|booked| booked.serial == last.serial);
-            match booked {
-                None => broken.push(format!("{id} never heard of the last session, number {}", last.serial)),
-                Some(booked) if !booked.stopped => {
-                    broken.push(format!("{id} was not told the end of {booked:?}"))
-                }
-                Some(_) => {}
-            }
-        }
-        if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 
     fn run_until(&mut self, end: Tick) -> Result<(), Vec<String>> {
@@ -359,7 +272,9 @@ impl World {
                 }
             }
             Happening::StallEnds { who } => self.stall_ended(&who),
-            Happening::Committed { batch } => self.committed(batch),
+            Happening::Committed { ticket } => self.committed(ticket),
+            Happening::LaneRead { who, recall, after } => self.lane_read(who, recall, after),
+            Happening::LaneRecalled { who, recall, recalled } => self.lane_recalled(&who, recall, *recalled),
             Happening::ProxyStops => self.crash("the proxy has stopped"),
             Happening::Whim(whim) => self.indulge(whim),
         }
@@ -376,20 +291,22 @@ impl World {
         }
         if self.session.is_none() {
             let dialed_first = self.options.leader_dialed_first;
-            if dialed_first && self.dial_fails() {
+            let leader = self.plan.leader.clone();
+            if dialed_first && self.dial_fails(&leader) {
                 self.transcript
                     .push(self.now, format_args!("the charger is refused: its leader cannot be dialed"));
                 self.schedule(Duration::from_secs(10), Happening::ChargerDials);
                 return;
             }
-            let remembered: Vec<Record> = self.kept.values().cloned().collect();
+            let memory = self.kept.memory();
+            let lanes: Vec<_> = memory.lanes.iter().map(|lane| (&lane.backoffice, lane.waiting)).collect();
+            let rows = memory.transactions.len();
             self.transcript
-                .push(self.now, format_args!("a session begins with {} records", remembered.len()));
+                .push(self.now, format_args!("a session begins with {rows} rows, lanes {lanes:?}"));
             let seed = self.random.u64(..);
-            self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), remembered, seed));
+            self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), memory, seed));
             self.judge.summary.sessions += 1;
             if dialed_first {
-                let leader = self.plan.leader.clone();
                 self.backoffice_up(&leader);
             }
         }

@@ -60,6 +60,8 @@ fn no_seed_breaks_a_promise() {
         assert!(summary.charger_answers > 100 * seeds, "{summary:?}");
         assert!(summary.starts > 4 * seeds, "{summary:?}");
         assert!(summary.commands > seeds, "{summary:?}");
+        assert!(summary.deliveries > 10 * seeds, "{summary:?}");
+        assert!(summary.recalls > seeds / 10, "{summary:?}");
         assert!(summary.copies > summary.charger_answers, "{summary:?}");
     }
 }

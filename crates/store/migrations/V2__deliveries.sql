@@ -1,6 +1,6 @@
 -- What backoffices must still be told. The payload stands last, so that the columns before it are read without it.
 CREATE TABLE deliveries (
-    charger           TEXT    NOT NULL,
+    charger           TEXT    NOT NULL COLLATE NOCASE,
     backoffice        TEXT    NOT NULL,
     number            INTEGER NOT NULL, -- its place in the lane of this charger and backoffice
     kind              TEXT    NOT NULL, -- 'start', 'stop', 'sampled', 'aligned' or 'other': who gives way first
@@ -22,7 +22,7 @@ CREATE INDEX deliveries_transaction ON deliveries (charger, transaction_trace, b
 -- A row for every lane that ever had a delivery. No number is used twice, so the last one outlives its
 -- delivery. The counters are kept by the triggers below and by nobody else.
 CREATE TABLE lanes (
-    charger       TEXT    NOT NULL,
+    charger       TEXT    NOT NULL COLLATE NOCASE,
     backoffice    TEXT    NOT NULL,
     last_number   INTEGER NOT NULL,
     waiting       INTEGER NOT NULL DEFAULT 0,
@@ -60,7 +60,7 @@ END;
 CREATE TABLE delivery_orders (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     what          TEXT    NOT NULL, -- 'retry' or 'drop'
-    charger       TEXT    NOT NULL,
+    charger       TEXT    NOT NULL COLLATE NOCASE,
     backoffice    TEXT    NOT NULL,
     number        INTEGER,          -- NULL: all
     asked_unix_ms INTEGER NOT NULL,

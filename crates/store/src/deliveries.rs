@@ -8,14 +8,15 @@ use engine::{BackofficeId, ChargerId, Delivery, Lane, TraceId, limits};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use self::bounds::{Bounds, Evicted};
+use crate::StoreError;
 use crate::json::Tape;
-use crate::{Recalled, StoreError};
 
 /// The columns that [`read`] reads.
 pub(crate) const COLUMNS: &str =
     "backoffice, number, trace, action, payload, transaction_trace, queued_unix_ms, attempts, parked";
 
-/// Adds a delivery, or brings one up to date that is still there. One that is gone stays gone: it was
+/// Adds a delivery, or brings one up to date that is still there: its attempts and whether it is
+/// parked; nothing else of it ever changes. One that is gone stays gone: it was
 /// told, or it gave way, or an operator dropped it.
 pub(crate) fn write(
     connection: &Connection,
@@ -97,24 +98,20 @@ pub(crate) fn lanes(connection: &Connection, charger: &ChargerId) -> Result<Vec<
     Ok(lanes)
 }
 
-/// See [`crate::Store::recall`].
-pub(crate) fn recall(
+/// How many deliveries of a lane wait, parked ones left out.
+pub(crate) fn waiting(
     connection: &Connection,
     charger: &ChargerId,
     backoffice: &BackofficeId,
-    after: u64,
-) -> Result<Recalled, StoreError> {
-    let snapshot = connection.unchecked_transaction()?;
-    let waiting: Option<i64> = snapshot
-        .prepare_cached("SELECT waiting FROM lanes WHERE charger = ?1 AND backoffice = ?2")?
-        .query_row([charger.as_str(), backoffice.as_str()], |row| row.get(0))
-        .optional()?;
-    let deliveries = next(&snapshot, charger, backoffice, after)?;
-    Ok(Recalled { deliveries, waiting: number(waiting.unwrap_or(0)) })
+) -> Result<u64, StoreError> {
+    let sql = "SELECT waiting FROM lanes WHERE charger = ?1 AND backoffice = ?2";
+    let of_lane = [charger.as_str(), backoffice.as_str()];
+    let waiting = connection.prepare_cached(sql)?.query_row(of_lane, |row| row.get(0)).optional()?;
+    Ok(number(waiting.unwrap_or(0)))
 }
 
 /// The next deliveries of a lane, parked ones left out.
-fn next(
+pub(crate) fn next(
     connection: &Connection,
     charger: &ChargerId,
     backoffice: &BackofficeId,

@@ -1,16 +1,17 @@
 //! Records: how they stand in the file, and how a charger's are read back.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{BackofficeId, ChargerId, Delivery, Fact, Memory, Record, TransactionRow, limits};
-use rusqlite::{Connection, params};
+use engine::{BackofficeId, ChargerId, Delivery, Fact, Memory, Record, TraceId, TransactionRow, limits};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{Bounds, Evicted};
-use crate::{OpenError, StoreError, database, deliveries};
+use crate::{OpenError, Recalled, StoreError, database, deliveries};
 
 /// Threads that read, each with a connection.
 const READERS: usize = 2;
@@ -134,17 +135,15 @@ pub(crate) fn remembered(
         let mut statement = snapshot.prepare_cached(sql)?;
         let bodies = statement.query_map([charger.as_str()], |row| row.get::<_, String>(0))?;
         for body in bodies {
-            match serde_json::from_str::<TransactionRow>(&body?) {
-                Ok(row) => memory.transactions.push(row),
-                // Serving the charger without this transaction is better than never again.
-                Err(error) => {
-                    counters.failed(Attempt::Read);
-                    tracing::error!(%charger, %error, "a remembered transaction cannot be understood");
-                }
-            }
+            memory.transactions.extend(understood(charger, &body?, counters));
         }
     }
     memory.lanes = deliveries::lanes(&snapshot, charger)?;
+    let first = memory.lanes.iter().flat_map(|lane| &lane.first);
+    let known: BTreeSet<TraceId> = memory.transactions.iter().map(|row| row.trace).collect();
+    let missing = first.filter_map(|delivery| delivery.transaction).filter(|trace| !known.contains(trace));
+    let missing = transactions(&snapshot, charger, missing.collect(), counters)?;
+    memory.transactions.extend(missing);
     Ok(memory)
 }
 
@@ -162,6 +161,50 @@ pub(crate) fn spelling(
     let spelling: Option<String> =
         connection.prepare_cached(sql)?.query_row([charger.as_str()], |row| row.get(0))?;
     Ok(spelling.map(|spelling| ChargerId::from(spelling.as_str())))
+}
+
+/// See [`crate::Store::recall`].
+pub(crate) fn recall(
+    connection: &Connection,
+    charger: &ChargerId,
+    backoffice: &BackofficeId,
+    after: u64,
+    counters: &Counters,
+) -> Result<Recalled, StoreError> {
+    // One snapshot for all questions.
+    let snapshot = connection.unchecked_transaction()?;
+    let waiting = deliveries::waiting(&snapshot, charger, backoffice)?;
+    let deliveries = deliveries::next(&snapshot, charger, backoffice, after)?;
+    let traces = deliveries.iter().filter_map(|delivery| delivery.transaction).collect();
+    let transactions = transactions(&snapshot, charger, traces, counters)?;
+    Ok(Recalled { deliveries, transactions, waiting })
+}
+
+fn transactions(
+    connection: &Connection,
+    charger: &ChargerId,
+    traces: BTreeSet<TraceId>,
+    counters: &Counters,
+) -> Result<Vec<TransactionRow>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT body FROM transactions WHERE charger = ?1 AND trace = ?2")?;
+    let mut rows = Vec::new();
+    for trace in traces {
+        let of_trace = params![charger.as_str(), trace.to_string()];
+        let body: Option<String> = statement.query_row(of_trace, |row| row.get(0)).optional()?;
+        rows.extend(body.and_then(|body| understood(charger, &body, counters)));
+    }
+    Ok(rows)
+}
+
+/// Serving the charger without a transaction is better than never again.
+fn understood(charger: &ChargerId, body: &str, counters: &Counters) -> Option<TransactionRow> {
+    serde_json::from_str(body)
+        .inspect_err(|error| {
+            counters.failed(Attempt::Read);
+            tracing::error!(%charger, %error, "a remembered transaction cannot be understood");
+        })
+        .ok()
 }
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;

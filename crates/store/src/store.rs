@@ -8,20 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
-use engine::{BackofficeId, ChargerId, Delivery, Memory, Record};
+use engine::{BackofficeId, ChargerId, Delivery, Memory, Record, TransactionRow};
 use rusqlite::Connection;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
-use crate::deliveries;
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Order, Queue};
 use crate::rows::LogEntry;
-use crate::writer::{Health, Writer};
+use crate::writer::{Around, Health, Writer};
 use crate::{Figures, Limits, OpenError, Settings, StoreError};
 
 /// What the proxy remembers. Cheap to clone; the last clone dropped writes what waits and closes the
@@ -63,27 +62,21 @@ impl Store {
         let counters = Arc::new(Counters::default());
         let health = Arc::new(Health::default());
         let readers = Readers::start(path)?;
-        let writer = Writer::new(
-            connection,
-            lock,
-            settings,
-            bounds,
-            Arc::clone(&watchers),
-            Arc::clone(&queue),
-            Arc::clone(&counters),
-            Arc::clone(&health),
-        )
-        .map_err(|error| failed(&error))?;
+        let around = Around { queue, counters, health, watchers };
+        let writer = Writer::new(connection, lock, settings, bounds, around.clone())
+            .map_err(|error| failed(&error))?;
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| failed(&error))?;
         let writer = Mutex::new(Some(writer));
+        let Around { queue, counters, health, watchers } = around;
         Ok(Store(Arc::new(Open { queue, counters, health, watchers, readers, files, writer })))
     }
 
     /// What was kept of this charger: every fact, every transaction that is not closed, the newest 64
-    /// that are, and what backoffices must still be told. Sees every record whose [`Store::keep`] was
+    /// that are, and the beginning of what every backoffice must still be told, with the transactions
+    /// that it is about. Sees every record whose [`Store::keep`] was
     /// called before.
     ///
     /// # Errors
@@ -106,7 +99,8 @@ impl Store {
         after: u64,
     ) -> Result<Recalled, StoreError> {
         let (charger, backoffice) = (charger.clone(), backoffice.clone());
-        self.read(move |connection| deliveries::recall(connection, &charger, &backoffice, after)).await
+        let counters = Arc::clone(&self.0.counters);
+        self.read(move |connection| memory::recall(connection, &charger, &backoffice, after, &counters)).await
     }
 
     /// Reads after everything that was to be kept before.
@@ -232,6 +226,8 @@ impl fmt::Debug for Store {
 pub struct Recalled {
     /// The next deliveries in the order of their numbers; parked ones are left out.
     pub deliveries: Vec<Delivery>,
+    /// The transactions that these belong to.
+    pub transactions: Vec<TransactionRow>,
     /// How many deliveries of this lane wait in all, parked ones left out.
     pub waiting: u64,
 }

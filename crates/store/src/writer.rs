@@ -1,5 +1,7 @@
 //! The one thread that writes, in groups.
 
+mod round;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,10 +9,11 @@ use engine::ChargerId;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::watch;
 
+use self::round::Round;
 use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::Lock;
 use crate::deliveries::bounds::{Bounds, Evicted};
-use crate::deliveries::orders::{self, Watchers};
+use crate::deliveries::orders::Watchers;
 use crate::memory::StoredRecord;
 use crate::queue::{Done, GROUP_ROWS, Order, Queue, Row, Wake, settle};
 use crate::rows::{self, LogEntry};
@@ -25,10 +28,6 @@ const CHUNK_ROWS: usize = 32;
 const FILL_FOR: Duration = Duration::from_millis(10);
 /// While writing fails, it is tried again this often even if nothing is to be written.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// Orders from outside are looked for this often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What waits for backoffices is counted no more often than this.
-const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether writing works, for everyone to see.
 pub(crate) struct Health {
@@ -58,6 +57,15 @@ impl Health {
     fn set(&self, trouble: Option<String>) -> Option<String> {
         std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
     }
+}
+
+/// What the writer shares with those who use the store.
+#[derive(Clone)]
+pub(crate) struct Around {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) watchers: Arc<Watchers>,
 }
 
 pub(crate) struct Writer {
@@ -97,11 +105,9 @@ impl Writer {
         lock: Lock,
         settings: Settings,
         bounds: Bounds,
-        watchers: Arc<Watchers>,
-        queue: Arc<Queue>,
-        counters: Arc<Counters>,
-        health: Arc<Health>,
+        around: Around,
     ) -> rusqlite::Result<Self> {
+        let Around { queue, counters, health, watchers } = around;
         let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
         counters.counted(LaneCount::all(&connection)?);
         let upkeep = Upkeep::new(Instant::now(), bounds);
@@ -267,74 +273,12 @@ impl Writer {
         }
     }
 
-    /// Does what is done about once a second: carries out what operators ordered through the file, and
-    /// counts what waits.
-    fn look_round(&mut self) {
-        let now = Instant::now();
-        if now < self.round.due {
-            return;
-        }
-        self.round.due = now + LOOK_EVERY;
-        if let Err(error) = self.carry_out_orders() {
-            self.counters.failed(Attempt::Upkeep);
-            tracing::warn!(%error, "an order about deliveries cannot be carried out; it is tried again");
-        }
-        if self.round.counted.is_none_or(|counted| counted + COUNT_EVERY <= now) {
-            self.count_lanes();
-        }
-    }
-
-    fn carry_out_orders(&mut self) -> Result<(), StoreError> {
-        // Changes when another program has written.
-        let version: i64 = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        if self.round.data_version == Some(version) {
-            return Ok(());
-        }
-        let mut evicted = Evicted::default();
-        let changes = orders::carry_out_all(&self.connection, &mut evicted)?;
-        self.round.data_version = Some(version);
-        self.round.has_news |= !changes.is_empty();
-        self.counters.evicted(evicted);
-        self.watchers.tell(&changes);
-        Ok(())
-    }
-
-    fn count_lanes(&mut self) {
-        if !std::mem::take(&mut self.round.has_news) {
-            return;
-        }
-        self.round.counted = Some(Instant::now());
-        match LaneCount::all(&self.connection) {
-            Ok(lanes) => self.counters.counted(lanes),
-            Err(error) => {
-                self.counters.failed(Attempt::Read);
-                tracing::warn!(%error, "what waits for backoffices cannot be counted");
-            }
-        }
-    }
-
     /// One step of upkeep, if it is due and nobody waits.
     fn tend(&mut self) {
         if self.upkeep.due() <= Instant::now() && !self.queue.has_orders() {
             self.upkeep.step(&mut self.connection, &self.settings, &self.counters);
             self.round.has_news = true;
         }
-    }
-}
-
-/// What the writer looks after while it has nothing better to do.
-struct Round {
-    due: Instant,
-    /// When the orders were last looked at, in SQLite's own counting.
-    data_version: Option<i64>,
-    counted: Option<Instant>,
-    /// Deliveries came or went since they were counted.
-    has_news: bool,
-}
-
-impl Default for Round {
-    fn default() -> Self {
-        Self { due: Instant::now(), data_version: None, counted: None, has_news: false }
     }
 }
 

@@ -90,7 +90,7 @@ impl Session {
         let id = self.links[at].id.clone();
         match asked.copy.name() {
             "StartTransaction" => self.start_answered(&id, asked, reply),
-            "StopTransaction" if asked.led && self.leads(&id) => self.stop_answered(asked, reply),
+            "StopTransaction" if asked.led && self.leads(&id) => self.stop_answered(&id, asked, reply),
             "BootNotification" => self.boot_answered(at, asked, reply),
             "Heartbeat" => self.check_clock(&id, reply),
             _ => {}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Fact, Record, Side, Text, Tick, limits, payload};
+use crate::{BackofficeId, Fact, Record, Side, Text, Tick, TraceId, limits, payload};
 
 /// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,17 +245,32 @@ impl Session {
             .transactions
             .running()
             .filter(|row| !row.superseded && !row.peers.contains_key(&id))
-            .map(|row| (row.trace, Text::from(row.raw_start.as_str())))
+            // Until somebody has answered it, the charger itself goes on asking.
+            .filter(|row| row.start_answer.is_some())
+            .map(|row| (row.trace, Text::from(row.raw_start.as_str()), row.raw_stop.clone().map(Text::from)))
             .collect();
-        for (trace, request) in unknown {
-            if let Some(row) = self.transactions.get_mut(trace) {
+        for (trace, start, _) in &unknown {
+            if let Some(row) = self.transactions.get_mut(*trace) {
                 row.peers.insert(id.clone(), crate::PeerTransaction::default());
             }
-            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
-            let mut copy = self.synthetic("StartTransaction", request);
-            copy.trace = trace;
-            copy.transaction = Some(trace);
-            self.tell(at, copy);
+            self.promise_transaction(*trace, [Side::Backoffice(id.clone())]);
+            self.tell_of_transaction(at, *trace, "StartTransaction", start.clone());
         }
+        // A stop that waits for the leader's answer was told to the others already.
+        for (trace, _, stop) in unknown {
+            if let Some(stop) = stop {
+                if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&id)) {
+                    peer.stop_told = true;
+                }
+                self.tell_of_transaction(at, trace, "StopTransaction", stop);
+            }
+        }
+    }
+
+    fn tell_of_transaction(&mut self, at: usize, trace: TraceId, action: &'static str, request: Text) {
+        let mut copy = self.synthetic(action, request);
+        copy.trace = trace;
+        copy.transaction = Some(trace);
+        self.tell(at, copy);
     }
 }

@@ -286,10 +286,13 @@ impl Session {
             self.say_to_charger(reply.kind(), call.name(), reply.write(&call.id));
         }
         self.note_call(&call, reply.outcome(), decider);
-        // What repeats an answered transaction message was not heard the first time. Other calls
-        // mean what they say each time, whatever their id.
-        let is_transaction = matches!(call.name(), "StartTransaction" | "StopTransaction" | "MeterValues");
-        if is_transaction && reply.kind() == FrameKind::Result {
+        // What is said again until it is answered was not heard the first time. Other calls mean
+        // what they say each time, whatever their id.
+        let is_said_until_heard = matches!(
+            call.name(),
+            "StartTransaction" | "StopTransaction" | "MeterValues" | "SecurityEventNotification"
+        );
+        if is_said_until_heard && reply.kind() == FrameKind::Result {
             if self.charger.answered.len() == limits::REMEMBERED_ANSWERS {
                 self.charger.answered.pop_front();
             }

@@ -83,8 +83,8 @@ impl Session {
 
     /// An answer after its time shows that the delivery was booked, unless it is on its way again.
     pub(super) fn late_delivery(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
-        if let (Some(number), Outcome::Result(_)) = (asked.copy.number, outcome)
-            && self.links[at].outbox.take_delivered(number)
+        if let Outcome::Result(_) = outcome
+            && let Some(number) = self.links[at].outbox.take_delivered(&asked.copy)
         {
             self.delivered(at, number);
         }

@@ -74,6 +74,7 @@ impl Session {
         self.fail_commands_of(&from, "leader changed");
         self.configuration.forget();
         self.note(Note::LeaderChanged { from, to: self.leader.clone() });
+        self.tell_newcomers();
         self.let_go_of_strangers();
         true
     }

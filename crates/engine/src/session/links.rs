@@ -165,15 +165,18 @@ impl Session {
         link.overdue.clear();
         link.garbage.clear();
         link.unsupported.clear();
-        if let Some(asked) = link.asked.take()
-            && asked.copy.keeping() != Keeping::Volatile
-        {
-            // Being disconnected says nothing about whether it was booked: it is told again, with
-            // a new message id (semantics T-58, T-60).
-            link.outbox.put_back(asked.copy);
-        }
-        link.outbox.remove(|copy| copy.keeping() == Keeping::Volatile);
         let id = link.id.clone();
+        if let Some(asked) = link.asked.take() {
+            if asked.copy.keeping() != Keeping::Volatile {
+                // Being disconnected says nothing about whether it was booked: it is told again, with
+                // a new message id (semantics T-58, T-60).
+                link.outbox.put_back(asked.copy);
+            } else if asked.copy.name() == "StartTransaction" {
+                self.start_unanswered(&id, &asked);
+            }
+        }
+        let link = &mut self.links[at];
+        link.outbox.remove(|copy| copy.keeping() == Keeping::Volatile);
         self.requester_left(&id);
     }
 

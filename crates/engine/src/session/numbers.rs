@@ -121,6 +121,7 @@ impl Session {
                 peer.status = payload::id_tag_status(answer).map(|status| status.into_owned());
                 peer.state = if peer.number.is_some() { PeerState::Mapped } else { PeerState::Failed };
             }
+            Reply::Error { .. } if asked.led => return self.start_unanswered(id, asked),
             Reply::Error { .. } => peer.state = PeerState::Failed,
         }
         // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
@@ -136,7 +137,14 @@ impl Session {
     }
 
     pub(super) fn start_unanswered(&mut self, id: &BackofficeId, asked: &Asked) {
-        if let Some(row) = asked.copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) {
+        let Some(trace) = asked.copy.transaction else { return };
+        let Some(row) = self.transactions.get_mut(trace) else { return };
+        if asked.copy.purpose == Purpose::ChargerWaits {
+            // The charger will ask whoever leads then. Should this one follow by that time, it is
+            // told like one that has just joined.
+            row.peers.remove(id);
+            self.promise_transaction(trace, []);
+        } else {
             row.peers.entry(id.clone()).or_default().state = PeerState::Failed;
         }
     }
@@ -150,6 +158,8 @@ impl Session {
                 row.state = TransactionState::Open;
             }
         }
+        // Among them a former leader that was asked and never answered.
+        self.tell_newcomers();
     }
 
     /// The answer with the number the charger is to use; untouched where that is the leader's own.
@@ -189,25 +199,42 @@ impl Session {
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
             return self.ask_leader(call);
         };
+        let is_repeated = is_stopped_by(row, &call.payload);
         if row.state == TransactionState::Closed {
             call.flags.push("conflicting_stop");
         } else {
             row.state = TransactionState::Stopping;
-            if is_stopped_by(row, &call.payload) {
-                // Everyone else was told already.
-                call.flags.push("repeated");
-                return self.ask_leader_once(call);
+        }
+        if is_repeated {
+            call.flags.push("repeated");
+        } else {
+            row.raw_stop = Some(call.payload.to_string());
+            row.peers.values_mut().for_each(|peer| peer.stop_told = false);
+        }
+        self.ask_about_stop(call);
+    }
+
+    /// The leader is asked, and every follower is told that was not told before: also one that led
+    /// when the stop was first said and never answered it.
+    fn ask_about_stop(&mut self, call: ChargerCall) {
+        let Some(trace) = call.transaction else { return };
+        let copy = self.copy(&call, Purpose::Inform);
+        self.ask_leader_once(call);
+        let followers: Vec<BackofficeId> =
+            self.plan.backoffices().filter(|id| !self.leads(id)).cloned().collect();
+        for id in followers {
+            let Some(row) = self.transactions.get_mut(trace) else { return };
+            let peer = row.peers.entry(id.clone()).or_default();
+            if !std::mem::replace(&mut peer.stop_told, true) {
+                self.tell_one(&id, copy.clone());
             }
         }
-        row.raw_stop = Some(call.payload.to_string());
-        let trace = row.trace;
         // Told again after a crash, it must be known again.
         self.promise_transaction(trace, []);
-        self.ask_everyone(call);
     }
 
     /// The leader answered a stop, whether or not the charger is still there to hear it.
-    pub(super) fn stop_answered(&mut self, asked: &Asked, reply: &Reply) {
+    pub(super) fn stop_answered(&mut self, id: &BackofficeId, asked: &Asked, reply: &Reply) {
         let Some(trace) = asked.copy.transaction else { return };
         let unix_ms = self.now.unix_ms;
         let Some(row) = self.transactions.get_mut(trace) else { return };
@@ -219,6 +246,7 @@ impl Session {
             return;
         };
         row.state = TransactionState::Closed;
+        row.peers.entry(id.clone()).or_default().stop_told = true;
         row.stop_answer = Some(answer.to_string());
         row.closed_unix_ms = Some(unix_ms);
         let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));

@@ -316,13 +316,15 @@ impl Outbox {
         self.is_recalling = true;
     }
 
-    /// Takes a delivery out of the lane, since a late answer shows that it was booked.
-    pub(super) fn take_delivered(&mut self, number: u64) -> bool {
-        let is_next = self.lane.front().is_some_and(|copy| copy.number == Some(number));
-        if is_next {
-            self.lane.pop_front();
-        }
-        is_next
+    /// Takes the next delivery out of the lane if a late answer, to `asked`, shows that it was
+    /// booked. Returns its number.
+    pub(super) fn take_delivered(&mut self, asked: &Copy) -> Option<u64> {
+        let is_same = |next: &Copy| match asked.number {
+            Some(number) => next.number == Some(number),
+            // It was asked as leader, and is to be told as follower.
+            None => next.name() == asked.name() && next.transaction == asked.transaction,
+        };
+        if self.lane.front().is_some_and(is_same) { self.lane.pop_front()?.number } else { None }
     }
 
     fn take_soon(&mut self, at: usize) -> Option<Copy> {

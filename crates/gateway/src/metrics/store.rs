@@ -2,16 +2,20 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
-use store::{CommitTimes, Store};
+use store::{CommitTimes, LaneFigures, Store};
 
 use super::table::{Kind, METRICS};
 
 /// The names that this collector serves.
-pub(super) const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 12] = [
     "ocpp_proxy_store_commit_seconds",
     "ocpp_proxy_store_errors_total",
     "ocpp_proxy_store_size_bytes",
     "ocpp_proxy_store_records_kept_total",
+    "ocpp_proxy_deliveries_waiting",
+    "ocpp_proxy_deliveries_parked",
+    "ocpp_proxy_deliveries_oldest_age_seconds",
+    "ocpp_proxy_deliveries_dropped_total",
     "ocpp_proxy_log_rows_written_total",
     "ocpp_proxy_log_rows_dropped_total",
     "ocpp_proxy_log_rows_expired_total",
@@ -46,31 +50,47 @@ impl Collector for StoreCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let figures = self.store.figures();
-        let by_kind = figures.rows_written.iter().map(|(kind, rows)| (vec![*kind], *rows)).collect();
+        let written = figures.rows_written.iter().map(|(kind, rows)| (vec![*kind], counter(*rows)));
         let dropped = figures.rows_dropped.iter();
-        let dropped = dropped.map(|dropped| (vec![dropped.kind, dropped.reason], dropped.rows)).collect();
-        let errors = figures.errors.iter().map(|(attempt, times)| (vec![*attempt], *times)).collect();
+        let dropped = dropped.map(|dropped| (vec![dropped.kind, dropped.reason], counter(dropped.rows)));
+        let errors = figures.errors.iter().map(|(attempt, times)| (vec![*attempt], counter(*times)));
+        let gone = figures.deliveries_evicted.iter();
+        let gone = gone.map(|gone| (vec![gone.backoffice.as_str(), gone.reason], counter(gone.deliveries)));
+        let lanes = |figure: fn(&LaneFigures) -> f64| {
+            let lanes = figures.lanes.iter();
+            lanes.map(|lane| (vec![lane.backoffice.as_str()], gauge(figure(lane)))).collect()
+        };
+        let only = |series| vec![(Vec::new(), series)];
         vec![
-            family("ocpp_proxy_store_commit_seconds", vec![commits(&figures.commits)]),
-            family("ocpp_proxy_store_errors_total", counters("ocpp_proxy_store_errors_total", errors)),
-            family("ocpp_proxy_store_size_bytes", vec![gauge(figures.size_bytes)]),
-            family("ocpp_proxy_store_records_kept_total", counters("", vec![(vec![], figures.records_kept)])),
-            family(
-                "ocpp_proxy_log_rows_written_total",
-                counters("ocpp_proxy_log_rows_written_total", by_kind),
-            ),
-            family(
-                "ocpp_proxy_log_rows_dropped_total",
-                counters("ocpp_proxy_log_rows_dropped_total", dropped),
-            ),
-            family("ocpp_proxy_log_rows_expired_total", counters("", vec![(vec![], figures.rows_expired)])),
-            family("ocpp_proxy_log_rows_waiting", vec![gauge(figures.rows_waiting)]),
+            family("ocpp_proxy_store_commit_seconds", only(commits(&figures.commits))),
+            family("ocpp_proxy_store_errors_total", errors.collect()),
+            family("ocpp_proxy_store_size_bytes", only(gauge(figures.size_bytes as f64))),
+            family("ocpp_proxy_store_records_kept_total", only(counter(figures.records_kept))),
+            family("ocpp_proxy_deliveries_waiting", lanes(|lane| lane.waiting as f64)),
+            family("ocpp_proxy_deliveries_parked", lanes(|lane| lane.parked as f64)),
+            family("ocpp_proxy_deliveries_oldest_age_seconds", lanes(|lane| lane.oldest_seconds)),
+            family("ocpp_proxy_deliveries_dropped_total", gone.collect()),
+            family("ocpp_proxy_log_rows_written_total", written.collect()),
+            family("ocpp_proxy_log_rows_dropped_total", dropped.collect()),
+            family("ocpp_proxy_log_rows_expired_total", only(counter(figures.rows_expired))),
+            family("ocpp_proxy_log_rows_waiting", only(gauge(figures.rows_waiting as f64))),
         ]
     }
 }
 
-fn family(name: &'static str, series: Vec<Metric>) -> MetricFamily {
+/// The series of one metric, each with the values of its labels in the order of the table.
+fn family(name: &'static str, series: Vec<(Vec<&str>, Metric)>) -> MetricFamily {
     let metric = METRICS.iter().find(|metric| metric.name == name).expect("the name stands in the table");
+    let labelled = series.into_iter().map(|(values, mut series)| {
+        let pairs = metric.labels.iter().zip(values).map(|(label, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*label).to_owned());
+            pair.set_value(value.to_owned());
+            pair
+        });
+        series.set_label(pairs.collect());
+        series
+    });
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(metric.help.to_owned());
@@ -79,32 +99,22 @@ fn family(name: &'static str, series: Vec<Metric>) -> MetricFamily {
         Kind::Gauge => MetricType::GAUGE,
         Kind::Histogram(_) => MetricType::HISTOGRAM,
     });
-    family.set_metric(series);
+    family.set_metric(labelled.collect());
     family
 }
 
-fn counters(name: &str, values: Vec<(Vec<&'static str>, u64)>) -> Vec<Metric> {
-    let labels = METRICS.iter().find(|metric| metric.name == name).map_or(&[][..], |metric| metric.labels);
-    let series = values.into_iter().map(|(label_values, value)| {
-        let pairs = labels.iter().zip(label_values).map(|(label, value)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*label).to_owned());
-            pair.set_value(value.to_owned());
-            pair
-        });
-        let mut metric = Metric::from_label(pairs.collect());
-        let mut counter = Counter::default();
-        counter.set_value(value as f64);
-        metric.set_counter(counter);
-        metric
-    });
-    series.collect()
+fn counter(value: u64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value as f64);
+    let mut metric = Metric::from_label(Vec::new());
+    metric.set_counter(counter);
+    metric
 }
 
-fn gauge(value: u64) -> Metric {
-    let mut metric = Metric::from_label(Vec::new());
+fn gauge(value: f64) -> Metric {
     let mut gauge = Gauge::default();
-    gauge.set_value(value as f64);
+    gauge.set_value(value);
+    let mut metric = Metric::from_label(Vec::new());
     metric.set_gauge(gauge);
     metric
 }

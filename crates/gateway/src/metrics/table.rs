@@ -144,6 +144,30 @@ pub(super) const METRICS: &[Metric] = &[
     metric("ocpp_proxy_store_errors_total", Counter, &["op"], "Failures of the store by what was tried."),
     metric("ocpp_proxy_store_size_bytes", Gauge, &[], "Size of the store's file with its write-ahead log."),
     metric("ocpp_proxy_store_records_kept_total", Counter, &[], "Records made durable."),
+    metric(
+        "ocpp_proxy_deliveries_waiting",
+        Gauge,
+        &["backoffice"],
+        "Messages that a backoffice must still be told, of all chargers together.",
+    ),
+    metric(
+        "ocpp_proxy_deliveries_parked",
+        Gauge,
+        &["backoffice"],
+        "Messages that a backoffice is not told unless an operator orders it; see `ocpp-proxy deliveries`.",
+    ),
+    metric(
+        "ocpp_proxy_deliveries_oldest_age_seconds",
+        Gauge,
+        &["backoffice"],
+        "How long the oldest message waits that a backoffice must still be told; 0 when none does.",
+    ),
+    metric(
+        "ocpp_proxy_deliveries_dropped_total",
+        Counter,
+        &["backoffice", "reason"],
+        "Messages that left a lane without having been told; parked only where the reason says so.",
+    ),
     metric("ocpp_proxy_log_rows_written_total", Counter, &["kind"], "Rows written to the message log."),
     metric(
         "ocpp_proxy_log_rows_dropped_total",

@@ -1,7 +1,8 @@
 //! Every metric of the table is served, and no label can grow without bound.
 
-use engine::{DialFailure, Text, Violation};
-use engine::{Difference, TraceId, Verdict};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::{Delivery, DialFailure, Difference, Record, Text, TraceId, Verdict, Violation};
 
 use super::*;
 
@@ -22,10 +23,30 @@ fn difference(pointer: &str) -> Difference {
     Difference { pointer: pointer.to_owned(), leader: None, follower: None }
 }
 
-#[test]
-fn every_metric_of_the_table_is_served_once_used() {
+/// A sample that the charger measured then.
+fn delivery(number: u64, queued_unix_ms: i64) -> Record {
+    let trace = TraceId::try_from("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()).unwrap();
+    Record::Delivery(Box::new(Delivery {
+        backoffice: BackofficeId::from("acme"),
+        number,
+        trace,
+        action: "MeterValues".to_owned(),
+        payload: "{}".to_owned(),
+        transaction: None,
+        queued_unix_ms,
+        attempts: 0,
+        parked: None,
+    }))
+}
+
+#[tokio::test]
+async fn every_metric_of_the_table_is_served_once_used() {
     let directory = tempfile::TempDir::new().unwrap();
     let store = Store::open(&directory.path().join("test.db"), Default::default()).unwrap();
+    // One that waits and one that is far too old.
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    store.keep(&"CP1".into(), vec![delivery(1, 0), delivery(2, now)]).await.unwrap();
+    store.tidy().await.unwrap();
     let metrics = Metrics::new("1.2.3");
     metrics.show_store(store).unwrap();
     let (acme, side) = (BackofficeId::from("acme"), Side::Backoffice(BackofficeId::from("acme")));
@@ -50,13 +71,16 @@ fn every_metric_of_the_table_is_served_once_used() {
         assert_eq!(text.matches(&kind).count(), 1, "{}\n{text}", metric.name);
         assert!(metric.help.ends_with('.'), "{}", metric.name);
     }
-    assert_eq!(METRICS.len(), 30);
+    assert_eq!(METRICS.len(), 34);
     for line in [
         "ocpp_proxy_authorize_results_total{backoffice=\"acme\",role=\"follower\",status=\"Invalid\"} 1",
         "ocpp_proxy_divergence_total{action=\"Authorize\",backoffice=\"acme\",field=\"idTagInfo.status\"} 1",
         "ocpp_proxy_backoffice_connects_total{backoffice=\"acme\",result=\"timed_out\"} 1",
         "ocpp_proxy_backoffice_disconnects_total{backoffice=\"acme\",reason=\"too_big\"} 1",
         "ocpp_proxy_backoffice_backoff_seconds{backoffice=\"acme\"} 1.5",
+        "ocpp_proxy_deliveries_waiting{backoffice=\"acme\"} 1",
+        "ocpp_proxy_deliveries_parked{backoffice=\"acme\"} 0",
+        "ocpp_proxy_deliveries_dropped_total{backoffice=\"acme\",reason=\"too_old\"} 1",
         "ocpp_proxy_charger_connections 1",
         "ocpp_proxy_config_last_reload_successful 1",
     ] {

@@ -1,6 +1,6 @@
 //! Handing events to the engine and carrying out what it orders.
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Reason, Side};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Reason, Side};
 use tokio::time::Instant;
 
 use super::{Peer, Talk};
@@ -14,7 +14,6 @@ impl Talk {
     /// Hands in what happened and carries out all that follows.
     pub(super) fn tell(&mut self, event: Event) {
         self.session.handle(self.shared.clock.now(), event);
-        self.held.begin_batch();
         while let Some(effect) = self.session.poll_effect() {
             self.perform(effect);
         }
@@ -58,7 +57,13 @@ impl Talk {
             }
             Effect::Dial(backoffice) => self.dial(backoffice),
             Effect::HangUp(side, reason) => self.hang_up(side, reason),
-            Effect::Keep(record) => self.held.keep(self.shared.store.keep(&self.charger, record)),
+            Effect::Keep(Keep { records, before }) => {
+                self.held.keep(self.shared.store.keep(&self.charger, records), before);
+            }
+            Effect::Recall { backoffice, after } => {
+                let (store, charger) = (self.shared.store.clone(), self.charger.clone());
+                self.recalls.begin(store, charger, backoffice, after);
+            }
             Effect::Note(note) => notes::take(&self.shared, &self.charger, note),
         }
     }

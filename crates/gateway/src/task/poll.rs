@@ -30,6 +30,9 @@ impl Talk {
         if let Poll::Ready(settled) = self.held.poll_settled(cx) {
             return Poll::Ready(Happening::Settled(settled));
         }
+        if let Poll::Ready((backoffice, outcome)) = self.recalls.poll(cx) {
+            return Poll::Ready(Happening::Recalled(backoffice, outcome));
+        }
         self.departures.poll(cx);
         for (at, slot) in self.slots.iter_mut().enumerate() {
             let dial = slot.poll_dial(cx, &self.charger, self.version, self.departures.as_slice());

@@ -6,6 +6,7 @@
 mod admin;
 mod backoffice;
 mod charger;
+mod deliveries;
 mod handshakes;
 mod rules;
 mod sessions;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::{BackofficeId, Follower, Plan, Role};
@@ -59,7 +60,12 @@ impl World {
 
     /// What was written about chargers.
     pub(crate) fn log(&self) -> store::LogReader {
-        store::LogReader::open(&self.directory.path().join("test.db")).unwrap()
+        store::LogReader::open(&self.database()).unwrap()
+    }
+
+    /// Where the store is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("test.db")
     }
 
     /// Status line and body of a page of the admin listener.

@@ -209,7 +209,7 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-fn time(unix_ms: i64, zone: &TimeZone) -> String {
+pub(crate) fn time(unix_ms: i64, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(unix_ms) {
         Ok(moment) => moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         Err(_) => format!("{unix_ms} ms"),

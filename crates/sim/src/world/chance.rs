@@ -21,6 +21,8 @@ impl World {
             Whim::Drain,
             Whim::StoreFails,
             Whim::Stall,
+            Whim::Outage,
+            Whim::SecurityEvent,
         ] {
             self.plan_whim(whim);
         }
@@ -38,6 +40,8 @@ impl World {
             Whim::Drain => options.drains_every,
             Whim::StoreFails => options.store_failures_every,
             Whim::Stall => options.stalls_every,
+            Whim::Outage => options.outages_every,
+            Whim::SecurityEvent => options.security_events_every,
         };
         if let Some(every) = every {
             let wait = Duration::from_micros(self.random.u64(1_000..=2 * every.as_micros() as u64));
@@ -94,7 +98,18 @@ impl World {
                     self.schedule(Duration::from_secs(30), Happening::ProxyStops);
                 }
             }
+            Whim::SecurityEvent => {
+                let now = self.moment();
+                self.charger.notice_security_event(now);
+            }
             Whim::StoreFails => self.store_fails_next = true,
+            Whim::Outage => {
+                let who = self.anyone();
+                let lasts = Duration::from_secs(self.random.u64(60..900));
+                self.transcript.push(self.now, format_args!("{who} is away for {lasts:?}"));
+                self.backoffice_closes(&who);
+                self.member(&who).away_until = self.now + lasts;
+            }
             Whim::Stall => {
                 let who = self.anyone();
                 if self.plan.leader != who && self.member(&who).link.proxy_open {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::charger::SESSION_BAND_WH;
+
 /// The fields whose value is another one for every party.
 const OWN_IDS: [&str; 3] = ["transactionId", "reservationId", "chargingProfileId"];
 
@@ -39,6 +41,15 @@ pub(super) fn without_ids(payload: &str) -> Value {
 pub(super) fn number(payload: &str, field: &str) -> Option<i64> {
     let value: Value = serde_json::from_str(payload).ok()?;
     value[field].as_i64()
+}
+
+/// Which session of the charger a payload is about, from its meter reading.
+pub(super) fn serial(payload: &str) -> Option<i64> {
+    let value: Value = serde_json::from_str(payload).ok()?;
+    let sampled = value["meterValue"][0]["sampledValue"][0]["value"].as_str();
+    let reading = value["meterStart"].as_i64().or_else(|| value["meterStop"].as_i64());
+    let reading = reading.or_else(|| sampled?.parse().ok())?;
+    Some(reading / SESSION_BAND_WH)
 }
 
 #[cfg(test)]

@@ -5,18 +5,19 @@ mod answers;
 mod commands;
 mod complaints;
 mod copies;
+mod deliveries;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use engine::{BackofficeId, Effect, Note, Plan, Side, Tick};
 
-use super::content::{blanked, number};
+use super::content::{blanked, number, serial};
+use super::options::Promises;
 use super::report::Summary;
 use crate::charger::Charger;
 use crate::frame::Frame;
 pub(super) use commands::Books;
-pub(super) use copies::rows;
 
 /// Answers must come within this time (semantics F-33, §1.5) or the socket closes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(31);
@@ -26,6 +27,10 @@ const MOST_OPEN_CALLS: usize = 80;
 const MOST_EFFECTS: usize = 2_000;
 /// Messages whose order counts (OCPP 1.6 §3.7.1).
 const TRANSACTION_ACTIONS: [&str; 3] = ["StartTransaction", "MeterValues", "StopTransaction"];
+
+/// Messages that must reach every follower (semantics T-55).
+const OWED_ACTIONS: [&str; 4] =
+    ["StartTransaction", "MeterValues", "StopTransaction", "SecurityEventNotification"];
 
 /// A peer's call that waits for the proxy's answer.
 #[derive(Debug)]
@@ -67,16 +72,28 @@ impl Peer {
 struct Said {
     order: u64,
     spoken_number: Option<i64>,
-    /// Who followed when it was first heard.
+    /// Which session of the charger it is about, from its reading.
+    serial: Option<i64>,
+    /// The charger was told that it arrived.
+    acknowledged: bool,
+    /// Who followed when it was first heard, and has stayed in the plan since.
     followers: Vec<BackofficeId>,
-    /// Who was given it.
-    given_to: BTreeSet<BackofficeId>,
+    /// How often each backoffice was given it as a delivery.
+    given: BTreeMap<BackofficeId, u32>,
+    /// Who has it: answered it, or was asked it as leader.
+    had_by: BTreeSet<BackofficeId>,
+    /// Who answered it, in time or late.
+    answered_by: BTreeSet<BackofficeId>,
 }
 
+/// A message of the charger: its action and its payload without numbers.
+type Message = (String, String);
+
 /// A copy that a backoffice was given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Copied {
-    message: (String, String),
+    message: Message,
+    order: u64,
     led: bool,
 }
 
@@ -93,13 +110,20 @@ pub(super) struct Judge {
     plan: std::sync::Arc<Plan>,
     /// Who leads in the session: the plan's leader takes over at a quiet point only (T-73).
     leader: BackofficeId,
-    follower_boots_alone: bool,
+    promises: Promises,
     peers: BTreeMap<Side, Peer>,
     said: HashMap<(String, String), Said>,
     copies: HashMap<(BackofficeId, String), Copied>,
     answers: HashMap<(String, String), Vec<Answer>>,
     told: BTreeMap<i64, String>,
     last_order: BTreeMap<BackofficeId, u64>,
+    last_event: BTreeMap<BackofficeId, u64>,
+    /// Deliveries that were booked and must not come again; and the last of each backoffice, which
+    /// may, after a crash.
+    booked: BTreeSet<(BackofficeId, Message)>,
+    last_booked: BTreeMap<BackofficeId, Message>,
+    /// Answers to the charger that may still wait for a commit.
+    answers_on_way: VecDeque<(String, Message)>,
     recent_leaders: Vec<(BackofficeId, Tick)>,
     complaints_seen: BTreeMap<BackofficeId, usize>,
     /// When a backoffice last read all at once what had piled up.
@@ -110,17 +134,21 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(plan: std::sync::Arc<Plan>, follower_boots_alone: bool) -> Self {
+    pub(super) fn new(plan: std::sync::Arc<Plan>, promises: Promises) -> Self {
         Self {
             leader: plan.leader.clone(),
             plan,
-            follower_boots_alone,
+            promises,
             peers: BTreeMap::new(),
             said: HashMap::new(),
             copies: HashMap::new(),
             answers: HashMap::new(),
             told: BTreeMap::new(),
             last_order: BTreeMap::new(),
+            last_event: BTreeMap::new(),
+            booked: BTreeSet::new(),
+            last_booked: BTreeMap::new(),
+            answers_on_way: VecDeque::new(),
             recent_leaders: Vec::new(),
             complaints_seen: BTreeMap::new(),
             caught_up: BTreeMap::new(),
@@ -147,7 +175,11 @@ impl Judge {
         for backoffice in plan.backoffices() {
             if !self.plan.names(backoffice) {
                 self.last_order.remove(backoffice);
+                self.last_event.remove(backoffice);
             }
+        }
+        for said in self.said.values_mut() {
+            said.followers.retain(|follower| plan.names(follower));
         }
         self.plan = plan;
     }
@@ -157,6 +189,7 @@ impl Judge {
         self.crashed |= crashed;
         self.leader = self.plan.leader.clone();
         self.peers.clear();
+        self.answers_on_way.clear();
     }
 
     /// A backoffice that had stopped reading goes on with all that has piled up.
@@ -166,6 +199,9 @@ impl Judge {
 
     pub(super) fn link_is(&mut self, side: &Side, up: bool) {
         self.peer(side).reset(up);
+        if *side == Side::Charger {
+            self.answers_on_way.clear();
+        }
     }
 
     pub(super) fn is_up(&self, side: &Side) -> bool {
@@ -201,29 +237,42 @@ impl Judge {
                 if *from == Side::Charger {
                     let order = self.said.len() as u64;
                     let spoken_number = number(payload, "transactionId");
-                    let followers: Vec<BackofficeId> =
-                        self.plan.followers.iter().map(|follower| follower.backoffice.clone()).collect();
+                    // The plan's leader follows until it leads.
+                    let others = self.plan.backoffices().filter(|id| **id != self.leader);
+                    let followers: Vec<BackofficeId> = others.cloned().collect();
                     let said = self.said.entry((action.to_owned(), blanked(payload)));
-                    let new = Said { order, spoken_number, followers, given_to: BTreeSet::new() };
+                    let new = Said {
+                        order,
+                        spoken_number,
+                        serial: serial(payload),
+                        acknowledged: false,
+                        followers,
+                        given: BTreeMap::new(),
+                        had_by: BTreeSet::new(),
+                        answered_by: BTreeSet::new(),
+                    };
                     said.or_insert(new).spoken_number = spoken_number;
                 }
             }
-            Some(Frame::Result { id, payload }) => self.answer_heard(from, id, Some(payload)),
-            Some(Frame::Error { id, .. }) => self.answer_heard(from, id, None),
+            Some(Frame::Result { id, payload }) => self.answer_heard(now, from, id, Some(payload)),
+            Some(Frame::Error { id, .. }) => self.answer_heard(now, from, id, None),
             None => {}
         }
     }
 
-    fn answer_heard(&mut self, from: &Side, id: &str, payload: Option<&str>) {
+    fn answer_heard(&mut self, now: Tick, from: &Side, id: &str, payload: Option<&str>) {
         let peer = self.peer(from);
-        if peer.outstanding.as_ref().is_some_and(|call| call.id == id) {
-            peer.outstanding = None;
-        }
+        let answered = peer.outstanding.take_if(|call| call.id == id);
+        let is_in_time = answered.is_some_and(|call| now.since(call.since) < call.taken_for_lost_after);
         if let Side::Backoffice(by) = from
             && let Some(copy) = self.copies.get(&(by.clone(), id.to_owned()))
         {
             let answer = Answer { by: by.clone(), led: copy.led, payload: payload.map(blanked) };
-            self.answers.entry(copy.message.clone()).or_default().push(answer);
+            let message = copy.message.clone();
+            if payload.is_some() {
+                self.has(by, &message, !copy.led && is_in_time);
+            }
+            self.answers.entry(message).or_default().push(answer);
         }
     }
 
@@ -261,6 +310,7 @@ impl Judge {
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
                 }
+                Effect::Recall { .. } => self.summary.recalls += 1,
                 Effect::Keep(_) | Effect::Note(_) => {}
             }
         }
@@ -292,6 +342,8 @@ impl Judge {
             Some(Frame::Result { id, payload }) => {
                 if let Some(call) = self.close_call(now, &Side::Charger, id) {
                     self.summary.charger_answers += 1;
+                    let message = (call.action.clone(), blanked(&call.payload));
+                    self.answers_on_way.push_back((id.to_owned(), message));
                     self.check_answer(&call, Some(payload), batch);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{BackofficeId, Departure, Effect, Tick};
+use engine::{BackofficeId, Departure, Effect, Event, Keep, Tick};
 
 use crate::backoffice::Backoffice;
 
@@ -23,7 +23,7 @@ pub(super) struct Link {
     /// The peer does not read; what is sent to it piles up.
     pub(super) stalled: bool,
     /// Effects for this peer that wait for a commit, or behind one that does.
-    pub(super) held: VecDeque<(Option<u64>, Effect)>,
+    pub(super) held: VecDeque<Held>,
     /// What the peer said and the session could not take yet.
     pub(super) unread: VecDeque<String>,
     /// What was sent and not taken while it stalls.
@@ -58,10 +58,27 @@ impl Link {
     }
 }
 
+/// What waits for a commit, or behind what does.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The newest ticket when it was ordered.
+    pub(super) after: u64,
+    pub(super) effect: Effect,
+}
+
+/// Records on their way to the disk.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) ticket: u64,
+    pub(super) keep: Keep,
+}
+
 /// A backoffice and the link to it.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) backoffice: Backoffice,
+    /// It cannot be dialed before this.
+    pub(super) away_until: Tick,
     pub(super) link: Link,
 }
 
@@ -81,7 +98,9 @@ pub(super) enum Happening {
     BackofficeHearsClose { who: BackofficeId, epoch: u64 },
     BackofficePongs { who: BackofficeId, epoch: u64 },
     StallEnds { who: BackofficeId },
-    Committed { batch: u64 },
+    Committed { ticket: u64 },
+    LaneRead { who: BackofficeId, recall: u64, after: u64 },
+    LaneRecalled { who: BackofficeId, recall: u64, recalled: Box<Event> },
     ProxyStops,
     Whim(Whim),
 }
@@ -97,5 +116,7 @@ pub(super) enum Whim {
     Crash,
     Drain,
     StoreFails,
+    Outage,
+    SecurityEvent,
     Stall,
 }

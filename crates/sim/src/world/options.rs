@@ -11,11 +11,14 @@ use crate::frame::{IdStyle, Layout};
 pub const COMMON_CARD: &str = "COMMON";
 const CARDS: [&str; 5] = [COMMON_CARD, "ANNA", "BERT", "CARL", "DORA"];
 
-/// Promises that hold only once a follower's messages are kept durably; switched on by then.
+/// Promises that may be switched off.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Promises {
-    /// A follower receives every transaction message, however long it was away.
+    /// A follower receives every transaction message and security event that the charger had
+    /// acknowledged, in order and once, however long it was away.
     pub follower_misses_nothing: bool,
+    /// So does a follower that led when the transaction began, and did not answer then.
+    pub former_leader_misses_nothing: bool,
     /// A follower that has not accepted the charger gets nothing but BootNotification, and gets it
     /// again at its own interval.
     pub follower_boots_alone: bool,
@@ -54,10 +57,14 @@ pub struct WorldOptions {
     pub store_failures_every: Option<Duration>,
     /// Mean time between followers that stop reading.
     pub stalls_every: Option<Duration>,
+    /// Mean time between backoffices that cannot be reached for long.
+    pub outages_every: Option<Duration>,
     /// Mean time between what drivers do.
     pub drivers_every: Duration,
     /// Mean time between nonsense from the charger.
     pub charger_garbage_every: Option<Duration>,
+    /// Mean time between security events at the charger.
+    pub security_events_every: Option<Duration>,
     /// What is promised by now.
     pub promises: Promises,
     /// How many lines of the transcript a failure shows.
@@ -81,6 +88,8 @@ impl WorldOptions {
         let store_failures_every = sometimes(1, 600);
         let stalls_every = sometimes(3, 300);
         let charger_garbage_every = sometimes(2, 120);
+        let security_events_every = sometimes(5, 60);
+        let outages_every = sometimes(4, 400);
         Self {
             charger: charger(&mut random),
             backoffices,
@@ -97,9 +106,15 @@ impl WorldOptions {
             drains_every,
             store_failures_every,
             stalls_every,
+            outages_every,
             drivers_every: Duration::from_secs(random.u64(5..60)),
             charger_garbage_every,
-            promises: Promises::default(),
+            security_events_every,
+            promises: Promises {
+                follower_misses_nothing: true,
+                former_leader_misses_nothing: true,
+                follower_boots_alone: false,
+            },
             shown_lines: 160,
         }
     }

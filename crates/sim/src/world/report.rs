@@ -22,6 +22,10 @@ pub struct Summary {
     pub copies: u64,
     /// Commands of backoffices that were answered.
     pub command_answers: u64,
+    /// Deliveries that left for a backoffice.
+    pub deliveries: u64,
+    /// Times that more of a lane was read than was in memory.
+    pub recalls: u64,
     /// Sessions made.
     pub sessions: u64,
 }
@@ -35,6 +39,8 @@ impl Summary {
         self.commands += other.commands;
         self.copies += other.copies;
         self.command_answers += other.command_answers;
+        self.deliveries += other.deliveries;
+        self.recalls += other.recalls;
         self.sessions += other.sessions;
     }
 }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Note, Record, Side, Tick};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Side, Tick};
 
 use super::World;
-use super::judge::{self, Books};
-use super::links::{Happening, Link, MOST_UNSENT};
+use super::judge::Books;
+use super::links::{Commit, Happening, Held, Link, MOST_UNSENT};
 
 impl World {
     /// Hands in an event, judges what comes of it, and performs it.
@@ -22,34 +22,30 @@ impl World {
             self.transcript.push(self.now, format_args!("    < {effect:?}"));
         }
         self.judge.batch(self.now, &effects, &self.charger, &Books(&self.members));
-        self.batch += 1;
-        let mut waits_for = None;
         for effect in effects {
             match effect {
-                Effect::Keep(record) => {
-                    if waits_for.is_none() {
-                        waits_for = Some(self.batch);
-                        self.commits.push_back((self.batch, Vec::new()));
-                    }
-                    let (_, records) = self.commits.back_mut().expect("pushed just now");
-                    records.push(record);
-                }
+                Effect::Keep(keep) => self.keep(keep),
+                Effect::Recall { backoffice, after } => self.recall(backoffice, after),
                 Effect::Note(_) => {}
-                Effect::SayToCharger(_) => self.hold(&Side::Charger, waits_for, effect),
-                Effect::SayToBackoffice(ref to, _) | Effect::Dial(ref to) => {
+                // These wait for nobody.
+                Effect::Dial(ref to) => {
                     let side = Side::Backoffice(to.clone());
-                    self.hold(&side, waits_for, effect);
+                    self.perform(&side, effect);
                 }
-                Effect::Ping(ref side) | Effect::HangUp(ref side, _) => {
+                Effect::Ping(ref side) => {
                     let side = side.clone();
-                    self.hold(&side, waits_for, effect);
+                    self.perform(&side, effect);
+                }
+                Effect::SayToCharger(_) => self.hold(&Side::Charger, effect),
+                Effect::SayToBackoffice(ref to, _) => {
+                    let side = Side::Backoffice(to.clone());
+                    self.hold(&side, effect);
+                }
+                Effect::HangUp(ref side, _) => {
+                    let side = side.clone();
+                    self.hold(&side, effect);
                 }
             }
-        }
-        if waits_for.is_some() {
-            let commit = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
-            self.last_commit = (self.now + commit).max(Tick(self.last_commit.0 + 1));
-            self.schedule_at(self.last_commit, Happening::Committed { batch: self.batch });
         }
         self.release();
         if self.session.as_ref().is_some_and(engine::Session::is_over) {
@@ -59,27 +55,65 @@ impl World {
         }
     }
 
-    fn hold(&mut self, side: &Side, waits_for: Option<u64>, effect: Effect) {
-        self.link(side).held.push_back((waits_for, effect));
+    /// What it names is on its way to the disk, in the order given.
+    fn keep(&mut self, keep: Keep) {
+        self.tickets += 1;
+        self.commits.push_back(Commit { ticket: self.tickets, keep });
+        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
+        self.last_commit = (self.now + takes).max(Tick(self.last_commit.0 + 1));
+        self.schedule_at(self.last_commit, Happening::Committed { ticket: self.tickets });
+    }
+
+    /// Reading sees what was to be kept before, and maybe more; its result comes a little later still.
+    fn recall(&mut self, who: BackofficeId, after: u64) {
+        self.recalls += 1;
+        self.reading.insert(who.clone(), self.recalls);
+        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
+        let at = (self.now + takes).max(Tick(self.last_commit.0 + 1));
+        self.schedule_at(at, Happening::LaneRead { who, recall: self.recalls, after });
+    }
+
+    pub(super) fn lane_read(&mut self, who: BackofficeId, recall: u64, after: u64) {
+        let recalled = Box::new(self.kept.recall(&who, after));
+        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
+        self.schedule(takes, Happening::LaneRecalled { who, recall, recalled });
+    }
+
+    pub(super) fn lane_recalled(&mut self, who: &BackofficeId, recall: u64, recalled: Event) {
+        // Only the newest reading of a lane counts.
+        if self.reading.get(who) == Some(&recall) {
+            self.reading.remove(who);
+            self.hand(recalled);
+        }
+    }
+
+    fn hold(&mut self, side: &Side, effect: Effect) {
+        let after = self.tickets;
+        self.link(side).held.push_back(Held { after, effect });
     }
 
     /// Performs what no longer waits.
     fn release(&mut self) {
-        let uncommitted = self.commits.front().map(|(batch, _)| *batch);
         let sides: Vec<Side> = std::iter::once(Side::Charger)
             .chain(self.members.keys().cloned().map(Side::Backoffice))
             .collect();
         for side in sides {
+            let barrier = self
+                .commits
+                .iter()
+                .filter(|commit| commit.keep.before.contains(&side))
+                .map(|commit| commit.ticket)
+                .next();
             loop {
                 let held = &mut self.link(&side).held;
-                let free = held.front().is_some_and(|(waits_for, _)| match (waits_for, uncommitted) {
-                    (Some(batch), Some(uncommitted)) => *batch < uncommitted,
-                    _ => true,
+                let free = held.front().is_some_and(|held| {
+                    matches!(held.effect, Effect::HangUp(..))
+                        || barrier.is_none_or(|ticket| held.after < ticket)
                 });
                 if !free {
                     break;
                 }
-                let Some((_, effect)) = held.pop_front() else { break };
+                let Some(Held { effect, .. }) = held.pop_front() else { break };
                 self.perform(&side, effect);
             }
         }
@@ -91,7 +125,7 @@ impl World {
                 if !self.charger_link.proxy_open {
                     return;
                 }
-                self.judge.delivered(side, &text, judge::rows(self.kept.values()));
+                self.judge.delivered(side, &text, &self.kept);
                 let at = self.arrival(self.charger_link.to_peer);
                 self.charger_link.to_peer = at;
                 let epoch = self.charger_link.epoch;
@@ -114,7 +148,7 @@ impl World {
                 self.schedule_at(at, Happening::ChargerHearsClose { epoch });
             }
             Effect::HangUp(Side::Backoffice(who), _) => self.hang_up(who),
-            Effect::Keep(_) | Effect::Note(_) => {}
+            Effect::Keep(_) | Effect::Recall { .. } | Effect::Note(_) => {}
         }
     }
 
@@ -123,7 +157,7 @@ impl World {
         if !self.member(who).link.proxy_open {
             return;
         }
-        self.judge.delivered(&side, &text, judge::rows(self.kept.values()));
+        self.judge.delivered(&side, &text, &self.kept);
         let link = &mut self.member(who).link;
         if link.stalled {
             link.unsent.push_back(text);
@@ -152,7 +186,7 @@ impl World {
         link.dialing = true;
         let epoch = link.epoch;
         self.member(who).backoffice.disconnected();
-        let departure = self.dial_fails().then(|| {
+        let departure = self.dial_fails(who).then(|| {
             Departure::Undialable(match self.random.u32(..5) {
                 0 => DialFailure::TimedOut,
                 1 => DialFailure::Tls("the certificate has expired".to_owned()),
@@ -165,8 +199,10 @@ impl World {
         self.schedule(takes, Happening::DialEnds { who: who.clone(), epoch, departure });
     }
 
-    pub(super) fn dial_fails(&mut self) -> bool {
-        !self.calm && self.random.u32(..1000) < self.options.dial_failures_per_mille
+    pub(super) fn dial_fails(&mut self, who: &BackofficeId) -> bool {
+        let is_away = self.members[who].away_until > self.now;
+        let is_unlucky = self.random.u32(..1000) < self.options.dial_failures_per_mille;
+        !self.calm && (is_away || is_unlucky)
     }
 
     fn hang_up(&mut self, who: BackofficeId) {
@@ -202,38 +238,45 @@ impl World {
         }
     }
 
-    pub(super) fn committed(&mut self, batch: u64) {
-        if self.commits.front().is_none_or(|(front, _)| *front != batch) {
+    pub(super) fn committed(&mut self, ticket: u64) {
+        if self.commits.front().is_none_or(|front| front.ticket != ticket) {
             return;
         }
-        let Some((_, records)) = self.commits.pop_front() else { return };
+        let Some(Commit { keep, .. }) = self.commits.pop_front() else { return };
         if std::mem::take(&mut self.store_fails_next) && !self.calm {
             self.transcript.push(self.now, format_args!("the store fails"));
             // What was not committed is never said, nor is what waited behind it.
-            self.commits.clear();
-            self.charger_link.held.clear();
-            for member in self.members.values_mut() {
-                member.link.held.clear();
+            self.fail(ticket, &keep);
+            let fail_too = self.random.usize(..=self.commits.len());
+            for _ in 0..fail_too {
+                if let Some(Commit { ticket, keep }) = self.commits.pop_front() {
+                    self.fail(ticket, &keep);
+                }
             }
-            self.hand(Event::StoreFailed);
+            self.judge.records_lost();
+            self.release();
+            for _ in 0..=fail_too {
+                self.hand(Event::StoreFailed);
+            }
             return;
         }
-        self.keep(records);
+        self.kept.commit(keep.records);
+        self.check_parked();
         self.release();
     }
 
-    fn keep(&mut self, records: Vec<Record>) {
-        for record in records {
-            match record {
-                Record::Transaction(row) => {
-                    self.kept.insert(format!("transaction/{}", row.trace), Record::Transaction(row));
-                }
-                Record::Fact(fact) if fact.body.is_none() => {
-                    self.kept.remove(&format!("fact/{}", fact.key));
-                }
-                Record::Fact(fact) => {
-                    self.kept.insert(format!("fact/{}", fact.key), Record::Fact(fact));
-                }
+    fn fail(&mut self, ticket: u64, keep: &Keep) {
+        for side in &keep.before {
+            let held = &mut self.link(side).held;
+            held.retain(|held| held.after < ticket || matches!(held.effect, Effect::HangUp(..)));
+        }
+    }
+
+    /// Nothing is parked without a reason that its backoffice gave.
+    fn check_parked(&mut self) {
+        for who in self.members.keys() {
+            for delivery in self.kept.parked(who) {
+                self.judge.parked(who, delivery);
             }
         }
     }
@@ -246,11 +289,13 @@ impl World {
             format_args!("{how}; {} of {} open commits survive", survives, self.commits.len()),
         );
         for _ in 0..survives {
-            if let Some((_, records)) = self.commits.pop_front() {
-                self.keep(records);
+            if let Some(Commit { keep, .. }) = self.commits.pop_front() {
+                self.kept.commit(keep.records);
             }
         }
         self.commits.clear();
+        self.reading.clear();
+        self.judge.records_lost();
         self.session = None;
         self.judge.session_gone(true);
         let away = Duration::from_secs(self.random.u64(1..20));
@@ -264,6 +309,7 @@ impl World {
             self.judge.accuse(format!("the session is over but has not hung up {open:?}"));
         }
         self.transcript.push(self.now, format_args!("the session is over"));
+        self.reading.clear();
         self.session = None;
         self.judge.session_gone(false);
     }

@@ -22,6 +22,9 @@ const SPARE: u64 = 16;
 /// Lanes that are looked after in one step of upkeep.
 const STEP_LANES: i64 = 20;
 
+// Which other messages of a transaction wait is asked for every message of a lane: the index for it is
+// named, since SQLite, which has no statistics here, would take another and read the lane each time.
+
 /// The deliveries of one lane that wait.
 const WAITING: &str = "charger = ?1 AND backoffice = ?2 AND parked IS NULL";
 
@@ -145,7 +148,7 @@ impl Bounds {
         let units = [
             "SELECT transaction_trace FROM deliveries start WHERE charger = ?1 AND backoffice = ?2
                  AND parked IS NULL AND kind = 'start' AND EXISTS
-                     (SELECT 1 FROM deliveries stop WHERE stop.charger = ?1 AND stop.backoffice = ?2
+                     (SELECT 1 FROM deliveries stop INDEXED BY deliveries_transaction WHERE stop.charger = ?1 AND stop.backoffice = ?2
                           AND stop.transaction_trace = start.transaction_trace
                           AND stop.parked IS NULL AND stop.kind = 'stop')
              ORDER BY number",
@@ -211,7 +214,7 @@ impl Bounds {
             evicted.add(backoffice, EvictedFor::TooOld, dropped as u64);
             let sql = format!(
                 "UPDATE deliveries SET parked = '{TOO_OLD}' WHERE {WAITING} AND queued_unix_ms < ?3
-                     AND NOT EXISTS (SELECT 1 FROM deliveries young WHERE young.charger = ?1
+                     AND NOT EXISTS (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction WHERE young.charger = ?1
                          AND young.backoffice = ?2 AND young.parked IS NULL AND young.queued_unix_ms >= ?3
                          AND young.transaction_trace = deliveries.transaction_trace)"
             );
@@ -229,7 +232,7 @@ fn aged_lanes(connection: &Connection, cutoff_unix_ms: i64) -> rusqlite::Result<
                WHERE parked IS NULL AND queued_unix_ms < ?1
                    AND backoffice IN (SELECT DISTINCT backoffice FROM lanes WHERE waiting > 0)
                    AND (kind IN ('sampled', 'aligned') OR NOT EXISTS
-                       (SELECT 1 FROM deliveries young WHERE young.charger = old.charger
+                       (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction WHERE young.charger = old.charger
                             AND young.backoffice = old.backoffice AND young.parked IS NULL
                             AND young.queued_unix_ms >= ?1
                             AND young.transaction_trace = old.transaction_trace))

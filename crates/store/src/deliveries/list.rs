@@ -77,8 +77,9 @@ impl Deliveries {
             return Ok(Vec::new());
         }
         let sql = "SELECT charger, backoffice, waiting, parked,
-                       (SELECT min(d.queued_unix_ms) FROM deliveries d WHERE d.charger = lanes.charger
-                            AND d.backoffice = lanes.backoffice AND d.parked IS NULL)
+                       (SELECT d.queued_unix_ms FROM deliveries d WHERE d.charger = lanes.charger
+                            AND d.backoffice = lanes.backoffice AND d.parked IS NULL
+                        ORDER BY d.number LIMIT 1)
                    FROM lanes WHERE (parked > 0 OR (waiting > 0 AND NOT ?3))
                        AND (?1 IS NULL OR charger = ?1) AND (?2 IS NULL OR backoffice = ?2)
                    ORDER BY charger, backoffice";

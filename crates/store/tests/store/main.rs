@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod crash;
+mod deliveries;
+mod lane_bounds;
 mod log;
 mod memory;
 mod opening;
+mod orders;
 mod retention;
 mod trouble;
 mod world;

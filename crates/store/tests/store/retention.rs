@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Record, TransactionState, Verdict};
+use engine::{TransactionState, Verdict};
 use store::{LogEntry, Settings, Store};
 
 use crate::world::*;
@@ -85,16 +85,8 @@ async fn closed_transactions_are_forgotten_in_time_and_open_ones_never() {
         store.keep(&charger(), vec![kept(row)]).await.unwrap();
     }
     store.tidy().await.unwrap();
-    let left: Vec<u128> = store
-        .remembered(&charger())
-        .await
-        .unwrap()
-        .iter()
-        .filter_map(|record| match record {
-            Record::Transaction(row) => Some(row.trace.0.0),
-            Record::Fact(_) => None,
-        })
-        .collect();
+    let memory = store.remembered(&charger()).await.unwrap();
+    let left: Vec<u128> = memory.transactions.iter().map(|row| row.trace.0.0).collect();
     assert_eq!(left, [3, 4, 2]);
     let database = rusqlite::Connection::open(world.path()).unwrap();
     let sql = "SELECT count(*) FROM transaction_numbers";

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{
-    AnswerNote, BackofficeTransactionId, CallNote, ChargerId, ChargerTransactionId, Decider, Fact, Memory,
-    Outcome, PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow, TransactionState, Verdict,
+    AnswerNote, BackofficeId, BackofficeTransactionId, CallNote, ChargerId, ChargerTransactionId, Decider,
+    Delivery, Fact, Memory, Outcome, PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow,
+    TransactionState, Verdict,
 };
 use store::{Filter, LogEntry, LogReader, Settings, Store};
 
@@ -76,6 +77,36 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
 
 pub(crate) fn kept(row: TransactionRow) -> Record {
     Record::Transaction(Box::new(row))
+}
+
+pub(crate) fn acme() -> BackofficeId {
+    BackofficeId::from("acme")
+}
+
+pub(crate) fn waits(delivery: Delivery) -> Record {
+    Record::Delivery(Box::new(delivery))
+}
+
+/// A delivery to acme. An action may name the context of its sample, as in `"MeterValues/Sample.Clock"`.
+pub(crate) fn delivery(number: u64, action: &str, transaction: Option<u64>) -> Delivery {
+    let (action, context) = action.split_once('/').unwrap_or((action, "Sample.Periodic"));
+    let payload = match action {
+        "MeterValues" => {
+            format!(r#"{{"meterValue":[{{"sampledValue":[{{"value":"1","context":"{context}"}}]}}]}}"#)
+        }
+        _ => "{}".to_owned(),
+    };
+    Delivery {
+        backoffice: acme(),
+        number,
+        trace: trace(number + 1_000_000),
+        action: action.to_owned(),
+        payload,
+        transaction: transaction.map(trace),
+        queued_unix_ms: now(),
+        attempts: 0,
+        parked: None,
+    }
 }
 
 /// Facts, then transactions.

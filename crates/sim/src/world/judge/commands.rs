@@ -73,7 +73,15 @@ impl Judge {
 pub(in crate::world) struct Books<'a>(pub(in crate::world) &'a BTreeMap<BackofficeId, Member>);
 
 impl<'a> Books<'a> {
-    fn of(&self, id: &BackofficeId) -> impl Iterator<Item = &'a crate::BookedTransaction> + use<'a> {
+    pub(super) fn of(
+        &self,
+        id: &BackofficeId,
+    ) -> impl Iterator<Item = &'a crate::BookedTransaction> + use<'a> {
         self.0.get(id).into_iter().flat_map(|member| member.backoffice.books())
+    }
+
+    /// Whether a backoffice takes more than BootNotification from this charger.
+    pub(super) fn is_willing(&self, id: &BackofficeId) -> bool {
+        self.0.get(id).is_some_and(|member| member.backoffice.is_willing())
     }
 }

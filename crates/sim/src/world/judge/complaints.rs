@@ -42,7 +42,7 @@ impl Judge {
                 .any(|said| said.spoken_number.is_some_and(|spoken| !self.told.contains_key(&spoken))),
             // After a crash the charger may hold a reservation that was not yet kept (M-3).
             Complaint::UnknownReservation(_) => leads && self.crashed,
-            Complaint::BeforeAccepted(_) => leads || !self.follower_boots_alone,
+            Complaint::BeforeAccepted(_) => leads || !self.promises.follower_boots_alone,
             // Calls that were given up one after the other arrive together when it reads again.
             Complaint::TwoOutstanding { .. } => {
                 self.caught_up.get(id).is_some_and(|at| now.since(*at) < Duration::from_secs(30))

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use engine::{CallNote, Decider, Follower, Note, Outcome, Role, TraceId};
+use engine::{CallNote, Decider, Delivery, Follower, Note, Outcome, Record, Role, TraceId};
 
 use super::*;
+use crate::backoffice::{Backoffice, BackofficeSettings};
 use crate::charger::ChargerSettings;
+use crate::world::links::{Link, Member};
+use crate::world::store::Kept;
 
 const AUTHORIZE: &str = r#"{"idTag":"A"}"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
@@ -27,7 +30,7 @@ impl Court {
             role: if name == "observer" { Role::Observer } else { Role::Control },
         });
         let plan = Plan { leader: "leader".into(), followers: followers.into() };
-        let mut judge = Judge::new(Arc::new(plan), false);
+        let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
             judge.link_is(&side, true);
         }
@@ -171,11 +174,113 @@ fn a_number_is_told_for_one_transaction_only() {
 #[test]
 fn nothing_is_acknowledged_before_it_is_kept() {
     let mut court = Court::new();
-    court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, std::iter::empty());
+    court.judge.delivered(&Side::Charger, r#"[3,"1",{"transactionId":7}]"#, &Kept::default());
     accused(&court.judge.take_broken(), "I-5");
     let start = r#"[2,"1","StartTransaction",{"connectorId":1}]"#;
-    court.judge.delivered(&backoffice("leader"), start, std::iter::empty());
-    accused(&court.judge.take_broken(), "T-22");
+    for name in ["leader", "follower"] {
+        court.judge.delivered(&backoffice(name), start, &Kept::default());
+        accused(&court.judge.take_broken(), "T-22");
+    }
+}
+
+const EVENT: &str = r#"{"type":"SettingSystemTime","techInfo":"1"}"#;
+
+/// The charger's security event is heard, and its answer leaves.
+fn acknowledge_event(court: &mut Court, kept: &Kept) {
+    court.heard(&Side::Charger, &format!(r#"[2,"1","SecurityEventNotification",{EVENT}]"#));
+    court.did(&[to("leader", &format!(r#"[2,"x","SecurityEventNotification",{EVENT}]"#))]);
+    court.heard(&backoffice("leader"), r#"[3,"x",{}]"#);
+    let note = note("SecurityEventNotification", EVENT, "{}", Decider::Leader("leader".into()));
+    assert!(court.did(&[to_charger(r#"[3,"1",{}]"#), note]).is_empty());
+    court.judge.delivered(&Side::Charger, r#"[3,"1",{}]"#, kept);
+}
+
+/// The event of [`acknowledge_event`], to be told to both followers.
+fn event_kept(parked: Option<&str>) -> Kept {
+    let mut kept = Kept::default();
+    for name in ["follower", "observer"] {
+        kept.commit(vec![Record::Delivery(Box::new(Delivery {
+            backoffice: name.into(),
+            number: 1,
+            trace: TraceId::try_from("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()).unwrap(),
+            action: "SecurityEventNotification".to_owned(),
+            payload: EVENT.to_owned(),
+            transaction: None,
+            queued_unix_ms: 0,
+            attempts: 0,
+            parked: parked.map(str::to_owned),
+        }))]);
+    }
+    kept
+}
+
+fn give(court: &mut Court, name: &str, id: &str) -> Vec<String> {
+    let text = format!(r#"[2,"{id}","SecurityEventNotification",{EVENT}]"#);
+    let broken = court.did(&[to(name, &text)]);
+    assert!(broken.is_empty(), "{broken:?}");
+    court.judge.delivered(&backoffice(name), &text, &Kept::default());
+    court.judge.take_broken()
+}
+
+#[test]
+fn an_event_is_acknowledged_only_when_it_is_kept_for_every_follower() {
+    let mut court = Court::new();
+    acknowledge_event(&mut court, &Kept::default());
+    accused(&court.judge.take_broken(), "I-5");
+    let mut court = Court::new();
+    acknowledge_event(&mut court, &event_kept(None));
+    assert!(court.judge.take_broken().is_empty());
+}
+
+#[test]
+fn who_has_missed_something_is_named() {
+    let mut court = Court::new();
+    acknowledge_event(&mut court, &event_kept(None));
+    assert!(give(&mut court, "follower", "y").is_empty());
+    court.heard(&backoffice("follower"), r#"[3,"y",{}]"#);
+    let members = ["leader", "follower", "observer"].map(|name| {
+        let settings = BackofficeSettings { name: name.to_owned(), ..BackofficeSettings::default() };
+        let backoffice = Backoffice::new(settings, 1);
+        (name.into(), Member { backoffice, away_until: Tick(0), link: Link::default() })
+    });
+    let members = BTreeMap::from(members);
+    let missed = court.judge.missed(&Books(&members), &event_kept(None));
+    assert!(missed.len() == 1 && missed[0].starts_with("observer was never given"), "{missed:?}");
+    let parked = court.judge.missed(&Books(&members), &event_kept(Some("attempts_spent")));
+    assert!(parked.is_empty(), "{parked:?}");
+}
+
+#[test]
+fn what_was_booked_comes_again_only_after_a_crash() {
+    let mut court = Court::new();
+    acknowledge_event(&mut court, &event_kept(None));
+    assert!(give(&mut court, "follower", "y").is_empty());
+    court.heard(&backoffice("follower"), r#"[4,"y","InternalError","",{}]"#);
+    assert!(give(&mut court, "follower", "z").is_empty());
+    court.heard(&backoffice("follower"), r#"[3,"z",{}]"#);
+    accused(&give(&mut court, "follower", "w"), "T-60");
+    court.heard(&backoffice("follower"), r#"[3,"w",{}]"#);
+    court.judge.records_lost();
+    assert!(give(&mut court, "follower", "v").is_empty());
+}
+
+#[test]
+fn nothing_is_parked_without_a_reason() {
+    for (why, rule) in
+        [("attempts_spent", Some("T-58")), ("no_idea", Some("T-58")), ("start_was_not_booked", None)]
+    {
+        let mut court = Court::new();
+        let kept = event_kept(Some(why));
+        acknowledge_event(&mut court, &kept);
+        let follower = "follower".into();
+        for delivery in kept.parked(&follower) {
+            court.judge.parked(&follower, delivery);
+        }
+        match rule {
+            Some(rule) => accused(&court.judge.take_broken(), rule),
+            None => assert!(court.judge.take_broken().is_empty()),
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! What every follower must be told: all that the charger had acknowledged, in order, once
+//! (semantics §2.8).
+
+use engine::{BackofficeId, Delivery, limits};
+
+use super::{Books, Copied, Judge, Message, OWED_ACTIONS, Said, TRANSACTION_ACTIONS};
+use crate::world::content::blanked;
+use crate::world::store::Kept;
+
+impl Judge {
+    /// A message of the charger leaves for a backoffice: in order, and not again once it was booked.
+    pub(super) fn check_given(&mut self, to: &BackofficeId, id: &str) {
+        let Some(Copied { message, order, led }) = self.copies.get(&(to.clone(), id.to_owned())).cloned()
+        else {
+            return;
+        };
+        let action = message.0.as_str();
+        // Security events are told one after the other, but nobody puts them among the others again.
+        let last = match (TRANSACTION_ACTIONS.contains(&action), OWED_ACTIONS.contains(&action) && !led) {
+            (true, _) => Some(self.last_order.entry(to.clone()).or_insert(order)),
+            (false, true) => Some(self.last_event.entry(to.clone()).or_insert(order)),
+            (false, false) => None,
+        };
+        // What it was asked in its time as leader, and left unanswered, may come again as a delivery.
+        let said = self.said.get(&message);
+        let is_repeated = !led && said.is_some_and(|said| said.has(to) && !said.given.contains_key(to));
+        if let Some(last) = last.filter(|_| !is_repeated) {
+            let is_in_order = order >= *last;
+            *last = order.max(*last);
+            if !is_in_order {
+                self.accuse(format!("T-56: {to} was sent {message:?} after what came later"));
+            }
+        }
+        let Some(said) = self.said.get_mut(&message) else { return };
+        if led {
+            said.had_by.insert(to.clone());
+            return;
+        }
+        *said.given.entry(to.clone()).or_default() += 1;
+        self.summary.deliveries += u64::from(OWED_ACTIONS.contains(&action));
+        if self.booked.contains(&(to.clone(), message.clone())) {
+            self.accuse(format!("T-60: {to} was sent {message:?} again though it had booked it"));
+        }
+    }
+
+    /// A backoffice has answered a message; whether the proxy knows that it need not send it again.
+    pub(super) fn has(&mut self, who: &BackofficeId, message: &Message, is_over: bool) {
+        if let Some(said) = self.said.get_mut(message) {
+            said.had_by.insert(who.clone());
+            said.answered_by.insert(who.clone());
+        }
+        if is_over && OWED_ACTIONS.contains(&message.0.as_str()) {
+            self.booked.insert((who.clone(), message.clone()));
+            self.last_booked.insert(who.clone(), message.clone());
+        }
+    }
+
+    /// Not everything that was to be kept is: the last message of each lane may come again.
+    pub(in crate::world) fn records_lost(&mut self) {
+        for repeatable in std::mem::take(&mut self.last_booked) {
+            self.booked.remove(&repeatable);
+        }
+    }
+
+    /// An answer leaves for the charger: from now on its message is in the proxy's hands.
+    pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) {
+        // Those before it in the queue were lost with a failure of the store.
+        while let Some((answered, message)) = self.answers_on_way.pop_front() {
+            if answered != id {
+                continue;
+            }
+            let Some(said) = self.said.get_mut(&message) else { return };
+            said.acknowledged = true;
+            // Of a transaction that began before they followed, followers need not hear.
+            if !matches!(message.0.as_str(), "StartTransaction" | "SecurityEventNotification") {
+                return;
+            }
+            let holds = |who: &BackofficeId| kept.holds(who, |delivery| is_of(delivery, &message));
+            let lacking = said.followers.iter().find(|who| !said.has(who) && !holds(who)).cloned();
+            if let Some(who) = lacking {
+                self.accuse(format!("I-5: {message:?} was acknowledged before it was kept for {who}"));
+            }
+            return;
+        }
+    }
+
+    /// What is not tried again by itself needs a reason.
+    pub(in crate::world) fn parked(&mut self, who: &BackofficeId, delivery: &Delivery) {
+        let message = (delivery.action.clone(), blanked(&delivery.payload));
+        let given = self.said.get(&message).and_then(|said| said.given.get(who)).copied().unwrap_or(0);
+        let why = delivery.parked.as_deref().unwrap_or_default();
+        let has_a_reason = match why {
+            "attempts_spent" => given >= limits::DELIVERY_ATTEMPTS,
+            // Looked at when everything has arrived.
+            "start_was_not_booked" => true,
+            _ => false,
+        };
+        if !has_a_reason {
+            self.accuse(format!("T-58: {message:?} was parked for {who} ({why}) after {given} attempts"));
+        }
+    }
+
+    /// What followers have missed that were in the plan all the while.
+    pub(in crate::world) fn missed(&self, books: &Books<'_>, kept: &Kept) -> Vec<String> {
+        let mut missed = Vec::new();
+        for (message, said) in &self.said {
+            if !said.acknowledged || !OWED_ACTIONS.contains(&message.0.as_str()) {
+                continue;
+            }
+            let lacking = said.followers.iter().filter(|who| !said.has(who));
+            let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who, books));
+            let lacking = lacking.filter(|who| {
+                let is_it = |delivery: &Delivery| is_of(delivery, message);
+                !kept
+                    .parked(who)
+                    .any(|delivery| is_it(delivery) && delivery.parked.as_deref() == Some("attempts_spent"))
+            });
+            missed.extend(lacking.map(|who| format!("{who} was never given {message:?}")));
+        }
+        missed
+    }
+
+    /// Of a transaction a backoffice hears only under its own number (semantics T-33, T-50, T-51).
+    fn can_be_told(&self, said: &Said, who: &BackofficeId, books: &Books<'_>) -> bool {
+        let Some(spoken) = said.spoken_number else { return true };
+        let is_booked = said.serial.is_some_and(|serial| books.of(who).any(|booked| booked.serial == serial));
+        let owes_its_number = |said: &Said| said.had_by.contains(who) && !said.answered_by.contains(who);
+        let mut starts = self.said.iter().filter(|((action, _), _)| action == "StartTransaction");
+        let led = starts.any(|(_, start)| start.serial == said.serial && owes_its_number(start));
+        let is_excused = led && !self.promises.former_leader_misses_nothing;
+        self.told.contains_key(&spoken) && is_booked && !is_excused
+    }
+}
+
+impl Said {
+    fn has(&self, who: &BackofficeId) -> bool {
+        self.had_by.contains(who)
+    }
+}
+
+fn is_of(delivery: &Delivery, message: &Message) -> bool {
+    delivery.action == message.0 && blanked(&delivery.payload) == message.1
+}

@@ -1,0 +1,135 @@
+//! From the storm to the end: the world goes quiet, and everything must come into order.
+
+use std::time::Duration;
+
+use engine::{BackofficeId, Side};
+
+use super::judge::Books;
+use super::{COMMON_CARD, World};
+
+/// How long the world is left alone before everything must be in order again. Longer than the
+/// longest wait between dials.
+const CALM: Duration = Duration::from_secs(1_200);
+/// In this time a lane that can move grows shorter. Longer than the longest wait between attempts.
+const LANE_PATIENCE: Duration = Duration::from_secs(1_000);
+/// How long the charger has to be back after it was switched off and on.
+const REBOOT: Duration = Duration::from_secs(180);
+/// How long the session at the end goes.
+const LAST_SESSION: Duration = Duration::from_secs(200);
+/// How often, a second apart, everything is looked at for a moment of rest.
+const REST_CHECKS: u32 = 40;
+
+impl World {
+    pub(super) fn run_phases(&mut self) -> Result<(), Vec<String>> {
+        self.run_until(self.now + self.options.storm)?;
+        self.calm_down();
+        self.run_until(self.now + CALM)?;
+        self.drain_lanes()?;
+        self.come_to_rest()?;
+        // A boot is told to everyone, so that nobody has an excuse for what follows.
+        let now = self.moment();
+        self.charger.power_cycle(now);
+        self.flush_peers();
+        self.run_until(self.now + REBOOT)?;
+        self.drain_lanes()?;
+        self.come_to_rest()?;
+        let now = self.moment();
+        self.transcript.push(self.now, format_args!("the last session begins"));
+        self.charger.present_card(now, 1, COMMON_CARD);
+        self.flush_peers();
+        self.run_until(self.now + LAST_SESSION)?;
+        let now = self.moment();
+        self.charger.unplug(now, 1);
+        self.flush_peers();
+        self.run_until(self.now + Duration::from_secs(90))?;
+        self.come_to_rest()?;
+        self.check_last_session()
+    }
+
+    /// Waits as long as the lanes grow shorter: a backoffice may think for long about each of many
+    /// deliveries.
+    fn drain_lanes(&mut self) -> Result<(), Vec<String>> {
+        let mut fewest = usize::MAX;
+        loop {
+            let waiting = self.undelivered().map(|(_, waiting)| waiting).sum();
+            if waiting == 0 || waiting >= fewest {
+                return Ok(());
+            }
+            fewest = waiting;
+            self.run_until(self.now + LANE_PATIENCE)?;
+        }
+    }
+
+    /// The lanes of the plan's backoffices that could be empty, and are not.
+    fn undelivered(&self) -> impl Iterator<Item = (&BackofficeId, usize)> {
+        let willing = self.plan.backoffices().filter(|id| self.members[*id].backoffice.is_willing());
+        willing.map(|id| (id, self.kept.waiting(id))).filter(|(_, waiting)| *waiting > 0)
+    }
+
+    /// Waits for a moment in which nothing is under way: a heartbeat may just have been sent.
+    fn come_to_rest(&mut self) -> Result<(), Vec<String>> {
+        let mut rest = self.check_rest();
+        for _ in 0..REST_CHECKS {
+            if rest.is_ok() {
+                break;
+            }
+            self.run_until(self.now + Duration::from_secs(1))?;
+            rest = self.check_rest();
+        }
+        rest
+    }
+
+    /// Everything is answered, everyone is connected.
+    fn check_rest(&mut self) -> Result<(), Vec<String>> {
+        let mut broken = Vec::new();
+        if !self.charger_link.peer_open || !self.charger.is_accepted() {
+            broken.push("at rest the charger is not served".to_owned());
+        }
+        if !self.charger.is_settled() {
+            broken.push("at rest the charger still has something to deliver".to_owned());
+        }
+        if *self.judge.leader() != self.plan.leader {
+            broken.push(format!(
+                "at rest {} still leads instead of {}",
+                self.judge.leader(),
+                self.plan.leader
+            ));
+        }
+        for backoffice in self.plan.backoffices() {
+            if !self.judge.is_up(&Side::Backoffice(backoffice.clone())) {
+                broken.push(format!("at rest the link to {backoffice} is not up"));
+            }
+            let waiting = self.members[backoffice].backoffice.commands_unanswered();
+            if waiting > 0 {
+                broken.push(format!("at rest {backoffice} waits for {waiting} answers"));
+            }
+        }
+        broken.extend(self.judge.unanswered().into_iter().map(|what| format!("at rest unanswered: {what}")));
+        if self.options.promises.follower_misses_nothing {
+            let lanes = self.undelivered();
+            broken.extend(lanes.map(|(id, waiting)| format!("at rest {waiting} deliveries wait for {id}")));
+            broken.extend(self.judge.missed(&Books(&self.members), &self.kept));
+        }
+        if broken.is_empty() { Ok(()) } else { Err(broken) }
+    }
+
+    /// In quiet times every backoffice books the whole session under a number of its own.
+    fn check_last_session(&mut self) -> Result<(), Vec<String>> {
+        let Some(last) = self.charger.sessions().last() else {
+            return Err(vec!["the last session never began".to_owned()]);
+        };
+        let mut broken = Vec::new();
+        for id in self.plan.backoffices() {
+            let booked =
+                self.members[id].backoffice.books().iter().rfind(|booked| booked.serial == last.serial);
+            match booked {
+                None => broken.push(format!("{id} never heard of the last session, number {}", last.serial)),
+                Some(booked) if !booked.stopped => {
+                    broken.push(format!("{id} was not told the end of {booked:?}"))
+                }
+                Some(_) => {}
+            }
+        }
+        if broken.is_empty() { Ok(()) } else { Err(broken) }
+    }
+}
