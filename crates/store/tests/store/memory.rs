@@ -118,11 +118,12 @@ async fn two_spellings_of_an_identity_are_one_charger() {
     store.flush().await.unwrap();
     assert_eq!(store.spelling(&second).await.unwrap(), Some(first.clone()));
 
-    store.keep(&first, fact("boot", Some("\"once\""))).await.unwrap();
-    store.keep(&second, fact("boot", Some("\"again\""))).await.unwrap();
-    store.keep(&second, kept(transaction(1, TransactionState::Open))).await.unwrap();
+    store.keep(&first, vec![fact("boot", Some("\"once\""))]).await.unwrap();
+    store.keep(&second, vec![fact("boot", Some("\"again\""))]).await.unwrap();
+    store.keep(&second, vec![kept(transaction(1, TransactionState::Open))]).await.unwrap();
     assert_eq!(store.spelling(&second).await.unwrap(), Some(first.clone()));
-    assert_eq!(store.remembered(&first).await.unwrap().len(), 2);
+    let remembered = store.remembered(&first).await.unwrap();
+    assert_eq!((remembered.facts.len(), remembered.transactions.len()), (1, 1));
     assert_eq!(store.remembered(&first).await.unwrap(), store.remembered(&second).await.unwrap());
     let log = world.log().calls(&Filter { charger: second, ..everything() }).unwrap();
     assert_eq!(log.len(), 1);

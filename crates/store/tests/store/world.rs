@@ -54,6 +54,7 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
         state: PeerState::Mapped,
         number: Some(BackofficeTransactionId(number as i64 + offset)),
         status: Some("Accepted".to_owned()),
+        stop_told: false,
     };
     TransactionRow {
         trace: trace(number),
