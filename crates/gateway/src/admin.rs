@@ -14,11 +14,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::gateway::Shared;
 use crate::limits::{
     ACCEPT_PAUSE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS, HEADER_READ_TIMEOUT, REQUEST_HEAD_BYTES,
     REQUEST_HEADERS,
 };
+use crate::shared::Shared;
 
 /// Serves until the task is ended.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {

@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use engine::{BackofficeId, ChargerId};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::gateway::Shared;
+use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 use crate::task;

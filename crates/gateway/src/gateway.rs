@@ -20,6 +20,7 @@ use crate::quarantine::Quarantine;
 use crate::rate::Bucket;
 use crate::routing::Routing;
 use crate::served::Served;
+use crate::shared::Shared;
 use crate::{admin, listener, tls};
 
 /// Where to listen, and how much at once.
@@ -84,30 +85,6 @@ pub struct Gateway {
     _lanes: Task,
     /// Serves until the gateway is gone.
     _admin: Option<Task>,
-}
-
-/// What all parts of a gateway share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) settings: Settings,
-    pub(crate) served: ArcSwap<Served>,
-    pub(crate) store: Store,
-    pub(crate) metrics: Metrics,
-    pub(crate) fleet: Fleet,
-    pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
-    pub(crate) handshakes: Bucket,
-    /// How many refused handshakes are written to the log.
-    pub(crate) refusals: Bucket,
-    pub(crate) quarantine: Quarantine,
-    pub(crate) clock: Clock,
-    draining: AtomicBool,
-}
-
-impl Shared {
-    /// Whether the program is stopping.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
 }
 
 impl Gateway {

@@ -23,9 +23,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::fleet::{Arrival, Control, Fleet, Knock, Verdict};
-use crate::gateway::Shared;
 use crate::identity::{BadPath, identity};
 use crate::limits::{ARRIVAL_TIMEOUT, CHARGER_QUEUE_BYTES, CLOSE_TIMEOUT, RETRY_AFTER_S, charger_socket};
+use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Offer;
 use crate::task;

@@ -22,6 +22,7 @@ mod rate;
 mod recalls;
 mod routing;
 mod served;
+mod shared;
 mod socket;
 mod subprotocol;
 mod task;

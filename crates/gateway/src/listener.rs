@@ -15,12 +15,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
-use crate::gateway::{Shared, StartError};
+use crate::gateway::StartError;
 use crate::handshake;
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_PAUSE, ARRIVAL_TIMEOUT, CHALLENGE_TIMEOUT, HEADER_READ_TIMEOUT,
     LEADER_DIAL_TIMEOUT, REQUEST_HEAD_BYTES, REQUEST_HEADERS, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER,
 };
+use crate::shared::Shared;
 
 /// A listener and where it is.
 #[derive(Debug)]

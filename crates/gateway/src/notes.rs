@@ -7,7 +7,7 @@ use engine::{ChargerId, Departure, DialFailure, Note, Side};
 use store::LogEntry;
 
 use crate::clock::unix_ms;
-use crate::gateway::Shared;
+use crate::shared::Shared;
 
 /// Passes on one note of a charger's session.
 pub(crate) fn take(shared: &Shared, charger: &ChargerId, note: Note) {

@@ -24,7 +24,6 @@ use tokio::time::{Instant, Sleep, timeout};
 
 use crate::dial::Link;
 use crate::fleet::{Control, Knock, Membership};
-use crate::gateway::Shared;
 use crate::greeting::{Greeted, greet};
 use crate::held::{Held, Settled};
 use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE};
@@ -32,6 +31,7 @@ use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
 use crate::recalls::Recalls;
+use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::peer::{Backoffice, Library, charger};
-use crate::support::proxy::{Proxy, rules};
+use crate::support::proxy::{Edit, Proxy, rules};
 use crate::support::session;
 
 fn numbers_survive(signal: &str) {
@@ -47,4 +47,39 @@ fn transaction_numbers_survive_a_clean_stop() {
 #[test]
 fn transaction_numbers_survive_a_crash() {
     numbers_survive("KILL");
+}
+
+#[test]
+fn a_follower_that_was_away_hears_of_a_whole_session_after_a_crash() {
+    let leader = Backoffice::start(Library::Python, json!({"first_transaction": 1}));
+    let absent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut proxy = Proxy::start(&rules(
+        ("volt", leader.url(), ""),
+        &[(("acme", format!("ws://{absent}/{{charger}}"), ""), "control")],
+    ));
+    let charger = charger(Library::Node);
+    charger.cue(json!({"do": "connect", "url": proxy.url("CP1")}));
+    session::arrive(&mut &charger, session::GOOD_CARD);
+    let number = session::start(&mut &charger, session::GOOD_CARD)["transactionId"].as_i64().unwrap();
+    session::meter(&mut &charger, number, 1500);
+
+    proxy.restart_after("KILL");
+    charger.wait("closed", |_| true);
+    charger.cue(json!({"do": "connect", "url": proxy.url("CP1")}));
+    // Only now is the follower there at all, and elsewhere.
+    let follower = Backoffice::start(Library::Node, json!({"first_transaction": 1000}));
+    let moved = rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "control")]);
+    proxy.edit(Edit::Rename, &moved);
+    session::stop(&mut &charger, number);
+
+    follower.wait_call("StopTransaction", |_| true);
+    let told: Vec<String> = follower
+        .calls()
+        .iter()
+        .map(|call| call.action.clone())
+        .filter(|action| action.ends_with("Transaction") || action == "MeterValues")
+        .collect();
+    assert_eq!(told, ["StartTransaction", "MeterValues", "StopTransaction"]);
+    let stopped = follower.wait_call("StopTransaction", |_| true);
+    assert_eq!(stopped.payload["transactionId"], 1000);
 }

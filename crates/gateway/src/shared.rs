@@ -1,0 +1,41 @@
+//! What all parts of a gateway share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use engine::{ChargerId, Note};
+use store::Store;
+use tokio::sync::broadcast;
+
+use crate::clock::Clock;
+use crate::fleet::Fleet;
+use crate::gateway::Settings;
+use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
+use crate::rate::Bucket;
+use crate::served::Served;
+
+/// What all parts of a gateway share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) served: ArcSwap<Served>,
+    pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
+    pub(crate) fleet: Fleet,
+    pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
+    pub(crate) handshakes: Bucket,
+    /// How many refused handshakes are written to the log.
+    pub(crate) refusals: Bucket,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) clock: Clock,
+    pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the program is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
