@@ -77,7 +77,7 @@ fn tell(charger: &ChargerId, note: &Note) {
             tracing::warn!(%charger, %peer, kind, "protocol violation");
         }
         Note::LeaderChanged { from, to } => tracing::info!(%charger, %from, %to, "leader changed"),
-        Note::Alert { kind, detail } => tracing::warn!(%charger, kind, detail, "alert"),
+        Note::Alert { kind, detail } => tracing::warn!(%charger, kind, "{detail}"),
     }
 }
 

@@ -12,6 +12,7 @@ mod wire;
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Tells the story once. On a terminal the sessions then go on until Ctrl-C; otherwise that is all.
 ///
@@ -26,9 +27,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     runtime.block_on(async {
         let teller = teller::Teller::new(attended);
         let place = place::Place::prepare(attended).await?;
+        let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         tokio::select! {
             outcome = story::tell(&place, &teller, attended) => outcome?,
             interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C")?,
+            _ = terminated.recv() => {}
         }
         place.clear().await;
         Ok(())

@@ -166,7 +166,11 @@ impl<'a> Story<'a> {
     }
 
     async fn end(&self) {
-        self.teller.chapter("To look at while the demo runs").await;
+        let title = match self.teller.is_attended() {
+            true => "To look at while the demo runs",
+            false => "To look at, on a terminal, where the demo goes on",
+        };
+        self.teller.chapter(title).await;
         let chargers = self.place.gateway.charger_address();
         self.teller
             .say(format!("   a charger of your own     ws://{chargers}/ocpp/MY-CHARGER  (any name will do)"));
@@ -178,7 +182,9 @@ impl<'a> Story<'a> {
         let configuration = self.place.configuration();
         let configuration = configuration.display();
         self.teller.say("   who said what about BERT's card:");
-        self.teller.say(format!("      ocpp-proxy logs {CHARGER} --search {BERT} --config {configuration}"));
+        let program = std::env::current_exe().unwrap_or_else(|_| "ocpp-proxy".into());
+        let program = program.display();
+        self.teller.say(format!("      {program} logs {CHARGER} --search {BERT} --config {configuration}"));
     }
 
     /// Sessions without end, a line each time something is decided.

@@ -27,6 +27,11 @@ impl Teller {
         Self { coloured: std::io::stdout().is_terminal() && !refused, paced: attended }
     }
 
+    /// Whether somebody attends: the sessions then go on after the story.
+    pub(super) fn is_attended(&self) -> bool {
+        self.paced
+    }
+
     /// A line of the story.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         println!("{}", text.as_ref());
