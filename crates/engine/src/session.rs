@@ -1,6 +1,7 @@
 //! One charger, from connect to disconnect. This file only branches; each concern has its own.
 
 mod answers;
+mod asking;
 mod boot;
 mod calls;
 mod charger;
@@ -11,15 +12,18 @@ mod commands;
 mod comparisons;
 mod configuration;
 mod deliveries;
+mod dialing;
 mod jobs;
 mod leader;
 mod links;
+mod liveness;
 mod numbers;
 mod outbox;
 mod owned;
 mod permissions;
 mod presence;
 mod transactions;
+mod translations;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

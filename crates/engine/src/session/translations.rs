@@ -1,0 +1,354 @@
+//! A command in the charger's own numbers: what is sent for it, and what it brings about
+//! (semantics §2.6, §3.3, §3.6).
+
+use std::collections::VecDeque;
+
+use crate::actions::Action;
+use crate::session::command_queue::Consequence;
+use crate::session::jobs::Job;
+use crate::session::owned::{Family, Owned, ProfileKey};
+use crate::session::transactions::Meant;
+use crate::session::{Reply, Session};
+use crate::time::instant;
+use crate::{BackofficeId, Text, TraceId, payload};
+
+/// What becomes of a command that may be sent.
+pub(super) enum Admission {
+    /// Answered here; the rule says why.
+    Local(Reply, &'static str),
+    /// Sent to the charger, possibly in several steps.
+    Send(Sending),
+}
+
+/// What the charger is sent.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    pub(super) steps: VecDeque<Text>,
+    /// Its number for this transaction is filled in when it is sent.
+    pub(super) transaction: Option<TraceId>,
+    pub(super) consequences: Vec<Consequence>,
+}
+
+impl Sending {
+    fn one(payload: Text, consequence: Option<Consequence>) -> Admission {
+        Admission::Send(Sending {
+            steps: [payload].into(),
+            transaction: None,
+            consequences: consequence.into_iter().collect(),
+        })
+    }
+}
+
+fn local(payload: &'static str, rule: &'static str) -> Admission {
+    Admission::Local(Reply::result(payload), rule)
+}
+
+const ACCEPTED: &str = r#"{"status":"Accepted"}"#;
+const REJECTED: &str = r#"{"status":"Rejected"}"#;
+
+impl Session {
+    /// Puts the charger's numbers in the place of the backoffice's.
+    pub(super) fn translate(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        request: &Text,
+    ) -> Admission {
+        let leads = self.leads(id);
+        match action.name {
+            "RemoteStartTransaction" => self.remote_start(id, request),
+            "RemoteStopTransaction" => self.of_transaction(id, request),
+            "ReserveNow" => self.reserve(id, request),
+            "CancelReservation" => self.cancel_reservation(id, request),
+            "SetChargingProfile" => self.set_profile(id, request),
+            "ClearChargingProfile" => self.clear_profiles(id, request),
+            "GetLog" | "SignedUpdateFirmware" => self.order_with_request_id(id, action, request),
+            "GetDiagnostics" | "UpdateFirmware" => self.order(id, action, request.clone(), None),
+            "TriggerMessage" | "ExtendedTriggerMessage" => self.trigger(leads, request),
+            "ChangeConfiguration" => self.change_configuration(id, request),
+            "GetConfiguration" => {
+                if !leads && let Some(answer) = self.configuration.answer(request, self.now.tick) {
+                    return Admission::Local(Reply::Result(answer), "F-35");
+                }
+                Sending::one(request.clone(), Some(Consequence::ConfigurationRead))
+            }
+            _ => Sending::one(request.clone(), None),
+        }
+    }
+
+    fn remote_start(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let Some(profile) = payload::field(request, "chargingProfile") else {
+            return Sending::one(request.clone(), None);
+        };
+        let Some(number) = payload::integer(profile, "chargingProfileId") else {
+            return Sending::one(request.clone(), None);
+        };
+        // A transaction that does not run yet has no number (OCPP 1.6 §5.11).
+        let clean = Text::from(payload::without(request, profile, "transactionId"));
+        let profile = payload::field(&clean, "chargingProfile").unwrap_or("{}");
+        let connector = payload::integer(&clean, "connectorId").unwrap_or(0);
+        let owned = self.profile(id, number, profile, connector, None);
+        let sent = with_number(&clean, profile, "chargingProfileId", owned.on_charger);
+        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
+    }
+
+    /// A command about a transaction, named by the backoffice's own number (semantics §2.6).
+    fn of_transaction(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        match self.transaction_meant(id, request) {
+            Ok(trace) => Admission::Send(Sending {
+                steps: [request.clone()].into(),
+                transaction: Some(trace),
+                consequences: Vec::new(),
+            }),
+            Err(rejected) => rejected,
+        }
+    }
+
+    /// The one running transaction that the backoffice's number stands for.
+    fn transaction_meant(&mut self, id: &BackofficeId, holder: &str) -> Result<TraceId, Admission> {
+        let number = payload::integer(holder, "transactionId");
+        match number.map_or(Meant::Nothing, |number| self.transactions.meant_by(id, number)) {
+            Meant::Row(trace) => Ok(trace),
+            Meant::Nothing => Err(local(REJECTED, "T-47")),
+            Meant::Several => {
+                self.alert("number_reused", format!("{id} uses one number for two running transactions"));
+                Err(local(REJECTED, "T-48"))
+            }
+        }
+    }
+
+    fn reserve(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let Some(number) = payload::integer(request, "reservationId") else {
+            return Sending::one(request.clone(), None);
+        };
+        let on_charger = self.owned.choose(Family::Reservation, id, number, self.leads(id));
+        // A reservation ends silently when it expires; an hour more for a transaction that used it.
+        let expires = payload::text(request, "expiryDate").and_then(|date| instant(&date));
+        let until_unix_ms = Some(
+            expires.map_or(self.now.unix_ms + 24 * 3_600_000, jiff::Timestamp::as_millisecond) + 3_600_000,
+        );
+        let owned = Owned {
+            family: Family::Reservation,
+            on_charger,
+            owner: id.clone(),
+            at_owner: number,
+            profile: None,
+            transaction: None,
+            until_unix_ms,
+        };
+        let sent = with_number(request, request, "reservationId", on_charger);
+        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
+    }
+
+    fn cancel_reservation(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let number = payload::integer(request, "reservationId");
+        let on_charger = number.and_then(|number| self.owned.on_charger(Family::Reservation, id, number));
+        match on_charger {
+            Some(on_charger) => {
+                let sent = with_number(request, request, "reservationId", on_charger);
+                Sending::one(sent, Some(Consequence::Releases(Family::Reservation, on_charger)))
+            }
+            // It may be from before the proxy was there, and then it is the leader's.
+            None if self.leads(id)
+                && number.is_none_or(|n| self.owned.owner(Family::Reservation, n).is_none()) =>
+            {
+                Sending::one(request.clone(), None)
+            }
+            None => local(REJECTED, "M-3"),
+        }
+    }
+
+    fn profile(
+        &self,
+        id: &BackofficeId,
+        number: i64,
+        profile: &str,
+        connector_id: i64,
+        transaction: Option<TraceId>,
+    ) -> Owned {
+        Owned {
+            family: Family::Profile,
+            on_charger: self.owned.choose(Family::Profile, id, number, self.leads(id)),
+            owner: id.clone(),
+            at_owner: number,
+            profile: Some(ProfileKey {
+                connector_id,
+                purpose: payload::text(profile, "chargingProfilePurpose").unwrap_or_default().into_owned(),
+                stack_level: payload::integer(profile, "stackLevel").unwrap_or(0),
+            }),
+            transaction,
+            until_unix_ms: None,
+        }
+    }
+
+    fn set_profile(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let profile = payload::field(request, "csChargingProfiles").unwrap_or("{}");
+        let connector = payload::integer(request, "connectorId").unwrap_or(0);
+        // One for a transaction that does not run the charger would discard (OCPP 1.6 §5.16).
+        let transaction = match payload::field(profile, "transactionId") {
+            None => None,
+            Some(_) => match self.transaction_meant(id, profile) {
+                Ok(trace) => Some(trace),
+                Err(rejected) => return rejected,
+            },
+        };
+        let Some(number) = payload::integer(profile, "chargingProfileId") else {
+            return Sending::one(request.clone(), None);
+        };
+        let owned = self.profile(id, number, profile, connector, transaction);
+        // The same place in another backoffice's stack would replace its profile (semantics K-23).
+        let displaces = |other: &Owned| {
+            other.family == Family::Profile && other.owner != *id && other.profile == owned.profile
+        };
+        if !self.leads(id) && self.owned.iter().any(displaces) {
+            return local(REJECTED, "K-23");
+        }
+        let sent = with_number(request, profile, "chargingProfileId", owned.on_charger);
+        Admission::Send(Sending {
+            steps: [sent].into(),
+            transaction,
+            consequences: vec![Consequence::Owns { owned, is_new: false }],
+        })
+    }
+
+    /// Clears the sender's own profiles alone (semantics K-24).
+    fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let is_profile = |owned: &&Owned| owned.family == Family::Profile;
+        if let Some(number) = payload::integer(request, "id") {
+            return match self.owned.on_charger(Family::Profile, id, number) {
+                Some(on_charger) => {
+                    let sent = with_number(request, request, "id", on_charger);
+                    Sending::one(sent, Some(Consequence::Releases(Family::Profile, on_charger)))
+                }
+                None if self.leads(id) && self.owned.owner(Family::Profile, number).is_none() => {
+                    Sending::one(request.clone(), None)
+                }
+                None => local(r#"{"status":"Unknown"}"#, "K-24"),
+            };
+        }
+        if self.leads(id) && !self.owned.iter().filter(is_profile).any(|owned| owned.owner != *id) {
+            let own = self.owned.iter().filter(is_profile).filter(|owned| matches(owned, request));
+            let consequences =
+                own.map(|owned| Consequence::Releases(Family::Profile, owned.on_charger)).collect();
+            return Admission::Send(Sending {
+                steps: [request.clone()].into(),
+                transaction: None,
+                consequences,
+            });
+        }
+        let own: Vec<i64> = self
+            .owned
+            .iter()
+            .filter(is_profile)
+            .filter(|owned| owned.owner == *id && matches(owned, request))
+            .map(|owned| owned.on_charger)
+            .collect();
+        if own.is_empty() {
+            return local(r#"{"status":"Unknown"}"#, "K-24");
+        }
+        Admission::Send(Sending {
+            steps: own.iter().map(|number| Text::from(format!(r#"{{"id":{number}}}"#))).collect(),
+            transaction: None,
+            consequences: own
+                .into_iter()
+                .map(|number| Consequence::Releases(Family::Profile, number))
+                .collect(),
+        })
+    }
+
+    fn order_with_request_id(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        request: &Text,
+    ) -> Admission {
+        let Some(number) = payload::integer(request, "requestId") else {
+            return self.order(id, action, request.clone(), None);
+        };
+        let owned = Owned {
+            family: Family::Request,
+            on_charger: self.owned.choose(Family::Request, id, number, self.leads(id)),
+            owner: id.clone(),
+            at_owner: number,
+            profile: None,
+            transaction: None,
+            until_unix_ms: Some(self.now.unix_ms + 24 * 3_600_000),
+        };
+        let sent = with_number(request, request, "requestId", owned.on_charger);
+        self.order(id, action, sent, Some(Consequence::Owns { owned, is_new: false }))
+    }
+
+    /// One job of a kind at a time; a second order would cancel the first (semantics K-51).
+    fn order(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        sent: Text,
+        owns: Option<Consequence>,
+    ) -> Admission {
+        let Some(job) = Job::ordered_by(action.name) else { return Sending::one(sent, owns) };
+        let owner = self.jobs.owner(job, self.now.unix_ms).cloned().or_else(|| self.queue.orders(job));
+        let pre_empts = self.leads(id) && job == Job::Diagnostics;
+        if owner.is_some_and(|owner| owner != *id) && !pre_empts {
+            return match action.name {
+                "GetLog" | "SignedUpdateFirmware" => local(REJECTED, "K-51"),
+                _ => Admission::Local(
+                    Reply::error("GenericError", "busy with a job of another backoffice"),
+                    "K-51",
+                ),
+            };
+        }
+        let request_id = match &owns {
+            Some(Consequence::Owns { owned, .. }) => Some(owned.on_charger),
+            _ => None,
+        };
+        let consequences = [Consequence::Leases(job, request_id)].into_iter().chain(owns).collect();
+        Admission::Send(Sending { steps: [sent].into(), transaction: None, consequences })
+    }
+
+    fn trigger(&mut self, leads: bool, request: &Text) -> Admission {
+        let message = payload::text(request, "requestedMessage").unwrap_or_default().into_owned();
+        match &*message {
+            // A follower is served without troubling the charger (semantics K-61).
+            "Heartbeat" if !leads => local(ACCEPTED, "K-61"),
+            "BootNotification" if !leads => {
+                let reply = if self.boot.request().is_some() { ACCEPTED } else { REJECTED };
+                local(reply, "K-61")
+            }
+            _ => Sending::one(request.clone(), Some(Consequence::Triggers(message))),
+        }
+    }
+
+    fn change_configuration(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let key = payload::text(request, "key").unwrap_or_default();
+        if !self.leads(id) && key.eq_ignore_ascii_case("HeartbeatInterval") {
+            // A follower's interval holds for its own Heartbeats alone (semantics B-31).
+            let seconds = payload::text(request, "value").and_then(|value| value.trim().parse::<u64>().ok());
+            return match (seconds, self.at(id)) {
+                (Some(seconds), Some(at)) if seconds > 0 => {
+                    self.set_heartbeat(at, std::time::Duration::from_secs(seconds));
+                    local(ACCEPTED, "B-31")
+                }
+                _ => local(REJECTED, "B-31"),
+            };
+        }
+        Sending::one(request.clone(), Some(Consequence::ConfigurationChanged))
+    }
+}
+
+/// Whether a ClearChargingProfile by criteria names this profile (OCPP 1.6 §5.6).
+fn matches(owned: &Owned, request: &str) -> bool {
+    let Some(key) = &owned.profile else { return false };
+    payload::integer(request, "connectorId").is_none_or(|connector| connector == key.connector_id)
+        && payload::text(request, "chargingProfilePurpose").is_none_or(|purpose| purpose == key.purpose)
+        && payload::integer(request, "stackLevel").is_none_or(|level| level == key.stack_level)
+}
+
+fn with_number(request: &Text, holder: &str, name: &str, number: i64) -> Text {
+    match payload::field(holder, name) {
+        Some(token) if token.parse() != Ok(number) => {
+            payload::replaced(request, token, &number.to_string()).into()
+        }
+        _ => request.clone(),
+    }
+}
