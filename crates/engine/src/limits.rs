@@ -113,7 +113,7 @@ pub const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
 pub const DELIVERY_LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Messages remembered to recognise what the charger says again because their answer was lost.
-pub const TOLD_REMEMBERED: usize = 8;
+pub const TOLD_REMEMBERED: usize = 32;
 
 /// A volatile copy is of no use to a follower after this.
 pub const VOLATILE_AGE: Duration = Duration::from_secs(30);

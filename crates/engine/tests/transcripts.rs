@@ -52,7 +52,7 @@ use stage::Stage;
 const CONVERSATIONS: [(&str, usize); 22] = [
     ("basics.txt", 2),
     ("deliveries.txt", 16),
-    ("presence.txt", 5),
+    ("presence.txt", 6),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

@@ -103,6 +103,9 @@ impl Session {
         if asked.copy.name() == "StartTransaction" {
             self.start_unanswered(&id, asked);
         }
+        if asked.copy.name() == "BootNotification" {
+            self.boot_unsettled(at);
+        }
         self.delivery_answered(at, asked, &outcome);
         if asked.copy.purpose != Purpose::Synthetic {
             self.compare_answer(&id, asked, outcome, false);

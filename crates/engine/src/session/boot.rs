@@ -134,8 +134,8 @@ impl Session {
 
     /// What a backoffice says to a boot holds for that backoffice.
     pub(super) fn boot_answered(&mut self, at: usize, asked: &Asked, reply: &Reply) {
-        let Reply::Result(answer) = reply else { return };
-        let Some(verdict) = Verdict::read(answer) else { return };
+        let Reply::Result(answer) = reply else { return self.boot_unsettled(at) };
+        let Some(verdict) = Verdict::read(answer) else { return self.boot_unsettled(at) };
         let interval = payload::integer(answer, "interval").filter(|seconds| *seconds > 0);
         let heartbeat = interval.map_or(limits::HEARTBEAT_DEFAULT, |seconds| {
             let (low, high) = limits::HEARTBEAT_SECONDS.into_inner();
@@ -249,9 +249,10 @@ impl Session {
             .filter(|row| row.start_answer.is_some())
             .map(|row| (row.trace, Text::from(row.raw_start.as_str()), row.raw_stop.clone().map(Text::from)))
             .collect();
-        for (trace, start, _) in &unknown {
+        for (trace, start, stop) in &unknown {
             if let Some(row) = self.transactions.get_mut(*trace) {
-                row.peers.insert(id.clone(), crate::PeerTransaction::default());
+                let peer = crate::PeerTransaction { stop_told: stop.is_some(), ..Default::default() };
+                row.peers.insert(id.clone(), peer);
             }
             self.promise_transaction(*trace, [Side::Backoffice(id.clone())]);
             self.tell_of_transaction(at, *trace, "StartTransaction", start.clone());
@@ -259,9 +260,6 @@ impl Session {
         // A stop that waits for the leader's answer was told to the others already.
         for (trace, _, stop) in unknown {
             if let Some(stop) = stop {
-                if let Some(peer) = self.transactions.get_mut(trace).and_then(|row| row.peers.get_mut(&id)) {
-                    peer.stop_told = true;
-                }
                 self.tell_of_transaction(at, trace, "StopTransaction", stop);
             }
         }

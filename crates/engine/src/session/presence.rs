@@ -86,6 +86,14 @@ impl Session {
         self.links[at].boot_again = Some(self.now.tick + wait + jitter);
     }
 
+    /// A follower that has not accepted the charger said nothing of use, or nothing: it is asked
+    /// again.
+    pub(super) fn boot_unsettled(&mut self, at: usize) {
+        if self.links[at].waits_for_boot() {
+            self.boot_settled(at, Verdict::Pending, None, Purpose::Synthetic);
+        }
+    }
+
     /// The newest state of each connector, with its original timestamp, before anything else.
     fn tell_states(&mut self, at: usize) {
         let states: Vec<Text> = self.states.of_connectors.values().rev().cloned().collect();
