@@ -168,6 +168,9 @@ pub enum PeerState {
     Queued,
     /// Sent, not answered.
     Sent,
+    /// Asked as leader, not answered. The charger asks again, whoever leads then; nothing of it waits
+    /// among the deliveries.
+    Asked,
     /// Answered with a number.
     Mapped,
     /// Answered without a usable number, or not at all.

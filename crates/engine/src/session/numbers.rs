@@ -20,7 +20,8 @@ impl Session {
             return self.start_repeated(call, trace);
         }
         call.transaction = Some(call.trace);
-        let peers: Vec<BackofficeId> = self.plan.backoffices().chain([&self.leader]).cloned().collect();
+        let peers: Vec<BackofficeId> =
+            self.plan.backoffices().filter(|id| !self.leads(id)).cloned().collect();
         let superseded = self.transactions.open(
             call.trace,
             self.now,
@@ -106,7 +107,10 @@ impl Session {
             return;
         }
         let Some(row) = copy.transaction.and_then(|trace| self.transactions.get_mut(trace)) else { return };
-        row.peers.entry(id.clone()).or_default().state = PeerState::Sent;
+        row.peers.entry(id.clone()).or_default().state = match copy.purpose {
+            Purpose::ChargerWaits => PeerState::Asked,
+            Purpose::Inform | Purpose::Synthetic => PeerState::Sent,
+        };
     }
 
     /// A backoffice answered its copy of a start: its number is known from now on, and durable

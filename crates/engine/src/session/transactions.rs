@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::payload;
 use crate::time::instant;
 use crate::{
-    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Moment, PeerTransaction, TraceId,
+    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Moment, PeerState, PeerTransaction, TraceId,
     TransactionRow, TransactionState, limits,
 };
 
@@ -67,6 +67,10 @@ pub(super) enum Meant {
 impl Transactions {
     pub(super) fn remember(&mut self, mut rows: Vec<TransactionRow>) {
         rows.sort_by_key(|row| row.trace);
+        for row in &mut rows {
+            // Whoever was asked as leader when the program ended may follow now, and is told then.
+            row.peers.retain(|_, peer| peer.state != PeerState::Asked);
+        }
         for row in &rows {
             self.note_own(row.charger_number);
         }
