@@ -223,10 +223,6 @@ pub const BOOT_LOOP_COUNT: usize = 5;
 /// Of a boot loop followers hear once in this time (semantics B-18).
 pub const BOOT_LOOP_COPIES: Duration = Duration::from_secs(60);
 
-/// How long the connector of a superseded transaction is watched before it is reported
-/// (semantics T-21).
-pub const SUPERSEDED_REPORT: Duration = Duration::from_secs(15 * 60);
-
 /// A leader's clock further off than this is reported (semantics B-33).
 pub const CLOCK_ALERT: Duration = Duration::from_secs(60);
 

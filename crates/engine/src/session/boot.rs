@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Fact, Record, Side, Text, Tick, TraceId, limits, payload};
+use crate::{BackofficeId, Fact, Record, Text, Tick, limits, payload};
 
 /// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,46 +229,5 @@ impl Session {
         if apart > limits::CLOCK_ALERT.as_millis() as u64 {
             self.alert("clock_skew", format!("the clock of {id} differs by {} s", apart / 1000));
         }
-    }
-
-    /// Backoffices that the plan has just named are told first of the transactions that run
-    /// (semantics T-70).
-    pub(super) fn tell_newcomers(&mut self) {
-        for at in 0..self.links.len() {
-            self.tell_running_transactions(at);
-        }
-    }
-
-    fn tell_running_transactions(&mut self, at: usize) {
-        let id = self.links[at].id.clone();
-        let unknown: Vec<_> = self
-            .transactions
-            .running()
-            .filter(|row| !row.superseded && !row.peers.contains_key(&id))
-            // Until somebody has answered it, the charger itself goes on asking.
-            .filter(|row| row.start_answer.is_some())
-            .map(|row| (row.trace, Text::from(row.raw_start.as_str()), row.raw_stop.clone().map(Text::from)))
-            .collect();
-        for (trace, start, stop) in &unknown {
-            if let Some(row) = self.transactions.get_mut(*trace) {
-                let peer = crate::PeerTransaction { stop_told: stop.is_some(), ..Default::default() };
-                row.peers.insert(id.clone(), peer);
-            }
-            self.promise_transaction(*trace, [Side::Backoffice(id.clone())]);
-            self.tell_of_transaction(at, *trace, "StartTransaction", start.clone());
-        }
-        // A stop that waits for the leader's answer was told to the others already.
-        for (trace, _, stop) in unknown {
-            if let Some(stop) = stop {
-                self.tell_of_transaction(at, trace, "StopTransaction", stop);
-            }
-        }
-    }
-
-    fn tell_of_transaction(&mut self, at: usize, trace: TraceId, action: &'static str, request: Text) {
-        let mut copy = self.synthetic(action, request);
-        copy.trace = trace;
-        copy.transaction = Some(trace);
-        self.tell(at, copy);
     }
 }

@@ -8,7 +8,10 @@ use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::links::LinkState;
 use crate::session::outbox::{Asked, Copy, Outbox};
-use crate::{BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, Record, Side, limits};
+use crate::{
+    BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, PeerTransaction, Record, Side,
+    Text, TraceId, limits,
+};
 
 /// What becomes of a delivery after an answer, or after none.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +39,47 @@ impl Session {
         let delivery = copy.delivery(&link.id, number, unix_ms);
         let side = Side::Backoffice(link.id.clone());
         self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
+    }
+
+    /// Backoffices that the plan has just named are told first of the transactions that run
+    /// (semantics T-70).
+    pub(super) fn tell_newcomers(&mut self) {
+        for at in 0..self.links.len() {
+            self.tell_running_transactions(at);
+        }
+    }
+
+    fn tell_running_transactions(&mut self, at: usize) {
+        let id = self.links[at].id.clone();
+        let unknown: Vec<_> = self
+            .transactions
+            .running()
+            .filter(|row| !row.superseded && !row.peers.contains_key(&id))
+            // Until somebody has answered it, the charger itself goes on asking.
+            .filter(|row| row.start_answer.is_some())
+            .map(|row| (row.trace, Text::from(row.raw_start.as_str()), row.raw_stop.clone().map(Text::from)))
+            .collect();
+        for (trace, start, stop) in &unknown {
+            if let Some(row) = self.transactions.get_mut(*trace) {
+                let peer = PeerTransaction { stop_told: stop.is_some(), ..Default::default() };
+                row.peers.insert(id.clone(), peer);
+            }
+            self.promise_transaction(*trace, [Side::Backoffice(id.clone())]);
+            self.tell_of_transaction(at, *trace, "StartTransaction", start.clone());
+        }
+        // A stop that waits for the leader's answer was told to the others already.
+        for (trace, _, stop) in unknown {
+            if let Some(stop) = stop {
+                self.tell_of_transaction(at, trace, "StopTransaction", stop);
+            }
+        }
+    }
+
+    fn tell_of_transaction(&mut self, at: usize, trace: TraceId, action: &'static str, request: Text) {
+        let mut copy = self.synthetic(action, request);
+        copy.trace = trace;
+        copy.transaction = Some(trace);
+        self.tell(at, copy);
     }
 
     /// Whether followers were told the very same before: its answer was lost, or never came, and the
