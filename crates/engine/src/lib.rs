@@ -26,7 +26,7 @@ pub use effect::{Effect, Keep, Reason};
 pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
 pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
-pub use plan::{Follower, Plan, Role};
+pub use plan::{Failover, Follower, LateReject, OnLeaderLost, Outage, Plan, Role, UnknownCards};
 pub use record::{
     Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState,
 };

@@ -99,6 +99,9 @@ pub const IMPATIENT_CLOSE: Duration = Duration::from_secs(10);
 /// The leader answers a call within this, just below the longest that a charger waits.
 pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 
+/// A loss of the leader shorter than this is bridged in every mode (semantics §1.5).
+pub const LEADER_GRACE: Duration = Duration::from_secs(60);
+
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
 

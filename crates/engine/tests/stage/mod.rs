@@ -277,5 +277,5 @@ fn plan(text: &str) -> Arc<Plan> {
             Follower { backoffice: name.into(), role }
         })
         .collect();
-    Arc::new(Plan { leader, followers })
+    Arc::new(Plan::new(leader, followers))
 }

@@ -32,7 +32,7 @@ pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routin
         .iter()
         .skip(1)
         .map(|(name, _)| Follower { backoffice: BackofficeId::from(*name), role: Role::Control });
-    let plan = Plan { leader: BackofficeId::from(backoffices[0].0), followers: followers.collect() };
+    let plan = Plan::new(BackofficeId::from(backoffices[0].0), followers.collect());
     let rule = Rule { pattern: Pattern::new("CP*").unwrap(), plan: Arc::new(plan) };
     let backoffices: BTreeMap<_, _> = backoffices
         .iter()

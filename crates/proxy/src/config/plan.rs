@@ -97,7 +97,7 @@ fn plan(
         }
         followers.push(Follower { backoffice: name.as_str().into(), role: role(follower.role) });
     }
-    valid.then(|| Plan { leader: rule.leader.as_str().into(), followers })
+    valid.then(|| Plan::new(rule.leader.as_str().into(), followers))
 }
 
 fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &mut Remarks<'_>) -> bool {

@@ -120,10 +120,8 @@ fn routing(
     let reached = |server: &BackofficeServer| {
         Arc::new(BackofficeSettings { url: url(server), basic_auth: None, ca_certificates: None })
     };
-    let plan = Plan {
-        leader: leader.into(),
-        followers: vec![Follower { backoffice: follower.into(), role: Role::Control }],
-    };
+    let follower = Follower { backoffice: follower.into(), role: Role::Control };
+    let plan = Plan::new(leader.into(), vec![follower]);
     let pattern = Pattern::new("*").context("the glob for every charger")?;
     Ok(Routing {
         backoffices: [

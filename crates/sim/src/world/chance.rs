@@ -221,5 +221,5 @@ pub(super) fn plan_of(random: &mut fastrand::Rng, names: Vec<BackofficeId>) -> P
     let followers = names
         .map(|backoffice| Follower { backoffice, role: pick(random, &[Role::Control, Role::Observer]) })
         .collect();
-    Plan { leader, followers }
+    Plan::new(leader, followers)
 }

@@ -29,7 +29,7 @@ impl Court {
             backoffice: name.into(),
             role: if name == "observer" { Role::Observer } else { Role::Control },
         });
-        let plan = Plan { leader: "leader".into(), followers: followers.into() };
+        let plan = Plan::new("leader".into(), followers.into());
         let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
             judge.link_is(&side, true);
