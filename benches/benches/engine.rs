@@ -24,7 +24,7 @@ impl Rig {
             .iter()
             .map(|name| Follower { backoffice: name.as_str().into(), role: Role::Control })
             .collect();
-        let plan = Arc::new(Plan { leader: "leader".into(), followers });
+        let plan = Arc::new(Plan::new("leader".into(), followers));
         let session = Session::new(ChargerId::from("CP1"), plan.clone(), Memory::default(), 1);
         let now = Moment { tick: Tick(1), unix_ms: 1_795_349_000_000 };
         let mut rig = Self { session, now, calls: 0 };
