@@ -5,6 +5,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `plan volt acme:control eye:observer` | who leads, who follows; first line, or a change later |
+//! | `plan volt acme:control mirror grace=60s` | and what holds while the leader is away; the words stand in [`stage::plans`] |
 //! | `connected` | leader up, charger arrives, every follower dialed and up |
 //! | `booted` | `connected`, then a boot that everyone accepts with 300 s, then 1 s passes |
 //! | `starts 1 CARD volt=5 acme=9` | on connector 1, meter 0, at 12:04:01Z (:02Z the next time), accepted with these numbers; `error` and `silent` stand for what they say |

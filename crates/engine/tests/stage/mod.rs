@@ -2,6 +2,7 @@
 
 mod expectations;
 mod memory;
+mod plans;
 mod tables;
 pub(crate) mod words;
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Follower, Keep, Moment, Plan, Record,
-    Role, Session, Side, Tick,
+    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Keep, Moment, Plan, Record, Session,
+    Side, Tick,
 };
 use memory::Kept;
 use tables::Row;
@@ -33,7 +34,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let plan = plan("volt acme:control");
+        let plan = Arc::new(plans::plan("volt acme:control").expect("a plan"));
         let now = Moment { tick: Tick(1_000_000), unix_ms: 1_795_349_000_000 };
         Self {
             session: None,
@@ -83,7 +84,7 @@ impl Stage {
         }
         match (word, rest) {
             ("plan", rest) => {
-                self.plan = plan(rest);
+                self.plan = Arc::new(plans::plan(rest)?);
                 if self.session.is_some() {
                     self.happen(Event::PlanChanged(self.plan.clone()));
                 }
@@ -265,17 +266,4 @@ impl Stage {
         self.pass(Duration::from_secs(1), None);
         self.pending.clear();
     }
-}
-
-fn plan(text: &str) -> Arc<Plan> {
-    let mut words = text.split_whitespace();
-    let leader = BackofficeId::from(words.next().expect("a leader"));
-    let followers = words
-        .map(|word| {
-            let (name, role) = word.split_once(':').expect("NAME:ROLE");
-            let role = if role == "control" { Role::Control } else { Role::Observer };
-            Follower { backoffice: name.into(), role }
-        })
-        .collect();
-    Arc::new(Plan::new(leader, followers))
 }
