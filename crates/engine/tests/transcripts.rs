@@ -24,6 +24,8 @@
 //! | `held back volt` | the session takes no more from this peer for now: its socket is not read |
 //! | `pong volt` | a ping is answered |
 //! | `restart` | the program is killed; a new session starts from what was kept |
+//! | `killed before it was kept` | the same at the worst moment: nothing that the latest event led to is durable or said |
+//! | `killed before it was said` | all of it is durable, and nothing more of it is said than stands above |
 //! | `operator retries acme 3`, `operator drops acme 3` | a delivery, by its number in the lane |
 //! | `drain`, `store fails` | the program stops; the disk is full |
 //! | `over` | the session must have ended |
@@ -50,7 +52,7 @@ use std::path::Path;
 use stage::Stage;
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 22] = [
+const CONVERSATIONS: [(&str, usize); 23] = [
     ("basics.txt", 2),
     ("deliveries.txt", 17),
     ("presence.txt", 6),
@@ -63,6 +65,7 @@ const CONVERSATIONS: [(&str, usize); 22] = [
     ("divergence.txt", 13),
     ("endings.txt", 10),
     ("errors.txt", 26),
+    ("failure-matrix.txt", 7),
     ("jobs.txt", 12),
     ("leader.txt", 28),
     ("liveness.txt", 14),

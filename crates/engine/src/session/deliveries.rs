@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::actions::Keeping;
 use crate::session::Session;
+use crate::session::charger::ChargerCall;
 use crate::session::links::LinkState;
 use crate::session::outbox::{Asked, Copy, Outbox};
 use crate::{
@@ -31,14 +32,15 @@ pub(super) const TOLD: &str = "told";
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
-    /// charger, hears anything more.
-    pub(super) fn deliver(&mut self, at: usize, copy: Copy) {
+    /// charger, hears anything more. Returns its number.
+    pub(super) fn deliver(&mut self, at: usize, copy: Copy) -> u64 {
         let unix_ms = self.now.unix_ms;
         let link = &mut self.links[at];
         let number = link.outbox.deliver(copy.clone());
         let delivery = copy.delivery(&link.id, number, unix_ms);
         let side = Side::Backoffice(link.id.clone());
         self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
+        number
     }
 
     /// Backoffices that the plan has just named are told first of the transactions that run
@@ -91,7 +93,10 @@ impl Session {
         }
         let mut hasher = DefaultHasher::new();
         (copy.name(), &copy.payload).hash(&mut hasher);
-        let hash = hasher.finish();
+        self.was_told(hasher.finish())
+    }
+
+    fn was_told(&mut self, hash: u64) -> bool {
         if self.told.contains(&hash) {
             return true;
         }
@@ -102,6 +107,13 @@ impl Session {
         let body = serde_json::to_string(&self.told).expect("plain data is always JSON");
         self.promise(Record::Fact(Fact { key: TOLD.to_owned(), body: Some(body) }), []);
         false
+    }
+
+    /// Whether the leader was owed the very same before: it is in its lane, or told.
+    pub(super) fn was_owed(&mut self, call: &ChargerCall) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (self.leader.as_str(), call.name(), &call.payload).hash(&mut hasher);
+        self.was_told(hasher.finish())
     }
 
     /// A delivery was answered in time.

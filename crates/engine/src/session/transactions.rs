@@ -147,6 +147,8 @@ impl Transactions {
             stop_answer: None,
             closed_unix_ms: None,
             superseded: false,
+            provisional: false,
+            refused_late: false,
         });
         superseded
     }

@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     now: Moment,
     seed: u64,
     memory: Kept,
+    /// What was kept before the latest line that made something happen.
+    kept_before: Kept,
     pending: VecDeque<Effect>,
     ids: HashMap<String, String>,
     history: Vec<String>,
@@ -42,6 +44,7 @@ impl Stage {
             now,
             seed: 1,
             memory: Kept::default(),
+            kept_before: Kept::default(),
             pending: VecDeque::new(),
             ids: HashMap::new(),
             history: Vec::new(),
@@ -65,10 +68,12 @@ impl Stage {
             "dial" | "ping" | "hangup" => return self.expect_act(line),
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
+            "killed" => return self.killed(rest),
             _ => {}
         }
         self.nothing_unexpected()?;
         self.pending.clear();
+        self.kept_before = self.memory.clone();
         self.history.push(line.to_owned());
         if let Some(row) = Row::read(line) {
             return self.row(row?);
@@ -123,11 +128,7 @@ impl Stage {
                     return Err(format!("{} rows: {:?}", self.rows.len(), self.rows));
                 }
             }
-            ("restart", _) => {
-                self.session = None;
-                self.seed += 1;
-                self.session();
-            }
+            ("restart", _) => self.restart(),
             ("operator", rest) => {
                 let words: Vec<&str> = rest.split(' ').collect();
                 let [order, id, number] = words[..] else {
@@ -145,6 +146,24 @@ impl Stage {
             ("store", "fails") => self.happen(Event::StoreFailed),
             _ => return Err("no such line".into()),
         }
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.session = None;
+        self.seed += 1;
+        self.session();
+    }
+
+    /// The program is killed in the middle of what the latest event led to.
+    fn killed(&mut self, rest: &str) -> Result<(), String> {
+        match rest {
+            "before it was kept" => self.memory = self.kept_before.clone(),
+            "before it was said" => {}
+            _ => return Err("killed before it was kept, or said".into()),
+        }
+        self.pending.clear();
+        self.restart();
         Ok(())
     }
 
