@@ -28,6 +28,7 @@
 //! | `killed before it was said` | all of it is durable, and nothing more of it is said than stands above |
 //! | `operator retries acme 3`, `operator drops acme 3` | a delivery, by its number in the lane |
 //! | `drain`, `store fails` | the program stops; the disk is full |
+//! | `store fails before it was kept` | the disk is full for what the latest event led to, and nothing of that is said |
 //! | `over` | the session must have ended |
 //!
 //! Three kinds of line make a table, each row a small conversation of its own:
@@ -52,7 +53,8 @@ use std::path::Path;
 use stage::Stage;
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 23] = [
+const CONVERSATIONS: [(&str, usize); 24] = [
+    ("outages.txt", 27),
     ("basics.txt", 2),
     ("deliveries.txt", 17),
     ("presence.txt", 6),

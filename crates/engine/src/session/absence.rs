@@ -46,6 +46,8 @@ impl Session {
     /// Notices when the leader goes, and when it comes back.
     pub(super) fn watch_leader(&mut self) -> bool {
         match (self.has_leader(), self.absence.since) {
+            // Another takes its place at once.
+            (false, None) if self.charger.current.is_none() && self.next_leader().is_some() => false,
             (false, None) if self.charger.is_here => {
                 let now = self.now.tick;
                 self.absence.since = Some(now);
@@ -75,8 +77,8 @@ impl Session {
         }
     }
 
-    /// A call that has waited for the leader's return is said to it.
-    fn ask_leader_again(&mut self) {
+    /// A call that has waited for a leader is said to it.
+    pub(super) fn ask_leader_again(&mut self) {
         let Some(call) = &self.charger.current else { return };
         let copy = self.copy(call, Purpose::ChargerWaits);
         let Some(at) = self.at(&self.leader) else { return };

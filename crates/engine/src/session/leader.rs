@@ -86,10 +86,10 @@ impl Session {
         }
     }
 
-    /// Hands over the lead once the new leader is there and no call of the charger is in flight:
-    /// no answer can then reach the charger from the wrong one (semantics T-73, F-55).
+    /// Hands over the lead once the new leader is there and the former one owes the charger no answer:
+    /// none can then reach it from the wrong one (semantics T-73, F-55).
     pub(super) fn change_leader(&mut self) -> bool {
-        if self.charger.current.is_some() {
+        if self.charger.current.is_some() && self.has_leader() {
             return false;
         }
         let Some(to) = self.next_leader() else { return false };
@@ -110,21 +110,25 @@ impl Session {
         self.note(Note::LeaderChanged { from, to: self.leader.clone() });
         self.tell_newcomers();
         self.let_go_of_strangers();
+        self.ask_leader_again();
         true
     }
 
     /// To whom the lead passes now, if it does.
-    fn next_leader(&self) -> Option<BackofficeId> {
+    pub(super) fn next_leader(&self) -> Option<BackofficeId> {
         let planned = &self.plan.leader;
         if self.leads(planned) {
             return self.is_failover_due(self.now.tick).then(|| self.stand_in_leader()).flatten();
+        }
+        if !self.plan.names(&self.leader) && !self.has_leader() {
+            return Some(planned.clone());
         }
         if !self.can_lead(planned) {
             let is_due = self.lead.has_failed_over && self.is_failover_due(self.now.tick);
             return is_due.then(|| self.stand_in_leader()).flatten();
         }
         let is_back = !self.lead.has_failed_over
-            || self.absence.has_begun()
+            || !self.has_leader()
             || self.fails_back_at().is_some_and(|when| when <= self.now.tick);
         is_back.then(|| planned.clone())
     }

@@ -69,6 +69,7 @@ impl Stage {
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
             "killed" => return self.killed(rest),
+            "store" if rest == "fails before it was kept" => self.undo(),
             _ => {}
         }
         self.nothing_unexpected()?;
@@ -143,7 +144,7 @@ impl Stage {
                 self.happen(Event::LaneChanged(id.into()));
             }
             ("drain", _) => self.happen(Event::DrainBegan),
-            ("store", "fails") => self.happen(Event::StoreFailed),
+            ("store", _) => self.happen(Event::StoreFailed),
             _ => return Err("no such line".into()),
         }
         Ok(())
@@ -158,13 +159,18 @@ impl Stage {
     /// The program is killed in the middle of what the latest event led to.
     fn killed(&mut self, rest: &str) -> Result<(), String> {
         match rest {
-            "before it was kept" => self.memory = self.kept_before.clone(),
-            "before it was said" => {}
+            "before it was kept" => self.undo(),
+            "before it was said" => self.pending.clear(),
             _ => return Err("killed before it was kept, or said".into()),
         }
-        self.pending.clear();
         self.restart();
         Ok(())
+    }
+
+    /// Nothing of what the latest line led to has happened outside the session.
+    fn undo(&mut self) {
+        self.memory = self.kept_before.clone();
+        self.pending.clear();
     }
 
     fn times(&mut self, rest: &str) -> Result<(), String> {
