@@ -67,7 +67,7 @@ const CONVERSATIONS: [(&str, usize); 24] = [
     ("divergence.txt", 13),
     ("endings.txt", 10),
     ("errors.txt", 26),
-    ("failure-matrix.txt", 7),
+    ("failure-matrix.txt", 20),
     ("jobs.txt", 12),
     ("leader.txt", 28),
     ("liveness.txt", 14),
