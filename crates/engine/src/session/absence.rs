@@ -100,16 +100,19 @@ impl Session {
     /// Answers the call in progress if the leader cannot be asked.
     pub(super) fn stand_in(&mut self) -> bool {
         let Some(call) = &self.charger.current else { return false };
-        let rule = match self.absence.since {
+        match self.absence.since {
+            // It may be back soon.
             Some(since) if call.received.tick < since + limits::LEADER_BLINK && !self.can_stand_in(call) => {
                 return false;
             }
-            Some(_) => "T-65",
-            None if self.waits_behind_deliveries(call) => "T-66",
-            None => return false,
-        };
-        if let Some(call) = self.charger.current.take() {
-            self.answer_in_leaders_place(call, rule);
+            None if !self.waits_behind_deliveries(call) => return false,
+            _ => {}
+        }
+        let Some(call) = self.charger.current.take() else { return false };
+        if self.absence.has_begun() {
+            self.answer_in_leaders_place(call, "T-65");
+        } else {
+            self.answer_in_leaders_place(call, "T-66");
         }
         true
     }
@@ -150,8 +153,10 @@ impl Session {
             // An error would cost the charger one of its attempts; a closed socket costs none.
             self.charger.current = Some(call);
             self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
+        } else if books {
+            self.answer_in_leaders_place(call, "E17");
         } else {
-            self.answer_in_leaders_place(call, if books { "E17" } else { "E16" });
+            self.answer_in_leaders_place(call, "E16");
         }
         if is_there && self.absence.timeouts >= limits::LEADER_TIMEOUTS {
             self.give_up_leaders_link();

@@ -357,7 +357,8 @@ fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads:
         Some(number) => Some(with_token(&copy.payload, token, number)),
         // A backoffice that never confirmed the start is told what a charger tells it then: −1, or
         // whatever special number the charger itself sent (OCPP 1.6 errata 3.18, semantics T-51).
-        None if leads => {
+        // Among the deliveries a stop without its start is an operator's business (semantics T-59).
+        None if leads && copy.number.is_none() => {
             let is_own = row.charger_number.is_some_and(|number| token.parse() == Ok(number.0));
             Some(if is_own {
                 with_token(&copy.payload, token, "-1".to_owned())
