@@ -100,6 +100,11 @@ impl Session {
     /// Answers the call in progress if the leader cannot be asked.
     pub(super) fn stand_in(&mut self) -> bool {
         let Some(call) = &self.charger.current else { return false };
+        if self.is_owed(call) {
+            let Some(call) = self.charger.current.take() else { return false };
+            self.answer_again(call);
+            return true;
+        }
         match self.absence.since {
             // It may be back soon.
             Some(since) if call.received.tick < since + limits::LEADER_BLINK && !self.can_stand_in(call) => {
@@ -115,6 +120,15 @@ impl Session {
             self.answer_in_leaders_place(call, "T-66");
         }
         true
+    }
+
+    /// What is booked already is not asked.
+    fn answer_again(&mut self, mut call: ChargerCall) {
+        if let Some(at) = self.at(&self.leader) {
+            self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
+        }
+        call.flags.push("repeated");
+        self.answer_charger(call, Reply::result("{}"), Decider::Proxy("T-60"));
     }
 
     /// Whether the proxy has something better to say than that it cannot tell.
@@ -223,9 +237,7 @@ impl Session {
                 Reply::result("{}")
             }
             _ => {
-                if !self.was_owed(call) {
-                    self.owe(call);
-                }
+                self.owe(call);
                 Reply::result("{}")
             }
         }
@@ -277,6 +289,7 @@ impl Session {
             return;
         }
         let Some(at) = self.at(&self.leader) else { return };
+        self.remember_owed(&copy);
         let number = self.deliver(at, copy);
         let link = &mut self.links[at];
         let asks = |copy: &Copy| copy.trace == call.asks && copy.purpose == Purpose::ChargerWaits;

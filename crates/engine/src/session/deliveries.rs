@@ -1,14 +1,17 @@
 //! Deliveries: what a backoffice must be told reaches it, in order, however long it is away
 //! (semantics §2.8).
 
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::charger::ChargerCall;
 use crate::session::links::LinkState;
-use crate::session::outbox::{Asked, Copy, Outbox};
+use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::{
     BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, PeerTransaction, Record, Side,
     Text, TraceId, limits,
@@ -27,8 +30,84 @@ enum Fate {
     Parked(&'static str),
 }
 
-/// The fact that holds what followers were told last.
-pub(super) const TOLD: &str = "told";
+/// What followers were told last. Each message is a fact of its own, so that remembering one writes
+/// no other again.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    messages: VecDeque<ToldMessage>,
+    /// The number of the next one.
+    next: u64,
+}
+
+/// A message that followers were told.
+#[derive(Debug, Serialize, Deserialize)]
+struct ToldMessage {
+    number: u64,
+    hash: u64,
+    /// Who has, or had, it among its deliveries. Whoever led then may have missed it, and is not among
+    /// them.
+    to: Vec<BackofficeId>,
+    /// Who answered it as leader. Not worth a commit: after a crash it is told again at worst, should it
+    /// follow.
+    #[serde(skip)]
+    answered_by: Vec<BackofficeId>,
+}
+
+impl Told {
+    /// How the keys of its facts begin.
+    pub(super) const FACT: &str = "told/";
+
+    pub(super) fn remember(&mut self, body: &str) {
+        let Ok(message) = serde_json::from_str::<ToldMessage>(body) else { return };
+        self.next = self.next.max(message.number + 1);
+        let at = self.messages.partition_point(|other| other.number < message.number);
+        self.messages.insert(at, message);
+    }
+
+    /// Leaves in `followers` those that were not told yet, and remembers that they are told now: the
+    /// fact is to be kept.
+    fn tell(&mut self, hash: u64, followers: &mut Vec<BackofficeId>) -> Option<Fact> {
+        let known = self.messages.iter_mut().rfind(|message| message.hash == hash);
+        let message = if let Some(message) = known {
+            followers.retain(|id| !message.to.contains(id) && !message.answered_by.contains(id));
+            if followers.is_empty() {
+                return None;
+            }
+            message.to.extend_from_slice(followers);
+            message
+        } else {
+            self.add(hash, followers.clone())
+        };
+        // The newest takes the place of the oldest.
+        let key = format!("{}{}", Self::FACT, message.number % limits::TOLD_REMEMBERED as u64);
+        let body = serde_json::to_string(message).expect("plain data is always JSON");
+        Some(Fact { key, body: Some(body) })
+    }
+
+    fn is_told(&self, id: &BackofficeId, hash: u64) -> bool {
+        self.messages.iter().any(|message| message.hash == hash && message.to.contains(id))
+    }
+
+    fn is_answered(&mut self, id: &BackofficeId, hash: u64) {
+        if !self.messages.iter().any(|message| message.hash == hash) {
+            self.add(hash, Vec::new());
+        }
+        if let Some(message) = self.messages.iter_mut().rfind(|message| message.hash == hash)
+            && !message.answered_by.contains(id)
+        {
+            message.answered_by.push(id.clone());
+        }
+    }
+
+    fn add(&mut self, hash: u64, to: Vec<BackofficeId>) -> &ToldMessage {
+        if self.messages.len() >= limits::TOLD_REMEMBERED {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(ToldMessage { number: self.next, hash, to, answered_by: Vec::new() });
+        self.next += 1;
+        &self.messages[self.messages.len() - 1]
+    }
+}
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
@@ -84,41 +163,37 @@ impl Session {
         self.tell(at, copy);
     }
 
-    /// Whether followers were told the very same before: its answer was lost, or never came, and the
-    /// charger says it again. Starts and stops are recognised by their transaction.
-    pub(super) fn is_told_already(&mut self, copy: &Copy) -> bool {
-        let by_transaction = matches!(copy.name(), "StartTransaction" | "StopTransaction");
-        if by_transaction || copy.keeping() != Keeping::InOrder || self.plan.followers.is_empty() {
-            return false;
+    /// The followers that were not told the very same before: its answer was lost, or never came, and
+    /// the charger says it again. Starts and stops are recognised by their transaction.
+    pub(super) fn followers_to_tell(&mut self, copy: &Copy) -> Vec<BackofficeId> {
+        let links = self.links.iter().map(|link| &link.id);
+        let mut followers: Vec<BackofficeId> =
+            links.filter(|id| !self.leads(id) && self.plan.names(id)).cloned().collect();
+        if !is_recognised(copy) || followers.is_empty() {
+            return followers;
         }
-        let mut hasher = DefaultHasher::new();
-        (copy.name(), &copy.payload).hash(&mut hasher);
-        self.was_told(hasher.finish())
+        let fact = self.told.tell(fingerprint(copy), &mut followers);
+        self.promise_facts(fact.into_iter().collect(), []);
+        followers
     }
 
-    fn was_told(&mut self, hash: u64) -> bool {
-        if self.told.contains(&hash) {
-            return true;
-        }
-        if self.told.len() == limits::TOLD_REMEMBERED {
-            self.told.pop_front();
-        }
-        self.told.push_back(hash);
-        let body = serde_json::to_string(&self.told).expect("plain data is always JSON");
-        self.promise(Record::Fact(Fact { key: TOLD.to_owned(), body: Some(body) }), []);
-        false
+    /// Whether the leader has the very same among its deliveries, or had: the charger says it again.
+    pub(super) fn is_owed(&self, call: &ChargerCall) -> bool {
+        let copy = self.copy(call, Purpose::Inform);
+        is_recognised(&copy) && self.told.is_told(&self.leader, fingerprint(&copy))
     }
 
-    /// Whether the leader was owed the very same before: it is in its lane, or told.
-    pub(super) fn was_owed(&mut self, call: &ChargerCall) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (self.leader.as_str(), call.name(), &call.payload).hash(&mut hasher);
-        self.was_told(hasher.finish())
+    /// Remembers that the leader has it among its deliveries.
+    pub(super) fn remember_owed(&mut self, copy: &Copy) {
+        if is_recognised(copy) {
+            let fact = self.told.tell(fingerprint(copy), &mut vec![self.leader.clone()]);
+            self.promise_facts(fact.into_iter().collect(), []);
+        }
     }
 
     /// A delivery was answered in time.
     pub(super) fn delivery_answered(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
-        let Some(number) = asked.copy.number else { return };
+        let Some(number) = asked.copy.number else { return self.answered_as_leader(at, asked, outcome) };
         match fate(asked.copy.name(), outcome, asked.copy.attempts) {
             Fate::Delivered => self.delivered(at, number),
             Fate::Pointless => {
@@ -137,8 +212,17 @@ impl Session {
         }
     }
 
+    /// What it answered as leader it is not told as follower, when the charger says it again.
+    fn answered_as_leader(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        let is_live = asked.copy.purpose == Purpose::ChargerWaits;
+        if is_live && is_recognised_by_content(asked.copy.name()) && matches!(outcome, Outcome::Result(_)) {
+            self.told.is_answered(&self.links[at].id, fingerprint(&asked.copy));
+        }
+    }
+
     /// An answer after its time shows that the delivery was booked, unless it is on its way again.
     pub(super) fn late_delivery(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        self.answered_as_leader(at, asked, outcome);
         if let Outcome::Result(_) = outcome
             && let Some(number) = self.links[at].outbox.take_delivered(&asked.copy)
         {
@@ -243,6 +327,23 @@ impl Session {
             None => self.other_lanes.push(lane),
         }
     }
+}
+
+/// Whether its content alone says that it is said again; starts and stops are recognised by their
+/// transaction.
+fn is_recognised(copy: &Copy) -> bool {
+    copy.keeping() == Keeping::InOrder && is_recognised_by_content(copy.name())
+}
+
+fn is_recognised_by_content(name: &str) -> bool {
+    matches!(name, "MeterValues" | "SecurityEventNotification")
+}
+
+/// By which a message is recognised when it is said again.
+fn fingerprint(copy: &Copy) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (copy.name(), &copy.payload).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the kind of answer says about trying again (semantics T-58).
