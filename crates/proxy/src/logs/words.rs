@@ -92,7 +92,7 @@ pub(crate) fn meaning_of_outcome(outcome: &str) -> &str {
 }
 
 /// Why the proxy answered itself: the rules that the engine names, in order.
-const RULES: [(&str, &str); 37] = [
+const RULES: [(&str, &str); 38] = [
     ("B-12", "this backoffice has not accepted the charger"),
     ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
     ("E12", "the charger was not connected"),
@@ -123,6 +123,7 @@ const RULES: [(&str, &str); 37] = [
     ("T-47", "this backoffice knows no such running transaction"),
     ("T-48", "this backoffice uses one number for two running transactions"),
     ("T-49", "the start of that transaction has no answer yet"),
+    ("T-60", "the charger repeated this, and the leader is told of it once"),
     ("T-65", "the leader was away; what it must know it is told later"),
     ("T-66", "the leader is still being told what it missed; this is next"),
     ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
