@@ -296,6 +296,16 @@ impl Charger {
         self.sessions.all()
     }
 
+    /// Whether it answers commands.
+    pub fn obeys(&self) -> bool {
+        self.settings.answers_commands
+    }
+
+    /// Whether a transaction ends whose card is refused (`StopTransactionOnInvalidId`).
+    pub fn stops_on_invalid_id(&self) -> bool {
+        self.settings.stop_on_invalid_id
+    }
+
     /// From now on it answers commands, and repeats nothing.
     pub fn calm_down(&mut self) {
         self.settings.answers_commands = true;

@@ -17,7 +17,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, Event, Moment, Plan, Session, Side, Tick};
+use engine::{
+    BackofficeId, ChargerId, Departure, DialFailure, Event, Moment, OnLeaderLost, Plan, Session, Side, Tick,
+};
 
 use crate::backoffice::Backoffice;
 use crate::charger::Charger;
@@ -64,6 +66,8 @@ pub struct World {
     /// The plan is edited as soon as a transaction begins or ends.
     edit_in_transaction: bool,
     calm: bool,
+    /// At the end the charger was switched off and on.
+    has_power_cycled: bool,
     judge: Judge,
     transcript: Transcript,
 }
@@ -121,6 +125,7 @@ impl World {
             keeps_until_crash: 0,
             edit_in_transaction: false,
             calm: false,
+            has_power_cycled: false,
             transcript: Transcript::new(options.shown_lines),
             options,
         };
@@ -172,7 +177,7 @@ impl World {
                 return Err(vec![format!("time stands still; the session's deadline is {deadline:?}")]);
             }
             self.step();
-            self.judge.check_waiting(self.now);
+            self.judge.check_waiting(self.now, &self.charger);
             for (id, member) in &self.members {
                 self.judge.check_complaints(self.now, id, &member.backoffice);
             }
@@ -232,7 +237,7 @@ impl World {
                 if epoch == self.charger_link.epoch && self.charger_link.proxy_open {
                     self.charger_link.close_proxy_end();
                     if self.judge.is_up(&Side::Charger) {
-                        self.judge.link_is(&Side::Charger, false);
+                        self.judge.link_is(self.now, &Side::Charger, false);
                         self.hand(Event::ChargerLeft(departure));
                     }
                 }
@@ -274,7 +279,7 @@ impl World {
                     link.close_proxy_end();
                     let side = Side::Backoffice(who.clone());
                     if self.judge.is_up(&side) {
-                        self.judge.link_is(&side, false);
+                        self.judge.link_is(self.now, &side, false);
                         self.hand(Event::BackofficeDown(who, departure));
                     }
                 }
@@ -318,7 +323,9 @@ impl World {
         if self.session.is_none() {
             let dialed_first = self.options.leader_dialed_first;
             let leader = self.plan.leader.clone();
-            if dialed_first && self.dial_fails(&leader) {
+            let is_there = dialed_first && !self.dial_fails(&leader);
+            let is_needed = self.plan.outage.on_leader_lost == OnLeaderLost::Mirror;
+            if dialed_first && !is_there && is_needed {
                 self.transcript
                     .push(self.now, format_args!("the charger is refused: its leader cannot be dialed"));
                 self.schedule(Duration::from_secs(10), Happening::ChargerDials);
@@ -332,12 +339,16 @@ impl World {
             let seed = self.random.u64(..);
             self.session = Some(Session::new(ChargerId::from("SIM-1"), self.plan.clone(), memory, seed));
             self.judge.summary.sessions += 1;
-            if dialed_first {
+            self.judge.session_begins(self.now, &self.kept);
+            if is_there {
                 self.backoffice_up(&leader);
+            } else if dialed_first {
+                let failure = DialFailure::Unreachable("connection refused".to_owned());
+                self.hand(Event::BackofficeDown(leader, Departure::Undialable(failure)));
             }
         }
         self.charger_link.open();
-        self.judge.link_is(&Side::Charger, true);
+        self.judge.link_is(self.now, &Side::Charger, true);
         let now = self.moment();
         self.charger.connected(now);
         self.hand(Event::ChargerArrived);
@@ -352,7 +363,7 @@ impl World {
             None => self.backoffice_up(who),
             Some(departure) => {
                 link.dialing = false;
-                self.judge.link_is(&Side::Backoffice(who.clone()), false);
+                self.judge.link_is(self.now, &Side::Backoffice(who.clone()), false);
                 self.hand(Event::BackofficeDown(who.clone(), departure));
             }
         }
@@ -364,7 +375,7 @@ impl World {
         member.link.open();
         member.backoffice.disconnected();
         member.backoffice.connected(now);
-        self.judge.link_is(&Side::Backoffice(who.clone()), true);
+        self.judge.link_is(self.now, &Side::Backoffice(who.clone()), true);
         self.hand(Event::BackofficeUp(who.clone()));
     }
 

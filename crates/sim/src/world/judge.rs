@@ -6,11 +6,14 @@ mod commands;
 mod complaints;
 mod copies;
 mod deliveries;
+mod failover;
+mod late_verdicts;
+mod outage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use engine::{BackofficeId, Effect, Note, Plan, Side, Tick};
+use engine::{BackofficeId, Effect, Note, Plan, Reason, Side, Tick};
 
 use super::content::{blanked, number, serial};
 use super::options::Promises;
@@ -76,14 +79,15 @@ struct Said {
     serial: Option<i64>,
     /// The charger was told that it arrived.
     acknowledged: bool,
-    /// Who followed when it was first heard, and has stayed in the plan since.
-    followers: Vec<BackofficeId>,
+    /// Who must have it once it is acknowledged: who was in the plan when it was first heard and has
+    /// stayed there, and whoever led when the proxy answered.
+    audience: Vec<BackofficeId>,
     /// How often each backoffice was given it as a delivery.
     given: BTreeMap<BackofficeId, u32>,
-    /// Who has it: answered it, or was asked it as leader.
+    /// Who was asked it while the charger waited.
+    asked_live: BTreeSet<BackofficeId>,
+    /// Who has it: answered it, in time or late.
     had_by: BTreeSet<BackofficeId>,
-    /// Who answered it, in time or late.
-    answered_by: BTreeSet<BackofficeId>,
 }
 
 /// A message of the charger: its action and its payload without numbers.
@@ -95,6 +99,8 @@ struct Copied {
     message: Message,
     order: u64,
     led: bool,
+    /// The charger waited for the answer.
+    live: bool,
 }
 
 /// What a backoffice answered to a message of the charger.
@@ -103,6 +109,15 @@ struct Answer {
     by: BackofficeId,
     led: bool,
     payload: Option<String>,
+}
+
+/// An answer to the charger that may still wait for a commit.
+#[derive(Debug)]
+struct Leaving {
+    id: String,
+    message: Message,
+    /// The leader in whose place the proxy answered.
+    in_place_of: Option<BackofficeId>,
 }
 
 #[derive(Debug)]
@@ -122,13 +137,18 @@ pub(super) struct Judge {
     /// may, after a crash.
     booked: BTreeSet<(BackofficeId, Message)>,
     last_booked: BTreeMap<BackofficeId, Message>,
-    /// Answers to the charger that may still wait for a commit.
-    answers_on_way: VecDeque<(String, Message)>,
+    answers_on_way: VecDeque<Leaving>,
     recent_leaders: Vec<(BackofficeId, Tick)>,
     complaints_seen: BTreeMap<BackofficeId, usize>,
     /// When a backoffice last read all at once what had piled up.
     caught_up: BTreeMap<BackofficeId, Tick>,
     crashed: bool,
+    /// What the proxy may say while the leader is away.
+    outage: outage::Outages,
+    /// What became of cards that the leader refused late.
+    refusals: late_verdicts::Refusals,
+    /// Under which number a backoffice booked which session, as far as the proxy was told.
+    numbers: BTreeSet<(BackofficeId, i64)>,
     pub(super) summary: Summary,
     broken: Vec<String>,
 }
@@ -153,6 +173,9 @@ impl Judge {
             complaints_seen: BTreeMap::new(),
             caught_up: BTreeMap::new(),
             crashed: false,
+            outage: outage::Outages::default(),
+            refusals: late_verdicts::Refusals::default(),
+            numbers: BTreeSet::new(),
             summary: Summary::default(),
             broken: Vec::new(),
         }
@@ -179,9 +202,11 @@ impl Judge {
             }
         }
         for said in self.said.values_mut() {
-            said.followers.retain(|follower| plan.names(follower));
+            said.audience.retain(|backoffice| plan.names(backoffice));
         }
         self.plan = plan;
+        self.outage.plan_changed(now, &self.plan);
+        self.refusals.excuse_all();
     }
 
     /// The proxy has crashed or stopped, or the session is over: no socket of it is left.
@@ -192,6 +217,7 @@ impl Judge {
         self.recent_leaders.push((led, now));
         self.peers.clear();
         self.answers_on_way.clear();
+        self.refusals.excuse_all();
     }
 
     /// A backoffice that had stopped reading goes on with all that has piled up.
@@ -199,10 +225,12 @@ impl Judge {
         self.caught_up.insert(who.clone(), now);
     }
 
-    pub(super) fn link_is(&mut self, side: &Side, up: bool) {
+    pub(super) fn link_is(&mut self, now: Tick, side: &Side, up: bool) {
         self.peer(side).reset(up);
         if *side == Side::Charger {
             self.answers_on_way.clear();
+            self.refusals.charger_came_or_went();
+            self.outage.charger_came(now);
         }
     }
 
@@ -239,48 +267,55 @@ impl Judge {
                 if *from == Side::Charger {
                     let order = self.said.len() as u64;
                     let spoken_number = number(payload, "transactionId");
-                    // The plan's leader follows until it leads.
-                    let others = self.plan.backoffices().filter(|id| **id != self.leader);
-                    let followers: Vec<BackofficeId> = others.cloned().collect();
+                    let audience = self.plan.backoffices().cloned().collect();
                     let said = self.said.entry((action.to_owned(), blanked(payload)));
                     let new = Said {
                         order,
                         spoken_number,
                         serial: serial(payload),
                         acknowledged: false,
-                        followers,
+                        audience,
                         given: BTreeMap::new(),
+                        asked_live: BTreeSet::new(),
                         had_by: BTreeSet::new(),
-                        answered_by: BTreeSet::new(),
                     };
                     said.or_insert(new).spoken_number = spoken_number;
                 }
             }
-            Some(Frame::Result { id, payload }) => self.answer_heard(now, from, id, Some(payload)),
-            Some(Frame::Error { id, .. }) => self.answer_heard(now, from, id, None),
+            Some(Frame::Result { id, payload }) => self.answer_heard(now, from, id, Ok(payload)),
+            Some(Frame::Error { id, code }) => self.answer_heard(now, from, id, Err(code)),
             None => {}
         }
     }
 
-    fn answer_heard(&mut self, now: Tick, from: &Side, id: &str, payload: Option<&str>) {
+    fn answer_heard(&mut self, now: Tick, from: &Side, id: &str, answer: Result<&str, &str>) {
         let peer = self.peer(from);
         let answered = peer.outstanding.take_if(|call| call.id == id);
         let is_in_time = answered.is_some_and(|call| now.since(call.since) < call.taken_for_lost_after);
         if let Side::Backoffice(by) = from
-            && let Some(copy) = self.copies.get(&(by.clone(), id.to_owned()))
+            && let Some(copy) = self.copies.get(&(by.clone(), id.to_owned())).cloned()
         {
-            let answer = Answer { by: by.clone(), led: copy.led, payload: payload.map(blanked) };
-            let message = copy.message.clone();
-            if payload.is_some() {
-                self.has(by, &message, !copy.led && is_in_time);
+            let Copied { message, led, live, .. } = copy;
+            let is_pointless = !live
+                && matches!(answer, Err("NotImplemented" | "NotSupported"))
+                && !matches!(message.0.as_str(), "StartTransaction" | "StopTransaction");
+            if answer.is_ok() || is_pointless {
+                self.has(by, &message, is_in_time);
             }
-            self.answers.entry(message).or_default().push(answer);
+            if let Ok(payload) = answer {
+                self.learn_number(by, &message, payload);
+                self.late_verdict(now, by, &message, live, payload);
+            }
+            self.verdict_heard(by, &message, led, live && is_in_time, answer);
+            let payload = answer.ok().map(blanked);
+            self.answers.entry(message).or_default().push(Answer { by: by.clone(), led, payload });
         }
     }
 
     /// The session was handed an event and answered with these effects.
     pub(super) fn batch(&mut self, now: Tick, effects: &[Effect], charger: &Charger, books: &Books<'_>) {
         self.summary.events += 1;
+        self.outage.batch_begins();
         if effects.len() > MOST_EFFECTS {
             self.accuse(format!("{} effects of one event", effects.len()));
         }
@@ -299,7 +334,12 @@ impl Judge {
                         self.accuse(format!("{to} is dialed though its link is up or being dialed"));
                     }
                 }
-                Effect::HangUp(side, _) => self.peer(side).reset(false),
+                Effect::HangUp(side, reason) => {
+                    if *side == Side::Charger && *reason == Reason::LeaderLost {
+                        self.check_sent_away(now);
+                    }
+                    self.peer(side).reset(false);
+                }
                 Effect::Ping(side) => {
                     if !self.is_up(side) {
                         self.accuse(format!("ping to {side}, whose link is down"));
@@ -309,11 +349,15 @@ impl Judge {
                     if *from != self.leader {
                         self.accuse(format!("{from} is said to have led, but {} did", self.leader));
                     }
+                    self.check_lead_passes(now, to);
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
+                    self.outage.another_leads(now);
+                    self.refusals.excuse_all();
                 }
                 Effect::Recall { .. } => self.summary.recalls += 1,
-                Effect::Keep(_) | Effect::Note(_) => {}
+                Effect::Keep(keep) => self.outage.keeps(keep),
+                Effect::Note(_) => {}
             }
         }
     }
@@ -345,14 +389,21 @@ impl Judge {
                 if let Some(call) = self.close_call(now, &Side::Charger, id) {
                     self.summary.charger_answers += 1;
                     let message = (call.action.clone(), blanked(&call.payload));
-                    self.answers_on_way.push_back((id.to_owned(), message));
-                    self.check_answer(&call, Some(payload), batch);
+                    let rule = self.check_answer(&call, Some(payload), batch);
+                    let stands_in = rule.is_some_and(|rule| outage::STAND_IN_RULES.contains(&rule));
+                    let in_place_of = stands_in.then(|| self.leader.clone());
+                    if let Some(rule) = rule {
+                        self.check_stand_in(now, rule, &call, Some(payload));
+                    }
+                    self.answers_on_way.push_back(Leaving { id: id.to_owned(), message, in_place_of });
                 }
             }
             Some(Frame::Error { id, .. }) => {
                 if let Some(call) = self.close_call(now, &Side::Charger, id) {
                     self.summary.charger_answers += 1;
-                    self.check_answer(&call, None, batch);
+                    if let Some(rule) = self.check_answer(&call, None, batch) {
+                        self.check_stand_in(now, rule, &call, None);
+                    }
                 }
             }
             None => self.accuse(format!("the charger was sent what is not OCPP-J: {text}")),
@@ -369,13 +420,14 @@ impl Judge {
             Some(Frame::Call { id, action, payload }) => {
                 self.summary.copies += 1;
                 let led = self.leader == *to;
-                let patience = match (led, action) {
+                let live = led && self.charger_waits_for(action, payload);
+                let patience = match (live, action) {
                     (false, _) => Duration::from_millis(29_900),
                     (true, action) if TRANSACTION_ACTIONS.contains(&action) => Duration::from_millis(23_900),
                     (true, _) => Duration::from_millis(8_900),
                 };
                 self.proxy_called(now, &side, id, action, patience);
-                self.check_copy(to, id, action, payload, led);
+                self.check_copy(to, id, action, payload, (led, live));
             }
             Some(Frame::Result { id, .. } | Frame::Error { id, .. }) => {
                 if self.close_call(now, &side, id).is_some() {
@@ -423,7 +475,10 @@ impl Judge {
     }
 
     /// I-3: nobody waits too long on an open socket.
-    pub(super) fn check_waiting(&mut self, now: Tick) {
+    pub(super) fn check_waiting(&mut self, now: Tick, charger: &Charger) {
+        self.watch_links(now);
+        self.check_mirror(now);
+        self.check_refusals(now, charger);
         let mut late = Vec::new();
         for (side, peer) in self.peers.iter().filter(|(_, peer)| peer.up) {
             for call in &peer.open {

@@ -28,6 +28,12 @@ pub struct Summary {
     pub recalls: u64,
     /// Sessions made.
     pub sessions: u64,
+    /// Calls of the charger that the proxy answered in its leader's place.
+    pub stand_ins: u64,
+    /// How often another backoffice led from then on.
+    pub leads_passed: u64,
+    /// Transactions stopped because their leader refused the card late.
+    pub late_stops: u64,
 }
 
 impl Summary {
@@ -42,6 +48,9 @@ impl Summary {
         self.deliveries += other.deliveries;
         self.recalls += other.recalls;
         self.sessions += other.sessions;
+        self.stand_ins += other.stand_ins;
+        self.leads_passed += other.leads_passed;
+        self.late_stops += other.late_stops;
     }
 }
 

@@ -114,6 +114,11 @@ impl Kept {
         self.lanes.get(backoffice).map_or(0, |lane| lane.waiting().count())
     }
 
+    /// The numbers of what waits for each backoffice.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (&BackofficeId, impl Iterator<Item = u64>)> {
+        self.lanes.iter().map(|(id, lane)| (id, lane.waiting().map(|delivery| delivery.number)))
+    }
+
     /// What a backoffice is not told unless somebody orders it.
     pub(super) fn parked(&self, backoffice: &BackofficeId) -> impl Iterator<Item = &Delivery> {
         let lane = self.lanes.get(backoffice).into_iter();

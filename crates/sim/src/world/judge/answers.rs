@@ -7,7 +7,13 @@ use crate::world::content::blanked;
 
 impl Judge {
     /// I-2, I-8: the charger's answer is its leader's, or the proxy says by which rule it is its own.
-    pub(super) fn check_answer(&mut self, call: &OpenCall, payload: Option<&str>, batch: &[Effect]) {
+    /// Returns that rule.
+    pub(super) fn check_answer(
+        &mut self,
+        call: &OpenCall,
+        payload: Option<&str>,
+        batch: &[Effect],
+    ) -> Option<&'static str> {
         let note = batch.iter().find_map(|effect| match effect {
             Effect::Note(Note::Call(note))
                 if note.from == Side::Charger
@@ -20,7 +26,7 @@ impl Judge {
         });
         let Some(note) = note else {
             self.accuse(format!("I-8: the charger's {} was answered without a note of it", call.action));
-            return;
+            return None;
         };
         self.check_noted_outcome(note, payload);
         let message = (call.action.clone(), blanked(&call.payload));
@@ -42,11 +48,13 @@ impl Judge {
                 if is_transaction && payload.is_none() {
                     self.accuse(format!("F-42: the proxy answered {} with CALLERROR by {rule}", call.action));
                 }
+                return Some(rule);
             }
             Decider::Charger | Decider::Nobody => {
                 self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
             }
         }
+        None
     }
 
     fn check_noted_outcome(&mut self, note: &CallNote, payload: Option<&str>) {

@@ -34,7 +34,10 @@ impl Judge {
                 askers.extend(calls.map(|call| (by.clone(), call.payload.clone())));
             }
         }
-        // The probe of F-36 is the one command of the proxy's own.
+        if askers.is_empty() && action == "RemoteStopTransaction" {
+            return self.check_own_stop(payload);
+        }
+        // The probe of F-36 is the other command of the proxy's own.
         if askers.is_empty() && !(action == "GetConfiguration" && payload.contains("HeartbeatInterval")) {
             self.accuse(format!("I-4: no backoffice that may has asked for {action} {payload}"));
             return;

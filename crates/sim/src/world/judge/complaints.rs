@@ -32,9 +32,11 @@ impl Judge {
                 .recent_leaders
                 .iter()
                 .any(|(was, until)| was == id && now.since(*until) < Duration::from_secs(60));
+        let has_led = self.leader == *id || self.recent_leaders.iter().any(|(was, _)| was == id);
         match complaint {
-            // A number the charger made up, or knew before: only the leader sees it (T-33, T-50).
-            Complaint::UnknownTransaction { number, .. } => leads && !self.told.contains_key(number),
+            // A number the charger made up, or knew before: only who led then sees it, maybe later
+            // (T-33, T-50).
+            Complaint::UnknownTransaction { number, .. } => has_led && !self.told.contains_key(number),
             // A guess by the rule of T-50 may be wrong; it is a guess only without a told number.
             Complaint::WrongTransaction { .. } => self
                 .said

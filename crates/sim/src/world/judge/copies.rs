@@ -10,7 +10,14 @@ use crate::world::store::Kept;
 
 impl Judge {
     /// I-2, I-6: a copy is what the charger sent, but for the numbers.
-    pub(super) fn check_copy(&mut self, to: &BackofficeId, id: &str, action: &str, payload: &str, led: bool) {
+    pub(super) fn check_copy(
+        &mut self,
+        to: &BackofficeId,
+        id: &str,
+        action: &str,
+        payload: &str,
+        (led, live): (bool, bool),
+    ) {
         let message = (action.to_owned(), blanked(payload));
         let found = match self.said.get(&message) {
             Some(said) => Some((message, said.order)),
@@ -31,7 +38,14 @@ impl Judge {
             }
             return;
         };
-        self.copies.insert((to.clone(), id.to_owned()), Copied { message, order, led });
+        self.copies.insert((to.clone(), id.to_owned()), Copied { message, order, led, live });
+    }
+
+    /// Whether the charger has said this, but for the numbers, and has no answer yet.
+    pub(super) fn charger_waits_for(&self, action: &str, payload: &str) -> bool {
+        let Some(charger) = self.peers.get(&Side::Charger) else { return false };
+        let meant = without_ids(payload);
+        charger.open.iter().any(|call| call.action == action && without_ids(&call.payload) == meant)
     }
 
     /// I-5: what a delivery rests on is durable by the time it leaves.

@@ -3,27 +3,32 @@
 
 use engine::{BackofficeId, Delivery, limits};
 
-use super::{Books, Copied, Judge, Message, OWED_ACTIONS, Said, TRANSACTION_ACTIONS};
-use crate::world::content::blanked;
+use super::{Books, Copied, Judge, Leaving, Message, OWED_ACTIONS, Said, TRANSACTION_ACTIONS};
+use crate::world::content::{blanked, number};
 use crate::world::store::Kept;
+
+/// Why a message of a transaction is parked whose start is, or was answered without a number.
+const NOT_BOOKED: &str = "start_was_not_booked";
 
 impl Judge {
     /// A message of the charger leaves for a backoffice: in order, and not again once it was booked.
     pub(super) fn check_given(&mut self, to: &BackofficeId, id: &str) {
-        let Some(Copied { message, order, led }) = self.copies.get(&(to.clone(), id.to_owned())).cloned()
+        let Some(Copied { message, order, live, .. }) =
+            self.copies.get(&(to.clone(), id.to_owned())).cloned()
         else {
             return;
         };
         let action = message.0.as_str();
         // Security events are told one after the other, but nobody puts them among the others again.
-        let last = match (TRANSACTION_ACTIONS.contains(&action), OWED_ACTIONS.contains(&action) && !led) {
+        let last = match (TRANSACTION_ACTIONS.contains(&action), OWED_ACTIONS.contains(&action) && !live) {
             (true, _) => Some(self.last_order.entry(to.clone()).or_insert(order)),
             (false, true) => Some(self.last_event.entry(to.clone()).or_insert(order)),
             (false, false) => None,
         };
         // What it was asked in its time as leader, and left unanswered, may come again as a delivery.
         let said = self.said.get(&message);
-        let is_repeated = !led && said.is_some_and(|said| said.has(to) && !said.given.contains_key(to));
+        let is_repeated =
+            !live && said.is_some_and(|said| said.asked_live.contains(to) && !said.given.contains_key(to));
         if let Some(last) = last.filter(|_| !is_repeated) {
             let is_in_order = order >= *last;
             *last = order.max(*last);
@@ -32,8 +37,8 @@ impl Judge {
             }
         }
         let Some(said) = self.said.get_mut(&message) else { return };
-        if led {
-            said.had_by.insert(to.clone());
+        if live {
+            said.asked_live.insert(to.clone());
             return;
         }
         *said.given.entry(to.clone()).or_default() += 1;
@@ -47,7 +52,6 @@ impl Judge {
     pub(super) fn has(&mut self, who: &BackofficeId, message: &Message, is_over: bool) {
         if let Some(said) = self.said.get_mut(message) {
             said.had_by.insert(who.clone());
-            said.answered_by.insert(who.clone());
         }
         if is_over && OWED_ACTIONS.contains(&message.0.as_str()) {
             self.booked.insert((who.clone(), message.clone()));
@@ -57,6 +61,7 @@ impl Judge {
 
     /// Not everything that was to be kept is: the last message of each lane may come again.
     pub(in crate::world) fn records_lost(&mut self) {
+        self.forget_outages();
         for repeatable in std::mem::take(&mut self.last_booked) {
             self.booked.remove(&repeatable);
         }
@@ -66,18 +71,26 @@ impl Judge {
     /// hands.
     pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) -> Option<Message> {
         // Those before it in the queue were lost with a failure of the store.
-        while let Some((answered, message)) = self.answers_on_way.pop_front() {
+        while let Some(Leaving { id: answered, message, in_place_of }) = self.answers_on_way.pop_front() {
             if answered != id {
                 continue;
             }
-            let Some(said) = self.said.get_mut(&message) else { return Some(message) };
+            let is_owed = OWED_ACTIONS.contains(&message.0.as_str());
+            let Some(said) = self.said.get_mut(&message).filter(|_| is_owed) else { return Some(message) };
             said.acknowledged = true;
-            // Of a transaction that began before they followed, followers need not hear.
-            if !matches!(message.0.as_str(), "StartTransaction" | "SecurityEventNotification") {
-                return Some(message);
+            let leader = in_place_of.filter(|leader| self.plan.names(leader));
+            if let Some(leader) = leader.clone()
+                && !said.audience.contains(&leader)
+            {
+                said.audience.push(leader);
             }
+            // Of a transaction that began before they followed, followers need not hear.
+            let is_told_to_all =
+                matches!(message.0.as_str(), "StartTransaction" | "SecurityEventNotification");
+            let needs_it = |who: &&BackofficeId| is_told_to_all || leader.as_ref() == Some(*who);
             let holds = |who: &BackofficeId| kept.holds(who, |delivery| is_of(delivery, &message));
-            let lacking = said.followers.iter().find(|who| !said.has(who) && !holds(who)).cloned();
+            let mut candidates = said.audience.iter().filter(needs_it);
+            let lacking = candidates.find(|who| !said.has(who) && !holds(who)).cloned();
             if let Some(who) = lacking {
                 self.accuse(format!("I-5: {message:?} was acknowledged before it was kept for {who}"));
             }
@@ -93,8 +106,10 @@ impl Judge {
         let why = delivery.parked.as_deref().unwrap_or_default();
         let has_a_reason = match why {
             "attempts_spent" => given >= limits::DELIVERY_ATTEMPTS,
+            "refused_as_malformed" => given >= 2,
+            "not_supported" => given >= 1,
             // Looked at when everything has arrived.
-            "start_was_not_booked" => true,
+            NOT_BOOKED => true,
             _ => false,
         };
         if !has_a_reason {
@@ -109,13 +124,14 @@ impl Judge {
             if !said.acknowledged || !OWED_ACTIONS.contains(&message.0.as_str()) {
                 continue;
             }
-            let lacking = said.followers.iter().filter(|who| !said.has(who));
-            let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who, books));
+            let lacking = said.audience.iter().filter(|who| !said.has(who));
+            let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who));
             let lacking = lacking.filter(|who| {
                 let is_it = |delivery: &Delivery| is_of(delivery, message);
+                // Whose start was not booked is looked at above.
                 !kept
                     .parked(who)
-                    .any(|delivery| is_it(delivery) && delivery.parked.as_deref() == Some("attempts_spent"))
+                    .any(|delivery| is_it(delivery) && delivery.parked.as_deref() != Some(NOT_BOOKED))
             });
             missed.extend(lacking.map(|who| format!("{who} was never given {message:?}")));
         }
@@ -123,14 +139,21 @@ impl Judge {
     }
 
     /// Of a transaction a backoffice hears only under its own number (semantics T-33, T-50, T-51).
-    fn can_be_told(&self, said: &Said, who: &BackofficeId, books: &Books<'_>) -> bool {
+    fn can_be_told(&self, said: &Said, who: &BackofficeId) -> bool {
         let Some(spoken) = said.spoken_number else { return true };
-        let is_booked = said.serial.is_some_and(|serial| books.of(who).any(|booked| booked.serial == serial));
-        let owes_its_number = |said: &Said| said.had_by.contains(who) && !said.answered_by.contains(who);
-        let mut starts = self.said.iter().filter(|((action, _), _)| action == "StartTransaction");
-        let led = starts.any(|(_, start)| start.serial == said.serial && owes_its_number(start));
-        let is_excused = led && !self.promises.former_leader_misses_nothing;
-        self.told.contains_key(&spoken) && is_booked && !is_excused
+        let has_number = said.serial.is_some_and(|serial| self.numbers.contains(&(who.clone(), serial)));
+        self.told.contains_key(&spoken) && has_number
+    }
+
+    /// The proxy hears under which number a backoffice has booked a session, or that it has none.
+    pub(super) fn learn_number(&mut self, who: &BackofficeId, message: &Message, answer: &str) {
+        let serial = self.said.get(message).and_then(|said| said.serial);
+        let Some(serial) = serial.filter(|_| message.0 == "StartTransaction") else { return };
+        let key = (who.clone(), serial);
+        match number(answer, "transactionId") {
+            Some(_) => self.numbers.insert(key),
+            None => self.numbers.remove(&key),
+        };
     }
 }
 

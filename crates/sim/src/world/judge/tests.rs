@@ -32,7 +32,7 @@ impl Court {
         let plan = Plan::new("leader".into(), followers.into());
         let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
-            judge.link_is(&side, true);
+            judge.link_is(Tick(0), &side, true);
         }
         Self { judge, charger: Charger::new(ChargerSettings::default(), 1), now: Tick(0) }
     }
@@ -109,9 +109,9 @@ fn an_answer_without_a_note_is_not_traceable() {
 fn silence_is_noticed() {
     let mut court = Court::new();
     court.heard(&Side::Charger, r#"[2,"1","Heartbeat",{}]"#);
-    court.judge.check_waiting(Tick(30_000_000));
+    court.judge.check_waiting(Tick(30_000_000), &court.charger);
     assert!(court.judge.take_broken().is_empty());
-    court.judge.check_waiting(Tick(32_000_000));
+    court.judge.check_waiting(Tick(32_000_000), &court.charger);
     accused(&court.judge.take_broken(), "I-3");
 }
 
@@ -287,7 +287,7 @@ fn nothing_is_parked_without_a_reason() {
 #[test]
 fn links_that_are_down_are_left_alone() {
     let mut court = Court::new();
-    court.judge.link_is(&backoffice("follower"), false);
+    court.judge.link_is(Tick(0), &backoffice("follower"), false);
     let broken = court.did(&[to("follower", r#"[2,"x","Heartbeat",{}]"#)]);
     assert!(broken.len() == 1 && broken[0].contains("link is down"), "{broken:?}");
     let broken = court.did(&[Effect::Dial("stranger".into())]);
