@@ -67,6 +67,7 @@ fn store_settings(fixed: &Fixed) -> store::Settings {
         keep_log_for: fixed.keep_log_for,
         keep_log_bytes: fixed.keep_log_bytes,
         keep_transactions_for: fixed.keep_transactions_for,
+        ..store::Settings::default()
     }
 }
 

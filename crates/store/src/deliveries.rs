@@ -1,6 +1,7 @@
 //! Deliveries: what backoffices must still be told, and how it stands in the file (semantics §2.8).
 
 pub(crate) mod bounds;
+mod giving_way;
 pub(crate) mod list;
 pub(crate) mod orders;
 

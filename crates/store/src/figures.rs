@@ -51,8 +51,8 @@ pub struct DeliveriesEvicted {
     /// The backoffice.
     pub backoffice: BackofficeId,
     /// Lost because their lane was full: `"samples_thinned"`, `"samples"`, `"clock_aligned"`; because
-    /// they were too old: `"too_old"`; because too many are parked: `"parked_overflow"`; because an
-    /// operator said so: `"operator"`. Parked, not lost: `"parked_lane_full"`, `"parked_too_old"`.
+    /// they were too old: `"too_old"`; because too many are parked: `"parked_overflow"`; because all lanes
+    /// together were too large: `"store_full"`, and the reasons before; because an operator said so: `"operator"`. Parked, not lost: `"parked_lane_full"`, `"parked_too_old"`.
     pub reason: &'static str,
     /// How many.
     pub deliveries: u64,

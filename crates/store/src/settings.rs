@@ -13,12 +13,22 @@ pub struct Settings {
     pub keep_log_bytes: u64,
     /// Closed transactions are forgotten this long after they closed. Others never are.
     pub keep_transactions_for: Duration,
+    /// When deliveries hold more than this together, waiting and parked ones of all lanes, the largest
+    /// lanes give way as a single full lane would. What is counted are the messages; the file is about
+    /// twice as large.
+    pub keep_deliveries_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { keep_log_for: 30 * DAY, keep_log_bytes: 10_000_000_000, keep_transactions_for: 30 * DAY }
+        Self {
+            keep_log_for: 30 * DAY,
+            keep_log_bytes: 10_000_000_000,
+            keep_transactions_for: 30 * DAY,
+            // A hundred full lanes: one backoffice away for weeks, of a large fleet.
+            keep_deliveries_bytes: 5_000_000_000,
+        }
     }
 }
 

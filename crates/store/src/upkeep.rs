@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::counters::{Attempt, Counters};
-use crate::deliveries::bounds::{Bounds, Evicted};
+use crate::deliveries::bounds::{self, Bounds, Evicted};
 use crate::room::Room;
 use crate::{Settings, StoreError};
 
@@ -72,7 +72,7 @@ impl Upkeep {
         counters: &Counters,
     ) -> Result<bool, StoreError> {
         let now = unix_ms();
-        let aged = expire_deliveries(connection, self.bounds, now, counters)?;
+        let aged = self.look_after_deliveries(connection, settings, now, counters)?;
         let expired = delete_expired(connection, now.saturating_sub(millis(settings.keep_log_for)))?;
         let forgotten = forget(connection, now.saturating_sub(millis(settings.keep_transactions_for)))?;
         let scarce = self.room.is_scarce(connection)?;
@@ -83,21 +83,24 @@ impl Upkeep {
         let returned = !scarce && return_pages(connection)?;
         Ok(aged || expired > 0 || forgotten > 0 || shed > 0 || returned)
     }
-}
 
-/// Takes deliveries that waited for too long out of their lanes.
-fn expire_deliveries(
-    connection: &mut Connection,
-    bounds: Bounds,
-    now_unix_ms: i64,
-    counters: &Counters,
-) -> Result<bool, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut evicted = Evicted::default();
-    let is_more = bounds.expire(&transaction, now_unix_ms, &mut evicted)?;
-    transaction.commit()?;
-    counters.evicted(evicted);
-    Ok(is_more)
+    /// Takes deliveries that waited for too long, or are too many, out of their lanes; says whether there
+    /// may be more of them.
+    fn look_after_deliveries(
+        &self,
+        connection: &mut Connection,
+        settings: &Settings,
+        now_unix_ms: i64,
+        counters: &Counters,
+    ) -> Result<bool, StoreError> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut evicted = Evicted::default();
+        let is_old = self.bounds.expire(&transaction, now_unix_ms, &mut evicted)?;
+        let is_large = bounds::shed(&transaction, settings.keep_deliveries_bytes, &mut evicted)?;
+        transaction.commit()?;
+        counters.evicted(evicted);
+        Ok(is_old || is_large)
+    }
 }
 
 /// Deletes some of the rows received before `cutoff_unix_ms`.

@@ -1,23 +1,23 @@
 //! The one thread that writes, in groups.
 
+mod group;
 mod round;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::ChargerId;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
+use self::group::{Group, Transaction, write_records};
 use self::round::Round;
 use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::{self, Lock};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::deliveries::orders::Watchers;
-use crate::memory::StoredRecord;
-use crate::queue::{Done, GROUP_ROWS, Order, Queue, Row, Wake, settle};
+use crate::queue::{GROUP_ROWS, Order, Queue, Wake, settle};
 use crate::room::Room;
-use crate::rows::{self, LogEntry};
+use crate::rows;
 use crate::upkeep::Upkeep;
 use crate::{Settings, StoreError};
 
@@ -337,81 +337,4 @@ impl Writer {
             self.round.has_news = true;
         }
     }
-}
-
-/// What goes into one commit.
-#[derive(Default)]
-struct Group {
-    orders: Vec<Order>,
-    /// Records that rest on one that could not be kept.
-    refused: Vec<Order>,
-    flushes: Vec<Done>,
-    /// Log rows for which there is no room beside the records.
-    crowded_out: Tally,
-    /// Records.
-    keeps: u64,
-    has_deliveries: bool,
-    rows: Tally,
-}
-
-impl Group {
-    /// Adds what was taken, and gives the log entries back to be written, if they may be.
-    fn add(&mut self, orders: Vec<Order>, rows: Vec<Row>, may_log: bool) -> Vec<(ChargerId, LogEntry)> {
-        for order in &orders {
-            if let Order::Keep(_, records, _) = order {
-                self.keeps += records.len() as u64;
-                self.has_deliveries |= records.iter().any(StoredRecord::is_of_a_lane);
-            }
-        }
-        self.orders.extend(orders);
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
-            match row {
-                Row::Entry { entry, .. } if !may_log => self.crowded_out.add(entry.kind()),
-                Row::Entry { charger, entry, .. } => {
-                    self.rows.add(entry.kind());
-                    entries.push((charger, entry));
-                }
-                Row::Flush(done) => self.flushes.push(done),
-            }
-        }
-        entries
-    }
-}
-
-/// A database transaction that times its commit. Dropped without one, it changes nothing.
-struct Transaction<'c>(rusqlite::Transaction<'c>);
-
-impl<'c> Transaction<'c> {
-    /// The writer begins none while another is open.
-    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
-        // Unless a disk that failed did not even let the former one be rolled back.
-        if !connection.is_autocommit() {
-            connection.execute_batch("ROLLBACK")?;
-        }
-        Ok(Self(rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?))
-    }
-
-    fn commit(self, counters: &Counters) -> Result<(), StoreError> {
-        let started = Instant::now();
-        self.0.commit()?;
-        counters.committed(started.elapsed());
-        Ok(())
-    }
-}
-
-fn write_records(
-    connection: &Connection,
-    orders: &[Order],
-    bounds: Bounds,
-    evicted: &mut Evicted,
-) -> Result<(), StoreError> {
-    for order in orders {
-        if let Order::Keep(charger, records, _) = order {
-            for record in records {
-                record.write(connection, charger, bounds, evicted)?;
-            }
-        }
-    }
-    Ok(())
 }

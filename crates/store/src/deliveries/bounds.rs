@@ -1,13 +1,15 @@
-//! Bounds of a lane: who gives way when a backoffice is away for too long (semantics §2.8).
+//! Bounds of the lanes: who gives way when a backoffice is away for too long (semantics §2.8).
 //!
 //! Samples go first, since a session is billed without them. A session that does not fit any more is
 //! parked as a whole, never its StartTransaction or its StopTransaction alone, so that an operator can
-//! still have it told.
+//! still have it told. Nothing here looks at more than a bounded number of rows at a time; a lane may
+//! be somewhat beyond its bounds until it has been looked through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::giving_way::{Fate, Held, Lane};
 use super::{number, sql_number};
 use crate::Limits;
 
@@ -16,17 +18,22 @@ const LANE_FULL: &str = "lane_full";
 /// Why a parked delivery is, when it waited for too long.
 const TOO_OLD: &str = "too_old";
 
-/// A full lane is emptied by this part more, so that the work is not done for every message.
-const SPARE: u64 = 16;
-
-/// Lanes that are looked after in one step of upkeep.
-const STEP_LANES: i64 = 20;
-
-// Which other messages of a transaction wait is asked for every message of a lane: the index for it is
-// named, since SQLite, which has no statistics here, would take another and read the lane each time.
-
-/// The deliveries of one lane that wait.
-const WAITING: &str = "charger = ?1 AND backoffice = ?2 AND parked IS NULL";
+/// Rows of a full lane that are looked at for one new delivery.
+const LOOKED_AT: u64 = 512;
+/// Samples of a full lane go in parts of it this small, …
+const PART: u64 = 16;
+/// … but no more than so many at a time.
+const LARGEST_PART: u64 = 256;
+/// Rows of lanes that one step of upkeep looks after.
+const STEP_ROWS: u64 = 500;
+/// Transactions, and messages of none, that one step of upkeep parks for their age.
+const STEP_UNITS: u64 = 100;
+/// Looking for the largest lane of all costs as much as so many rows, …
+const SEARCH_ROWS: u64 = 50;
+/// … so that about so many messages go of it at a time.
+const AT_A_TIME: u64 = 64;
+/// The largest lanes, among which a complete transaction is looked for when all are too large together.
+const LARGEST_LANES: u64 = 32;
 
 /// Why a delivery had to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +44,7 @@ pub(crate) enum EvictedFor {
     ParkedLaneFull,
     ParkedTooOld,
     ParkedOverflow,
+    StoreFull,
     TooOld,
     Operator,
 }
@@ -50,6 +58,7 @@ impl EvictedFor {
             EvictedFor::ParkedLaneFull => "parked_lane_full",
             EvictedFor::ParkedTooOld => "parked_too_old",
             EvictedFor::ParkedOverflow => "parked_overflow",
+            EvictedFor::StoreFull => "store_full",
             EvictedFor::TooOld => "too_old",
             EvictedFor::Operator => "operator",
         }
@@ -77,20 +86,6 @@ pub(crate) struct Bounds {
     parked: u64,
 }
 
-/// What a lane holds of one sort, by its running counters.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    messages: u64,
-    bytes: u64,
-}
-
-/// A lane, inside a transaction.
-struct Lane<'a> {
-    connection: &'a Connection,
-    charger: &'a str,
-    backoffice: &'a str,
-}
-
 impl Bounds {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
@@ -101,7 +96,7 @@ impl Bounds {
         }
     }
 
-    /// Brings one lane back within its bounds, inside the transaction that is open.
+    /// Brings one lane back within its bounds or nearer to them, inside the transaction that is open.
     pub(crate) fn enforce(
         self,
         connection: &Connection,
@@ -110,91 +105,50 @@ impl Bounds {
         evicted: &mut Evicted,
     ) -> rusqlite::Result<()> {
         let lane = Lane { connection, charger, backoffice };
-        let held = lane.waiting()?;
-        if held.messages > self.messages || held.bytes > self.bytes {
-            self.make_room(&lane, evicted)?;
+        let mut looked_at = 0;
+        while looked_at < LOOKED_AT && self.is_too_much(lane.waiting()?, self.messages) {
+            match self.give_way(&lane, evicted)? {
+                0 => break,
+                rows => looked_at += rows,
+            }
         }
-        let parked = lane.parked()?;
-        if parked.messages > self.parked || parked.bytes > self.bytes {
-            self.drop_parked(&lane, evicted)?;
+        looked_at = 0;
+        while looked_at < LOOKED_AT && self.is_too_much(lane.parked()?, self.parked) {
+            let dropped = lane.drop_parked()?;
+            evicted.add(backoffice, EvictedFor::ParkedOverflow, dropped);
+            match dropped {
+                0 => break,
+                rows => looked_at += rows,
+            }
         }
         Ok(())
     }
 
-    fn make_room(self, lane: &Lane<'_>, evicted: &mut Evicted) -> rusqlite::Result<()> {
-        let deletions: [(EvictedFor, &str); 3] = [
-            // Every other sample; of each transaction the first and the last stay.
-            (
-                EvictedFor::SamplesThinned,
-                "number IN (SELECT number FROM
-                     (SELECT number, row_number() OVER samples AS place, lead(number) OVER samples AS later
-                      FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND parked IS NULL
-                          AND kind = 'sampled'
-                      WINDOW samples AS (PARTITION BY transaction_trace ORDER BY number))
-                  WHERE place % 2 = 0 AND later IS NOT NULL)",
-            ),
-            (EvictedFor::Samples, "kind = 'sampled'"),
-            (EvictedFor::ClockAligned, "kind = 'aligned'"),
-        ];
-        for (reason, which) in deletions {
-            let sql = format!("DELETE FROM deliveries WHERE {WAITING} AND {which}");
-            evicted.add(lane.backoffice, reason, lane.execute(&sql)?);
-            if self.has_room(lane)? {
-                return Ok(());
-            }
+    fn is_too_much(self, held: Held, messages: u64) -> bool {
+        held.messages > messages || held.bytes > self.bytes
+    }
+
+    /// The next to go. Returns about how many rows were looked at; 0 when nothing is left.
+    fn give_way(self, lane: &Lane<'_>, evicted: &mut Evicted) -> rusqlite::Result<u64> {
+        let looked_at = lane.shed_values((self.messages / PART).clamp(1, LARGEST_PART), evicted)?;
+        if looked_at > 0 {
+            return Ok(looked_at);
         }
         // Complete transactions, the oldest first; what belongs to none; and, should a lane hold
         // nothing else, transactions that are not complete.
-        let units = [
-            "SELECT transaction_trace FROM deliveries start WHERE charger = ?1 AND backoffice = ?2
-                 AND parked IS NULL AND kind = 'start' AND EXISTS
-                     (SELECT 1 FROM deliveries stop INDEXED BY deliveries_transaction WHERE stop.charger = ?1 AND stop.backoffice = ?2
-                          AND stop.transaction_trace = start.transaction_trace
-                          AND stop.parked IS NULL AND stop.kind = 'stop')
-             ORDER BY number",
-            "SELECT DISTINCT NULL FROM deliveries WHERE charger = ?1 AND backoffice = ?2
-                 AND parked IS NULL AND transaction_trace IS NULL",
-            "SELECT transaction_trace FROM deliveries WHERE charger = ?1 AND backoffice = ?2
-                 AND parked IS NULL GROUP BY transaction_trace ORDER BY min(number)",
-        ];
-        for sql in units {
-            for unit in lane.traces(sql)? {
-                evicted.add(lane.backoffice, EvictedFor::ParkedLaneFull, lane.park_unit(unit.as_deref())?);
-                if self.has_room(lane)? {
-                    return Ok(());
-                }
-            }
+        let fate = Fate::Parked(LANE_FULL);
+        let mut parked = lane.shed_complete(fate)?;
+        if parked == 0 {
+            parked = lane.shed_unattached(fate)?;
         }
-        Ok(())
+        if parked == 0 {
+            parked = lane.shed_oldest(fate)?;
+        }
+        evicted.add(lane.backoffice, EvictedFor::ParkedLaneFull, parked);
+        Ok(parked)
     }
 
-    /// Some more than that it fits, so that the next message does not begin anew.
-    fn has_room(self, lane: &Lane<'_>) -> rusqlite::Result<bool> {
-        let held = lane.waiting()?;
-        Ok(held.messages <= self.messages - self.messages / SPARE
-            && held.bytes <= self.bytes - self.bytes / SPARE)
-    }
-
-    fn drop_parked(self, lane: &Lane<'_>, evicted: &mut Evicted) -> rusqlite::Result<()> {
-        // Counted from the newest; what lies beyond the bounds goes.
-        let sql = "DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND parked IS NOT NULL
-                       AND number IN (SELECT number FROM
-                           (SELECT number, row_number() OVER newest AS place, sum(bytes) OVER newest AS size
-                            FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND parked IS NOT NULL
-                            WINDOW newest AS (ORDER BY number DESC))
-                        WHERE place > ?3 OR size > ?4)";
-        let (messages, bytes) = (self.parked - self.parked / SPARE, self.bytes - self.bytes / SPARE);
-        let dropped = lane.connection.prepare_cached(sql)?.execute(params![
-            lane.charger,
-            lane.backoffice,
-            sql_number(messages),
-            sql_number(bytes)
-        ])?;
-        evicted.add(lane.backoffice, EvictedFor::ParkedOverflow, dropped as u64);
-        Ok(())
-    }
-
-    /// Takes what waited for too long out of some lanes, inside the transaction that is open; says
+    /// Takes some of what waited for too long out of the lanes, inside the transaction that is open; says
     /// whether there may be more. Samples are dropped, the rest is parked: transactions as a whole,
     /// once nothing of them is young.
     pub(crate) fn expire(
@@ -204,75 +158,137 @@ impl Bounds {
         evicted: &mut Evicted,
     ) -> rusqlite::Result<bool> {
         let cutoff = now_unix_ms.saturating_sub(self.age_ms);
-        let lanes = aged_lanes(connection, cutoff)?;
-        for (charger, backoffice) in &lanes {
-            let lane = Lane { connection, charger, backoffice };
-            let sql = format!(
-                "DELETE FROM deliveries WHERE {WAITING} AND queued_unix_ms < ?3 AND kind IN ('sampled', 'aligned')"
-            );
-            let dropped = connection.prepare_cached(&sql)?.execute(params![charger, backoffice, cutoff])?;
-            evicted.add(backoffice, EvictedFor::TooOld, dropped as u64);
-            let sql = format!(
-                "UPDATE deliveries SET parked = '{TOO_OLD}' WHERE {WAITING} AND queued_unix_ms < ?3
-                     AND NOT EXISTS (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction WHERE young.charger = ?1
-                         AND young.backoffice = ?2 AND young.parked IS NULL AND young.queued_unix_ms >= ?3
-                         AND young.transaction_trace = deliveries.transaction_trace)"
-            );
-            let parked = connection.prepare_cached(&sql)?.execute(params![charger, backoffice, cutoff])?;
-            evicted.add(backoffice, EvictedFor::ParkedTooOld, parked as u64);
-            self.enforce(lane.connection, charger, backoffice, evicted)?;
+        let mut is_more = false;
+        for backoffice in awaited(connection)? {
+            let sql = "DELETE FROM deliveries WHERE rowid IN
+                           (SELECT rowid FROM deliveries INDEXED BY deliveries_age
+                            WHERE backoffice = ?1 AND parked IS NULL AND queued_unix_ms < ?2
+                                AND kind IN ('sampled', 'aligned') LIMIT ?3)";
+            let values = params![backoffice, cutoff, sql_number(STEP_ROWS)];
+            let dropped = connection.prepare_cached(sql)?.execute(values)? as u64;
+            evicted.add(&backoffice, EvictedFor::TooOld, dropped);
+            let aged = aged_units(connection, &backoffice, cutoff)?;
+            is_more |= dropped == STEP_ROWS || aged.len() as u64 == STEP_UNITS;
+            let mut chargers = BTreeSet::new();
+            for (charger, number, trace) in aged {
+                let lane = Lane { connection, charger: &charger, backoffice: &backoffice };
+                let parked = match trace {
+                    Some(trace) => lane.shed_transaction(&trace, Fate::Parked(TOO_OLD))?,
+                    None => lane.shed_number(number, Fate::Parked(TOO_OLD))?,
+                };
+                evicted.add(&backoffice, EvictedFor::ParkedTooOld, parked);
+                chargers.insert(charger);
+            }
+            for charger in chargers {
+                self.enforce(connection, &charger, &backoffice, evicted)?;
+            }
         }
-        Ok(lanes.len() as i64 >= STEP_LANES)
+        Ok(is_more)
     }
 }
 
-/// Lanes in which something that may go waited for too long.
-fn aged_lanes(connection: &Connection, cutoff_unix_ms: i64) -> rusqlite::Result<Vec<(String, String)>> {
-    let sql = "SELECT DISTINCT charger, backoffice FROM deliveries old
-               WHERE parked IS NULL AND queued_unix_ms < ?1
-                   AND backoffice IN (SELECT DISTINCT backoffice FROM lanes WHERE waiting > 0)
-                   AND (kind IN ('sampled', 'aligned') OR NOT EXISTS
-                       (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction WHERE young.charger = old.charger
-                            AND young.backoffice = old.backoffice AND young.parked IS NULL
-                            AND young.queued_unix_ms >= ?1
-                            AND young.transaction_trace = old.transaction_trace))
-               LIMIT ?2";
+/// Makes all lanes together smaller while they hold more than these bytes, the largest lane first: the same
+/// give way as in one lane, but nothing is parked, for that would not make room. Transactions that are not
+/// complete stay, whatever they take. Does some of it; says whether there may be more.
+pub(crate) fn shed(connection: &Connection, bytes: u64, evicted: &mut Evicted) -> rusqlite::Result<bool> {
+    let held = "SELECT coalesce(sum(waiting_bytes + parked_bytes), 0) FROM lanes";
+    let mut looked_at = 0;
+    while looked_at < STEP_ROWS {
+        let held: i64 = connection.prepare_cached(held)?.query_row([], |row| row.get(0))?;
+        if number(held) <= bytes {
+            return Ok(false);
+        }
+        match shed_some(connection, evicted)? {
+            0 => return Ok(false),
+            rows => looked_at += SEARCH_ROWS + rows,
+        }
+    }
+    Ok(true)
+}
+
+/// Returns about how many rows were looked at; 0 when nothing is left that may go.
+fn shed_some(connection: &Connection, evicted: &mut Evicted) -> rusqlite::Result<u64> {
+    for kind in ["sampled", "aligned"] {
+        let sql = "SELECT charger, backoffice FROM lanes WHERE waiting > 0 AND EXISTS
+                       (SELECT 1 FROM deliveries INDEXED BY deliveries_giving_way
+                        WHERE deliveries.charger = lanes.charger
+                            AND deliveries.backoffice = lanes.backoffice
+                            AND deliveries.parked IS NULL AND deliveries.kind = ?1)
+                   ORDER BY waiting_bytes DESC LIMIT 1";
+        if let Some((charger, backoffice)) =
+            connection.prepare_cached(sql)?.query_row([kind], lane_of).optional()?
+        {
+            let lane = Lane { connection, charger: &charger, backoffice: &backoffice };
+            return lane.shed_values(LARGEST_PART, evicted);
+        }
+    }
+    // What an operator has not looked at for longest.
+    let sql = "SELECT charger, backoffice FROM lanes WHERE parked > 0 ORDER BY parked_bytes DESC LIMIT 1";
+    if let Some((charger, backoffice)) = connection.prepare_cached(sql)?.query_row([], lane_of).optional()? {
+        let lane = Lane { connection, charger: &charger, backoffice: &backoffice };
+        let dropped = some_of(|| lane.drop_parked())?;
+        evicted.add(&backoffice, EvictedFor::ParkedOverflow, dropped);
+        return Ok(dropped);
+    }
+    let sql = "SELECT charger, backoffice FROM lanes WHERE waiting > 0 ORDER BY waiting_bytes DESC LIMIT ?1";
+    let largest: Vec<(String, String)> = connection
+        .prepare_cached(sql)?
+        .query_map([sql_number(LARGEST_LANES)], lane_of)?
+        .collect::<rusqlite::Result<_>>()?;
+    for shed in [Lane::shed_complete, Lane::shed_unattached] {
+        for (charger, backoffice) in &largest {
+            let lane = Lane { connection, charger, backoffice };
+            let dropped = some_of(|| shed(&lane, Fate::Dropped))?;
+            evicted.add(backoffice, EvictedFor::StoreFull, dropped);
+            if dropped > 0 {
+                return Ok(dropped);
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// Lets go until that is enough for now, or nothing is left.
+fn some_of(mut shed: impl FnMut() -> rusqlite::Result<u64>) -> rusqlite::Result<u64> {
+    let mut dropped = 0;
+    while dropped < AT_A_TIME {
+        match shed()? {
+            0 => break,
+            messages => dropped += messages,
+        }
+    }
+    Ok(dropped)
+}
+
+fn lane_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, String)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+/// Backoffices for which anything waits.
+fn awaited(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT backoffice FROM lanes WHERE waiting > 0";
+    connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Some messages that waited for too long with all of their transaction that waits: whose, their numbers,
+/// their transactions.
+fn aged_units(
+    connection: &Connection,
+    backoffice: &str,
+    cutoff_unix_ms: i64,
+) -> rusqlite::Result<Vec<(String, i64, Option<String>)>> {
+    let sql = "SELECT charger, number, transaction_trace FROM deliveries old INDEXED BY deliveries_age
+               WHERE backoffice = ?1 AND parked IS NULL AND queued_unix_ms < ?2
+                   AND kind NOT IN ('sampled', 'aligned') AND NOT EXISTS
+                       (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction
+                        WHERE young.charger = old.charger AND young.backoffice = old.backoffice
+                            AND young.parked IS NULL AND young.queued_unix_ms >= ?2
+                            AND young.transaction_trace = old.transaction_trace)
+               LIMIT ?3";
     connection
         .prepare_cached(sql)?
-        .query_map([cutoff_unix_ms, STEP_LANES], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![backoffice, cutoff_unix_ms, sql_number(STEP_UNITS)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect()
-}
-
-impl Lane<'_> {
-    fn waiting(&self) -> rusqlite::Result<Held> {
-        self.held("SELECT waiting, waiting_bytes FROM lanes WHERE charger = ?1 AND backoffice = ?2")
-    }
-
-    fn parked(&self) -> rusqlite::Result<Held> {
-        self.held("SELECT parked, parked_bytes FROM lanes WHERE charger = ?1 AND backoffice = ?2")
-    }
-
-    fn held(&self, sql: &str) -> rusqlite::Result<Held> {
-        self.connection.prepare_cached(sql)?.query_row([self.charger, self.backoffice], |row| {
-            Ok(Held { messages: number(row.get(0)?), bytes: number(row.get(1)?) })
-        })
-    }
-
-    fn execute(&self, sql: &str) -> rusqlite::Result<u64> {
-        Ok(self.connection.prepare_cached(sql)?.execute([self.charger, self.backoffice])? as u64)
-    }
-
-    fn traces(&self, sql: &str) -> rusqlite::Result<Vec<Option<String>>> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        statement.query_map([self.charger, self.backoffice], |row| row.get(0))?.collect()
-    }
-
-    /// Parks a transaction as a whole, or everything that belongs to none.
-    fn park_unit(&self, trace: Option<&str>) -> rusqlite::Result<u64> {
-        let of_trace = if trace.is_some() { "transaction_trace = ?3" } else { "transaction_trace IS ?3" };
-        let sql = format!("UPDATE deliveries SET parked = '{LANE_FULL}' WHERE {WAITING} AND {of_trace}");
-        let parked =
-            self.connection.prepare_cached(&sql)?.execute(params![self.charger, self.backoffice, trace])?;
-        Ok(parked as u64)
-    }
 }

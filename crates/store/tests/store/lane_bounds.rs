@@ -74,8 +74,8 @@ async fn then_all_samples_then_clock_aligned_values() {
     let of = Some(7);
     keep(&store, 1, &[("StartTransaction", of), (ALIGNED, of), (SAMPLED, of), (SAMPLED, of)]).await;
     keep(&store, 5, &[("StopTransaction", of)]).await;
-    assert_eq!(waiting(&world), [1, 2, 5]);
-    assert_eq!(evicted(&store), [("samples", 2)]);
+    assert_eq!(waiting(&world), [1, 2, 4, 5]);
+    assert_eq!(evicted(&store), [("samples", 1)]);
     keep(&store, 6, &[("StartTransaction", Some(8)), ("StopTransaction", Some(8))]).await;
     assert_eq!(waiting(&world), [1, 5, 6, 7]);
     assert_eq!(evicted(&store), [("samples", 2), ("clock_aligned", 1)]);
@@ -193,4 +193,116 @@ async fn the_running_counters_agree_with_the_deliveries() {
     let database = rusqlite::Connection::open(world.path()).unwrap();
     let sql = "SELECT waiting_bytes + parked_bytes = (SELECT sum(bytes) FROM deliveries) FROM lanes";
     assert!(database.query_row(sql, [], |row| row.get::<_, bool>(0)).unwrap());
+}
+
+#[tokio::test]
+async fn a_long_lane_gives_way_little_by_little() {
+    let world = World::new();
+    const BOUND: u64 = 5_000;
+    let store = open(&world, few(BOUND));
+    // Ten transactions of many samples, then many of which none can be thinned.
+    let many = (1..=BOUND / 2).map(|number| (SAMPLED, Some(number % 10)));
+    let pairs = (BOUND / 2 + 1..=BOUND).map(|number| (SAMPLED, Some(number / 2)));
+    let messages: Vec<_> = many.chain(pairs).collect();
+    keep(&store, 1, &messages).await;
+    let gone = || evicted(&store).iter().map(|(_, count)| count).sum::<u64>();
+    let (mut before, mut most_at_once, mut longest) = (gone(), 0, 0);
+    assert_eq!(before, 0);
+    for number in BOUND + 1..=BOUND + 600 {
+        keep(&store, number, &[("SecurityEventNotification", None)]).await;
+        let now = gone();
+        most_at_once = most_at_once.max(now - before);
+        longest = longest.max(number - now);
+        before = now;
+    }
+    assert!(before >= 580 && most_at_once <= 256, "{before} went, {most_at_once} at once");
+    // Until it has been looked through a lane may be a little longer.
+    assert!(longest <= BOUND + 20, "{longest}");
+}
+
+#[tokio::test]
+async fn the_end_of_each_transaction_stays_however_often_its_samples_are_thinned() {
+    let world = World::new();
+    let store = open(&world, few(400));
+    for number in 1..=2_000_u64 {
+        drop(store.keep(&charger(), vec![waits(delivery(number, SAMPLED, Some(number % 7)))]));
+    }
+    store.tidy().await.unwrap();
+    let left = waiting(&world);
+    assert!((300..=400).contains(&left.len()), "{}", left.len());
+    for transaction in 0..7 {
+        let mut of_it = left.iter().filter(|number| *number % 7 == transaction);
+        assert!(of_it.next().is_some_and(|first| *first <= 7), "{transaction}");
+        assert!(of_it.next_back().is_some_and(|last| *last > 1_993), "{transaction}");
+    }
+    assert_eq!(evicted(&store), [("samples_thinned", 2_000 - left.len() as u64)]);
+}
+
+#[tokio::test]
+async fn all_lanes_together_are_bounded_and_whole_transactions_go_last() {
+    let world = World::new();
+    let of = |number| Some(number);
+    let messages = [
+        ("StartTransaction", of(1)),
+        (SAMPLED, of(1)),
+        (ALIGNED, of(1)),
+        (SAMPLED, of(1)),
+        ("StopTransaction", of(1)),
+        ("StartTransaction", of(2)),
+        (SAMPLED, of(2)),
+    ];
+    let bytes = |messages: &[(&str, Option<u64>)]| -> u64 {
+        let all = messages.iter().map(|(action, of)| delivery(1, action, *of));
+        all.map(|one| (one.payload.len() + one.action.len()) as u64).sum()
+    };
+    let ends = [messages[0], messages[4], messages[5]];
+    // What is there in two lanes, what may stay, and what must have gone for it.
+    let cases: [(u64, &[u64], &[u64]); 4] = [
+        (2 * bytes(&messages), &[1, 2, 3, 4, 5, 6, 7], &[1, 2, 3, 4, 5, 6, 7]),
+        (2 * bytes(&ends), &[1, 5, 6], &[1, 5, 6]),
+        (bytes(&ends[2..]) * 2, &[6], &[6]),
+        // Transactions that are not complete stay.
+        (0, &[6], &[6]),
+    ];
+    for (keep_deliveries_bytes, first, second) in cases {
+        let settings = Settings { keep_deliveries_bytes, ..Settings::default() };
+        let store = Store::open(&world.path(), settings).unwrap();
+        if waiting(&world).is_empty() {
+            for charger in [charger(), "SITE1-CP2".into()] {
+                let numbered = (1..).zip(messages);
+                let records = numbered.map(|(number, (action, of))| waits(delivery(number, action, of)));
+                store.keep(&charger, records.collect()).await.unwrap();
+            }
+        }
+        store.tidy().await.unwrap();
+        assert_eq!(waiting(&world), [first, second].concat(), "{keep_deliveries_bytes}");
+        assert_eq!(store.figures().lanes[0].waiting, (first.len() + second.len()) as u64);
+        if keep_deliveries_bytes > 0 {
+            assert!(store.figures().lanes[0].bytes <= keep_deliveries_bytes);
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn of_all_lanes_together_parked_ones_go_before_whole_transactions() {
+    let world = World::new();
+    let settings = Settings { keep_deliveries_bytes: 60, ..Settings::default() };
+    let store = Store::open(&world.path(), settings).unwrap();
+    let parked_one = |number, action| {
+        let parked = Some("attempts_spent".to_owned());
+        [
+            waits(delivery(number, action, Some(1))),
+            waits(Delivery { parked, ..delivery(number, action, Some(1)) }),
+        ]
+    };
+    let mut records = Vec::from(parked_one(1, "StartTransaction"));
+    records.extend(parked_one(2, "StopTransaction"));
+    records.push(waits(delivery(3, "StartTransaction", Some(2))));
+    records.push(waits(delivery(4, "StopTransaction", Some(2))));
+    store.keep(&charger(), records).await.unwrap();
+    store.tidy().await.unwrap();
+    assert_eq!(waiting(&world), [3, 4]);
+    assert_eq!(parked(&world), []);
+    assert_eq!(evicted(&store), [("parked_overflow", 2)]);
 }

@@ -1,0 +1,263 @@
+//! One lane gives way, a few rows at a time: every step looks at a bounded number of rows, so that records
+//! of other chargers never wait for a long lane.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::bounds::{Evicted, EvictedFor};
+use super::{number, sql_number};
+
+/// Samples looked at in one step of thinning.
+const WINDOW: usize = 64;
+/// Starts among which a complete transaction is looked for: that many that never stop are not usual.
+const STARTS: u64 = 256;
+
+/// The deliveries of one lane that wait.
+const WAITING: &str = "charger = ?1 AND backoffice = ?2 AND parked IS NULL";
+/// Those of one kind, by the index that has them in the order in which they go. SQLite, which has no
+/// statistics here, would take another.
+const OF_KIND: &str = "FROM deliveries INDEXED BY deliveries_giving_way
+                       WHERE charger = ?1 AND backoffice = ?2 AND parked IS NULL";
+/// Their order.
+const OLDEST_FIRST: &str = "ORDER BY coalesce(transaction_trace, ''), number";
+
+/// What a lane holds of one sort, by its running counters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+/// What a transaction, or a message that belongs to none, has become of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    /// An operator may still have it told; why it is parked.
+    Parked(&'static str),
+    Dropped,
+}
+
+/// What a step of thinning came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thinned {
+    /// So many samples were looked at, and it goes on.
+    Some(u64),
+    /// Not one sample could go since the lane was last looked at from its beginning.
+    Nothing,
+}
+
+/// A sample's place in the order: its transaction, or nothing, and its number.
+type Place = (String, i64);
+
+/// A lane, inside a transaction.
+pub(super) struct Lane<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) charger: &'a str,
+    pub(super) backoffice: &'a str,
+}
+
+impl Lane<'_> {
+    pub(super) fn waiting(&self) -> rusqlite::Result<Held> {
+        self.held("SELECT waiting, waiting_bytes FROM lanes WHERE charger = ?1 AND backoffice = ?2")
+    }
+
+    pub(super) fn parked(&self) -> rusqlite::Result<Held> {
+        self.held("SELECT parked, parked_bytes FROM lanes WHERE charger = ?1 AND backoffice = ?2")
+    }
+
+    fn held(&self, sql: &str) -> rusqlite::Result<Held> {
+        self.connection.prepare_cached(sql)?.query_row([self.charger, self.backoffice], |row| {
+            Ok(Held { messages: number(row.get(0)?), bytes: number(row.get(1)?) })
+        })
+    }
+
+    /// Some samples or clock-aligned values go, at most `rows` of them unless they are thinned. Returns
+    /// about how many rows were looked at: 0 when there are none of either.
+    pub(super) fn shed_values(&self, rows: u64, evicted: &mut Evicted) -> rusqlite::Result<u64> {
+        if let Thinned::Some(looked_at) = self.thin(evicted)? {
+            return Ok(looked_at);
+        }
+        for (kind, reason) in [("sampled", EvictedFor::Samples), ("aligned", EvictedFor::ClockAligned)] {
+            let dropped = self.drop_oldest(kind, rows)?;
+            evicted.add(self.backoffice, reason, dropped);
+            if dropped > 0 {
+                return Ok(dropped);
+            }
+        }
+        Ok(0)
+    }
+
+    /// The oldest transaction that is complete goes as a whole. Returns the number of its messages.
+    pub(super) fn shed_complete(&self, fate: Fate) -> rusqlite::Result<u64> {
+        let sql = format!(
+            "SELECT transaction_trace FROM
+                 (SELECT transaction_trace {OF_KIND} AND kind = 'start' {OLDEST_FIRST} LIMIT {STARTS}) start
+             WHERE EXISTS (SELECT 1 FROM deliveries stop INDEXED BY deliveries_transaction
+                 WHERE stop.charger = ?1 AND stop.backoffice = ?2 AND stop.parked IS NULL
+                     AND stop.transaction_trace = start.transaction_trace AND stop.kind = 'stop')
+             LIMIT 1"
+        );
+        let of_lane = [self.charger, self.backoffice];
+        let trace: Option<String> =
+            self.connection.prepare_cached(&sql)?.query_row(of_lane, |row| row.get(0)).optional()?;
+        trace.map_or(Ok(0), |trace| self.shed_transaction(&trace, fate))
+    }
+
+    /// The oldest message that belongs to no transaction goes. Returns how many did.
+    pub(super) fn shed_unattached(&self, fate: Fate) -> rusqlite::Result<u64> {
+        let sql = format!(
+            "SELECT number {OF_KIND} AND kind = 'other' AND coalesce(transaction_trace, '') = ''
+             ORDER BY number LIMIT 1"
+        );
+        let of_lane = [self.charger, self.backoffice];
+        let oldest: Option<i64> =
+            self.connection.prepare_cached(&sql)?.query_row(of_lane, |row| row.get(0)).optional()?;
+        oldest.map_or(Ok(0), |oldest| self.shed_number(oldest, fate))
+    }
+
+    /// The oldest start or stop goes, with all of its transaction that waits. Returns how many messages did.
+    pub(super) fn shed_oldest(&self, fate: Fate) -> rusqlite::Result<u64> {
+        let sql = format!(
+            "SELECT coalesce(transaction_trace, ''), number {OF_KIND} AND kind = ?3 {OLDEST_FIRST} LIMIT 1"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut oldest: Option<Place> = None;
+        for kind in ["start", "stop"] {
+            let of_kind = [self.charger, self.backoffice, kind];
+            let first = statement.query_row(of_kind, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            oldest = oldest.into_iter().chain(first).min();
+        }
+        match oldest {
+            Some((trace, number)) if trace.is_empty() => self.shed_number(number, fate),
+            Some((trace, _)) => self.shed_transaction(&trace, fate),
+            None => Ok(0),
+        }
+    }
+
+    /// Everything of a transaction that waits goes.
+    pub(super) fn shed_transaction(&self, trace: &str, fate: Fate) -> rusqlite::Result<u64> {
+        let (table, which) =
+            ("deliveries INDEXED BY deliveries_transaction", format!("{WAITING} AND transaction_trace = ?3"));
+        let sql = match fate {
+            Fate::Parked(why) => format!("UPDATE {table} SET parked = '{why}' WHERE {which}"),
+            Fate::Dropped => format!("DELETE FROM {table} WHERE {which}"),
+        };
+        self.execute(&sql, trace)
+    }
+
+    /// One message goes.
+    pub(super) fn shed_number(&self, number: i64, fate: Fate) -> rusqlite::Result<u64> {
+        let sql = match fate {
+            Fate::Parked(why) => {
+                format!("UPDATE deliveries SET parked = '{why}' WHERE {WAITING} AND number = ?3")
+            }
+            Fate::Dropped => format!("DELETE FROM deliveries WHERE {WAITING} AND number = ?3"),
+        };
+        self.execute(&sql, number)
+    }
+
+    /// What was parked first is dropped, with all that is parked of its transaction. Returns how many
+    /// messages were.
+    pub(super) fn drop_parked(&self) -> rusqlite::Result<u64> {
+        let sql = "SELECT number, transaction_trace FROM deliveries INDEXED BY deliveries_parked
+                   WHERE charger = ?1 AND backoffice = ?2 AND parked IS NOT NULL ORDER BY number LIMIT 1";
+        let of_lane = [self.charger, self.backoffice];
+        let oldest = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(of_lane, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?)))
+            .optional()?;
+        match oldest {
+            Some((_, Some(trace))) => self.execute(
+                "DELETE FROM deliveries INDEXED BY deliveries_transaction
+                 WHERE charger = ?1 AND backoffice = ?2 AND parked IS NOT NULL AND transaction_trace = ?3",
+                trace,
+            ),
+            Some((number, None)) => self.execute(
+                "DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND number = ?3",
+                number,
+            ),
+            None => Ok(0),
+        }
+    }
+
+    fn execute(&self, sql: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<u64> {
+        let values = params![self.charger, self.backoffice, value];
+        Ok(self.connection.prepare_cached(sql)?.execute(values)? as u64)
+    }
+
+    fn drop_oldest(&self, kind: &str, rows: u64) -> rusqlite::Result<u64> {
+        let sql = format!(
+            "DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND number IN
+                 (SELECT number {OF_KIND} AND kind = ?3 {OLDEST_FIRST} LIMIT ?4)"
+        );
+        let values = params![self.charger, self.backoffice, kind, sql_number(rows)];
+        Ok(self.connection.prepare_cached(&sql)?.execute(values)? as u64)
+    }
+
+    /// Drops every other of some samples; of each transaction the first and the last stay. Passes over the
+    /// lane follow each other, each going on where the last step ended.
+    fn thin(&self, evicted: &mut Evicted) -> rusqlite::Result<Thinned> {
+        let sql = "SELECT thinned_trace, thinned_number, thinned FROM lanes
+                   WHERE charger = ?1 AND backoffice = ?2";
+        let of_lane = [self.charger, self.backoffice];
+        let (from, before): (Place, i64) = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(of_lane, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        let samples = self.samples(&from)?;
+        let is_end = samples.len() < WINDOW;
+        // The first of these stays, and so does the last: what follows it is not known yet, or nothing does.
+        let (mut staying, mut at, mut dropped) = (0, 1, 0);
+        while at + 1 < samples.len() {
+            let in_the_middle = samples[staying].0 == samples[at].0 && samples[at].0 == samples[at + 1].0;
+            if in_the_middle {
+                dropped += self.shed_number(samples[at].1, Fate::Dropped)?;
+                at += 1;
+            }
+            staying = at;
+            at += 1;
+        }
+        evicted.add(self.backoffice, EvictedFor::SamplesThinned, dropped);
+        let thinned = before + sql_number(dropped);
+        let start: Place = (String::new(), 0);
+        let (next, in_pass) = match samples.get(staying) {
+            Some(place) if !is_end => (place, thinned),
+            _ => (&start, 0),
+        };
+        if (next, in_pass) != (&from, before) {
+            let sql = "UPDATE lanes SET thinned_trace = ?3, thinned_number = ?4, thinned = ?5
+                       WHERE charger = ?1 AND backoffice = ?2";
+            let values = params![self.charger, self.backoffice, next.0, next.1, in_pass];
+            self.connection.prepare_cached(sql)?.execute(values)?;
+        }
+        Ok(if is_end && thinned == 0 { Thinned::Nothing } else { Thinned::Some(samples.len() as u64) })
+    }
+
+    /// The next samples in their order, from this place on.
+    fn samples(&self, from: &Place) -> rusqlite::Result<Vec<Place>> {
+        let mut samples = Vec::with_capacity(WINDOW);
+        // The rest of one transaction, then those after it: together SQLite would not find them by the index.
+        for rest in
+            ["coalesce(transaction_trace, '') = ?3 AND number >= ?4", "coalesce(transaction_trace, '') > ?3"]
+        {
+            let sql = format!(
+                "SELECT coalesce(transaction_trace, ''), number {OF_KIND} AND kind = 'sampled' AND {rest}
+                 {OLDEST_FIRST} LIMIT {}",
+                WINDOW - samples.len()
+            );
+            let mut statement = self.connection.prepare(&sql)?;
+            let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let rows = if rest.contains("?4") {
+                statement.query_map(params![self.charger, self.backoffice, from.0, from.1], place)?
+            } else {
+                statement.query_map(params![self.charger, self.backoffice, from.0], place)?
+            };
+            for row in rows {
+                samples.push(row?);
+            }
+            if samples.len() == WINDOW {
+                break;
+            }
+        }
+        Ok(samples)
+    }
+}
