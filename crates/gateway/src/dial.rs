@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +16,7 @@ use hyper::header::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -24,8 +25,8 @@ use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, http::Uri};
 
 use crate::limits::{
-    BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SOCKET_RECEIVE_BUFFER,
-    SOCKET_SEND_BUFFER, backoffice_socket,
+    BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SLOW_FAILURE,
+    SLOW_FAILURE_REMEMBERED, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER, backoffice_socket,
 };
 use crate::routing::{BackofficeSettings, BasicAuth};
 use crate::socket::Socket;
@@ -49,6 +50,8 @@ pub(crate) struct Link {
 pub(crate) struct Destination {
     pub(crate) settings: Arc<BackofficeSettings>,
     tls: Option<Result<TlsConnector, String>>,
+    /// The latest dial, of whichever charger, failed, and took long to.
+    slow_failure: Mutex<Option<(Instant, DialFailure)>>,
 }
 
 impl fmt::Debug for Destination {
@@ -62,7 +65,27 @@ impl Destination {
     pub(crate) fn new(settings: Arc<BackofficeSettings>) -> Self {
         let secure = settings.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"));
         let tls = secure.then(|| tls::connector(settings.ca_certificates.as_deref()));
-        Self { settings, tls }
+        Self { settings, tls, slow_failure: Mutex::default() }
+    }
+
+    /// Why a dial now would most probably be a long wait for nothing.
+    pub(crate) fn slow_failure(&self, now: Instant) -> Option<DialFailure> {
+        let latest = self.slow_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failed_at, failure) = latest.as_ref()?;
+        (now.saturating_duration_since(*failed_at) < SLOW_FAILURE_REMEMBERED).then(|| failure.clone())
+    }
+
+    /// Learns from a dial that began then. A refusal says something of one charger alone.
+    fn learn(&self, begun: Instant, outcome: &Result<Link, DialFailure>) {
+        let now = Instant::now();
+        let learned =
+            match outcome {
+                Err(
+                    failure @ (DialFailure::TimedOut | DialFailure::Unreachable(_) | DialFailure::Tls(_)),
+                ) if now.saturating_duration_since(begun) >= SLOW_FAILURE => Some((now, failure.clone())),
+                _ => None,
+            };
+        *self.slow_failure.lock().unwrap_or_else(PoisonError::into_inner) = learned;
     }
 
     /// Begins to dial for this charger, offering these versions.
@@ -74,9 +97,11 @@ impl Destination {
     ) -> Dialing {
         let (destination, charger, versions) = (self.clone(), charger.clone(), versions.to_vec());
         Box::pin(async move {
-            tokio::time::timeout(limit, destination.open(&charger, &versions, limit))
-                .await
-                .unwrap_or(Err(DialFailure::TimedOut))
+            let begun = Instant::now();
+            let opened = tokio::time::timeout(limit, destination.open(&charger, &versions, limit));
+            let outcome = opened.await.unwrap_or(Err(DialFailure::TimedOut));
+            destination.learn(begun, &outcome);
+            outcome
         })
     }
 
@@ -241,6 +266,24 @@ mod tests {
         let request =
             request(&settings("ws://acme.example/fixed"), &ChargerId::from("CP1"), &[OCPP_16]).unwrap();
         assert_eq!(request.uri().path(), "/fixed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_slowly_is_remembered_for_a_while_and_what_failed_at_once_is_not() {
+        let dial = |destination: &Arc<Destination>| {
+            destination.dial(&ChargerId::from("CP1"), &[OCPP_16], Duration::from_secs(5))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let silent = Arc::new(Destination::new(Arc::new(settings(&format!("ws://{address}/{{charger}}")))));
+        assert_eq!(silent.slow_failure(Instant::now()), None);
+        assert_eq!(dial(&silent).await.unwrap_err(), DialFailure::TimedOut);
+        let failed = Instant::now();
+        assert_eq!(silent.slow_failure(failed), Some(DialFailure::TimedOut));
+        assert_eq!(silent.slow_failure(failed + SLOW_FAILURE_REMEMBERED), None);
+        drop(listener);
+        assert!(matches!(dial(&silent).await, Err(DialFailure::Unreachable(_))));
+        assert_eq!(silent.slow_failure(Instant::now()), None, "the next one learns at once, too");
     }
 
     #[test]

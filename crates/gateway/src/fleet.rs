@@ -45,9 +45,10 @@ pub(crate) struct Knock {
 /// The answer to a knock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Come in; this version is agreed with the leader.
+    /// Come in; this is the version of the session.
     Welcome(Version),
-    /// The leader cannot be reached: better refuse than accept and then close (semantics X-3).
+    /// The leader cannot be reached, and nobody may answer in its place: better refuse than accept and
+    /// then close (semantics X-3, T-69).
     LeaderDown,
     /// The leader speaks none of its versions.
     NoCommonVersion,

@@ -1,10 +1,11 @@
 //! Before a session: the leader is dialed and the version agreed while the charger's handshake still
-//! waits, so that a charger is refused rather than accepted and then closed (semantics F-63, X-3).
+//! waits. Where nobody may answer in the leader's place the charger is refused rather than accepted and
+//! then closed; elsewhere it is let in without the leader (semantics F-63, X-2, X-3, T-69).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, ChargerId, Departure, DialFailure, Memory, Note, Plan, Reason};
+use engine::{BackofficeId, ChargerId, Departure, DialFailure, Memory, Note, OnLeaderLost, Plan, Reason};
 use tokio::select;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +16,7 @@ use crate::limits::{
     ARRIVAL_TIMEOUT, CLOSE_TIMEOUT, LEADER_DIAL_TIMEOUT, LEADER_PAUSE, REFUSED_LEADER_PAUSE, WAITING_KNOCKS,
 };
 use crate::notes;
+use crate::subprotocol::Version;
 use crate::task::see_off;
 
 /// All that a session needs to begin.
@@ -22,7 +24,9 @@ use crate::task::see_off;
 pub(crate) struct Greeted {
     pub(crate) charger: ChargerId,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) link: Link,
+    /// The leader's link, or why there is none.
+    pub(crate) leader: Result<Link, DialFailure>,
+    pub(crate) version: Version,
     pub(crate) arrival: Box<Arrival>,
     pub(crate) remembered: Memory,
     /// Lanes that an operator changed since that was read.
@@ -35,10 +39,19 @@ enum Stage {
     Idle,
     /// It is being dialed.
     Dialing { plan: Arc<Plan>, destination: Arc<Destination>, dial: Dialing },
-    /// It is there; the charger's handshake is about to finish.
-    Ready { plan: Arc<Plan>, destination: Arc<Destination>, link: Link, until: Instant },
+    /// It is there, or not needed; the charger's handshake is about to finish.
+    Ready(Ready),
     /// It could not be had; until then nobody tries again.
     Failed { verdict: Verdict, until: Instant },
+}
+
+/// A session that begins when the charger's handshake has finished, if it has by then.
+struct Ready {
+    plan: Arc<Plan>,
+    destination: Arc<Destination>,
+    leader: Result<Link, DialFailure>,
+    version: Version,
+    until: Instant,
 }
 
 /// What comes next.
@@ -60,14 +73,19 @@ pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<C
     };
     let arrival = greeting.wait(controls).await;
     match (std::mem::replace(&mut greeting.stage, Stage::Idle), arrival) {
-        (Stage::Ready { plan, link, .. }, Some(arrival)) => {
+        (Stage::Ready(Ready { plan, leader, version, .. }), Some(arrival)) => {
             let Greeting { charger, remembered, lanes_changed, .. } = greeting;
-            Some(Greeted { charger, plan, link, arrival, remembered, lanes_changed })
+            Some(Greeted { charger, plan, leader, version, arrival, remembered, lanes_changed })
         }
-        (Stage::Ready { link, .. }, None) => {
+        (Stage::Ready(Ready { leader: Ok(link), .. }), None) => {
             let mut socket = *link.socket;
             socket.close(Reason::ChargerLeft.close_code(), Reason::ChargerLeft.text());
             see_off(socket, CLOSE_TIMEOUT).await;
+            None
+        }
+        (Stage::Ready(Ready { plan, leader: Err(failure), .. }), None) => {
+            // No session will tell of it.
+            greeting.note_failure(&plan.leader, failure);
             None
         }
         _ => None,
@@ -95,8 +113,8 @@ impl Greeting<'_> {
             match next {
                 Next::Told(Some(Control::Knock(knock))) => self.knocked(knock).await,
                 Next::Told(Some(Control::Arrived(arrival))) => {
-                    // Without the leader there was no welcome: it comes too late, and is dropped.
-                    if matches!(self.stage, Stage::Ready { .. }) {
+                    // Without a welcome it comes too late, and is dropped.
+                    if matches!(self.stage, Stage::Ready(_)) {
                         return Some(arrival);
                     }
                     if matches!(self.stage, Stage::Idle) {
@@ -132,9 +150,9 @@ impl Greeting<'_> {
                 }
                 self.knocks.push(knock);
             }
-            Stage::Ready { link, until, .. } => {
-                *until = Instant::now() + ARRIVAL_TIMEOUT;
-                knock.welcome(link.version);
+            Stage::Ready(ready) => {
+                ready.until = Instant::now() + ARRIVAL_TIMEOUT;
+                knock.welcome(ready.version);
             }
             Stage::Failed { verdict, .. } => knock.answer(*verdict),
         }
@@ -171,7 +189,12 @@ impl Greeting<'_> {
         });
         match (found, self.knocks.first()) {
             (Some((plan, destination)), Some(knock)) => {
-                let dial = destination.dial(charger, &knock.versions, LEADER_DIAL_TIMEOUT);
+                // Whoever need not wait for the leader is not made to wait for what will time out.
+                let known = destination.slow_failure(Instant::now()).filter(|_| may_begin_without(&plan));
+                let dial: Dialing = match known {
+                    Some(failure) => Box::pin(std::future::ready(Err(failure))),
+                    None => destination.dial(charger, &knock.versions, LEADER_DIAL_TIMEOUT),
+                };
                 self.stage = Stage::Dialing { plan, destination, dial };
             }
             _ => {
@@ -184,13 +207,17 @@ impl Greeting<'_> {
     fn dialed(&mut self, outcome: Result<Link, DialFailure>) {
         let Stage::Dialing { plan, destination, .. } = &self.stage else { return };
         let (plan, destination) = (plan.clone(), destination.clone());
-        match outcome {
-            Ok(link) => {
+        let version = match &outcome {
+            Ok(link) => Ok(link.version),
+            Err(failure) => self.version_without(&plan, failure).ok_or_else(|| failure.clone()),
+        };
+        match version {
+            Ok(version) => {
                 for knock in self.knocks.drain(..) {
-                    knock.welcome(link.version);
+                    knock.welcome(version);
                 }
                 let until = Instant::now() + ARRIVAL_TIMEOUT;
-                self.stage = Stage::Ready { plan, destination, link, until };
+                self.stage = Stage::Ready(Ready { plan, destination, leader: outcome, version, until });
             }
             Err(failure) => {
                 let verdict = verdict(&failure);
@@ -199,6 +226,14 @@ impl Greeting<'_> {
                 self.answer_all(verdict);
             }
         }
+    }
+
+    /// The version of a session that begins without its leader, if it may: what the charger wants most.
+    fn version_without(&self, plan: &Plan, failure: &DialFailure) -> Option<Version> {
+        if !may_begin_without(plan) || *failure == DialFailure::Incompatible {
+            return None;
+        }
+        self.knocks.first().and_then(|knock| knock.versions.first().copied())
     }
 
     fn note_failure(&self, leader: &BackofficeId, failure: DialFailure) {
@@ -220,7 +255,7 @@ impl Greeting<'_> {
         };
         match (&mut self.stage, served.plan(charger)) {
             (
-                Stage::Dialing { plan, destination, .. } | Stage::Ready { plan, destination, .. },
+                Stage::Dialing { plan, destination, .. } | Stage::Ready(Ready { plan, destination, .. }),
                 Some(other),
             ) if plan.leader == other.leader && leads(&other, destination) => {
                 *plan = other;
@@ -255,7 +290,7 @@ impl Stage {
                 Next::TimeIsUp
             }
             Stage::Dialing { dial, .. } => Next::Dialed(dial.await),
-            Stage::Ready { until, .. } | Stage::Failed { until, .. } => {
+            Stage::Ready(Ready { until, .. }) | Stage::Failed { until, .. } => {
                 sleep_until(*until).await;
                 Next::TimeIsUp
             }
@@ -282,7 +317,12 @@ async fn recall(place: &Membership) -> Result<(ChargerId, Memory), String> {
     Ok((charger, remembered))
 }
 
-/// What a failed dial of the leader means for the charger.
+/// Whether somebody answers while the leader is away.
+fn may_begin_without(plan: &Plan) -> bool {
+    plan.outage.on_leader_lost != OnLeaderLost::Mirror
+}
+
+/// What a failed dial of the leader means for the charger, if it is not let in without.
 fn verdict(failure: &DialFailure) -> Verdict {
     match failure {
         DialFailure::Incompatible => Verdict::NoCommonVersion,
@@ -307,7 +347,7 @@ impl Knock {
     }
 
     /// Lets it in if it can speak the version of the session.
-    pub(crate) fn welcome(self, version: crate::subprotocol::Version) {
+    pub(crate) fn welcome(self, version: Version) {
         let known = self.versions.contains(&version);
         self.answer(if known { Verdict::Welcome(version) } else { Verdict::NoCommonVersion });
     }

@@ -205,7 +205,7 @@ fn switching_protocols(key: &[u8], subprotocol: Option<&'static str>) -> Answer 
     answer
 }
 
-/// Asks the charger's task, which dials the leader if need be.
+/// Asks the charger's task, which dials the leader first.
 async fn knock(shared: &Arc<Shared>, charger: &ChargerId, offer: &Offer, from: IpAddr) -> Verdict {
     for _ in 0..KNOCKS {
         let (reply, verdict) = oneshot::channel();

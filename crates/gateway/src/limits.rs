@@ -28,10 +28,15 @@ pub(crate) const HANDSHAKE_BURST: u32 = 200;
 /// together.
 pub(crate) const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 5..=60;
 
-/// How long a charger's handshake may wait for the leader (semantics F-63).
+/// How long a charger's handshake may wait for the leader (semantics F-63): well below the 10 s or more
+/// after which chargers give a handshake up.
 pub(crate) const LEADER_DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long any other dial may take: name, connect, TLS and WebSocket handshake together.
 pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A dial that fails after this keeps a charger's handshake waiting for nothing, …
+pub(crate) const SLOW_FAILURE: Duration = Duration::from_secs(1);
+/// … so that others that may begin without the leader do so at once, for so long.
+pub(crate) const SLOW_FAILURE_REMEMBERED: Duration = Duration::from_secs(30);
 /// How long an agreed leader link waits for the charger to finish its own handshake.
 pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a leader that could not be reached is not dialed again for the same charger; chargers

@@ -43,6 +43,7 @@ struct Series {
     charger_connects: IntCounterVec,
     charger_disconnects: IntCounterVec,
     sessions: IntGaugeVec,
+    chargers_without_leader: IntGaugeVec,
     backoffice_connections: IntGaugeVec,
     backoffice_connects: IntCounterVec,
     backoffice_disconnects: IntCounterVec,
@@ -75,6 +76,7 @@ impl Metrics {
             charger_connects: table.counters("ocpp_proxy_charger_connects_total"),
             charger_disconnects: table.counters("ocpp_proxy_charger_disconnects_total"),
             sessions: table.gauges("ocpp_proxy_sessions"),
+            chargers_without_leader: table.gauges("ocpp_proxy_chargers_without_leader"),
             backoffice_connections: table.gauges("ocpp_proxy_backoffice_connections"),
             backoffice_connects: table.counters("ocpp_proxy_backoffice_connects_total"),
             backoffice_disconnects: table.counters("ocpp_proxy_backoffice_disconnects_total"),
@@ -99,6 +101,7 @@ impl Metrics {
         // These have no labels and are worth showing from the first scrape.
         series.charger_connections.with_label_values::<&str>(&[]);
         series.sessions.with_label_values::<&str>(&[]);
+        series.chargers_without_leader.with_label_values::<&str>(&[]);
         Self(Arc::new(series))
     }
 
@@ -144,6 +147,11 @@ impl Metrics {
     /// Counts a session until the guard is dropped.
     pub(crate) fn count_session(&self) -> Counted {
         Counted::new(self.0.sessions.with_label_values::<&str>(&[]))
+    }
+
+    /// Counts a charger that is there without its leader until the guard is dropped.
+    pub(crate) fn count_without_leader(&self) -> Counted {
+        Counted::new(self.0.chargers_without_leader.with_label_values::<&str>(&[]))
     }
 
     /// Counts an open link until the guard is dropped.
@@ -208,8 +216,9 @@ impl Metrics {
         self.0.alerts.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn leader_switched(&self) {
-        self.0.leader_switches.with_label_values(&["file"]).inc();
+    /// Another leads; `source` is one of a handful of fixed words.
+    pub(crate) fn leader_switched(&self, source: &'static str) {
+        self.0.leader_switches.with_label_values(&[source]).inc();
     }
 }
 

@@ -44,9 +44,9 @@ fn count(shared: &Shared, note: &Note) {
         }
         Note::HungUp(side, reason) => metrics.hung_up(side, *reason),
         Note::ProtocolViolation { peer, kind } => metrics.violation(peer, kind),
-        Note::LeaderChanged { .. } => metrics.leader_switched(),
         Note::Alert { kind, .. } => metrics.alert(kind),
-        Note::Call(_) | Note::ChargerArrived | Note::LinkUp(_) => {}
+        // Whence a change of the leader came is known where the plan is.
+        Note::Call(_) | Note::ChargerArrived | Note::LinkUp(_) | Note::LeaderChanged { .. } => {}
     }
 }
 

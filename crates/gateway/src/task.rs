@@ -3,6 +3,7 @@
 //! it in. Nothing here ever waits for one peer.
 
 mod charger;
+mod lead;
 mod perform;
 mod poll;
 mod rules;
@@ -34,6 +35,7 @@ use crate::recalls::Recalls;
 use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
+use lead::Lead;
 
 /// Serves one charger from its first knock until its session is over.
 pub(crate) async fn run(place: Membership, mut controls: UnboundedReceiver<Control>) {
@@ -79,6 +81,7 @@ struct Talk {
     stopping: bool,
     /// What sockets that are still open are told at the end, and how long they get to close.
     farewell: (Reason, Duration),
+    lead: Lead,
     _counted: Counted,
 }
 
@@ -111,11 +114,11 @@ enum Happening {
 impl Talk {
     fn begin(place: &Membership, greeted: Greeted) -> Self {
         let shared = place.shared.clone();
-        let Greeted { charger, plan, link, arrival, remembered, lanes_changed } = greeted;
+        let Greeted { charger, plan, leader, version, arrival, remembered, lanes_changed } = greeted;
         let session = Session::new(charger.clone(), plan.clone(), remembered, seed());
         let mut talk = Self {
             session,
-            version: link.version,
+            version,
             seat: None,
             slots: Vec::new(),
             departures: Departures::default(),
@@ -127,19 +130,26 @@ impl Talk {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             stopping: false,
             farewell: (Reason::ChargerLeft, CLOSE_TIMEOUT),
+            lead: Lead::default(),
             _counted: shared.metrics.count_session(),
             shared,
             charger,
             plan,
         };
-        let leader = talk.plan.leader.clone();
-        if let Some(at) = talk.slot(&leader) {
-            talk.link_opened(at, link);
+        let id = talk.plan.leader.clone();
+        match leader {
+            Ok(link) => {
+                if let Some(at) = talk.slot(&id) {
+                    talk.link_opened(at, link);
+                }
+            }
+            Err(failure) => talk.tell(Event::BackofficeDown(id, Departure::Undialable(failure))),
         }
         for backoffice in lanes_changed {
             talk.tell(Event::LaneChanged(backoffice));
         }
         talk.arrived(arrival);
+        talk.lead.count(&talk.shared.metrics, talk.seat.is_some());
         talk
     }
 
@@ -186,6 +196,7 @@ impl Talk {
         let plan = &self.plan;
         self.slots.retain(|slot| !matches!(slot.state, State::Idle) || plan.names(&slot.backoffice));
         self.slots.sort_by_key(|slot| slot.backoffice != plan.leader);
+        self.lead.count(&self.shared.metrics, self.seat.is_some());
     }
 
     fn told(&mut self, control: Control) {

@@ -61,6 +61,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Ended sockets of chargers by reason.",
     ),
     metric("ocpp_proxy_sessions", Gauge, &[], "Sessions, also those whose charger is away within its grace."),
+    metric(
+        "ocpp_proxy_chargers_without_leader",
+        Gauge,
+        &[],
+        "Connected chargers whose leader is away: the proxy answers in its place.",
+    ),
     metric("ocpp_proxy_backoffice_connections", Gauge, &["backoffice"], "Open links to a backoffice."),
     metric(
         "ocpp_proxy_backoffice_connects_total",
@@ -133,7 +139,7 @@ pub(super) const METRICS: &[Metric] = &[
         "ocpp_proxy_leader_switches_total",
         Counter,
         &["source"],
-        "Changes of a charger's leader by their source.",
+        "Changes of a charger's leader by their source: file, failover or fail_back.",
     ),
     metric(
         "ocpp_proxy_store_commit_seconds",

@@ -20,7 +20,7 @@ impl Talk {
                 present.seat.socket.ping();
                 self.challenge = Some((knock, Instant::now() + CHALLENGE_TIMEOUT));
             }
-            // A session goes on only while somebody leads it.
+            // Whether a session goes on while nobody leads it the engine decides.
             _ => knock.welcome(self.version),
         }
     }

@@ -64,7 +64,10 @@ impl Talk {
                 let (store, charger) = (self.shared.store.clone(), self.charger.clone());
                 self.recalls.begin(store, charger, backoffice, after);
             }
-            Effect::Note(note) => notes::take(&self.shared, &self.charger, note),
+            Effect::Note(note) => {
+                self.lead.noted(&self.shared.metrics, &self.plan, &note);
+                notes::take(&self.shared, &self.charger, note);
+            }
         }
     }
 

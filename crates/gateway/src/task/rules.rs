@@ -47,12 +47,7 @@ impl Talk {
         let side = self.slots[at].side.clone();
         let Some(seat) = self.slots[at].vacate() else { return };
         // The departure alone would look as if the backoffice had closed the link.
-        let detail = if self.slots[at].backoffice == self.plan.leader {
-            "it is reached otherwise by proxy.toml: its link is closed, and as it leads, the charger's socket \
-             with 1013; the charger comes back by itself"
-        } else {
-            "it is reached otherwise by proxy.toml: its link is closed and dialed anew"
-        };
+        let detail = "it is reached otherwise by proxy.toml: its link is closed and dialed anew";
         tracing::info!(charger = %self.charger, backoffice = %self.slots[at].backoffice, "{detail}");
         notes::log(&self.shared, &self.charger, "link_moved", &side, detail.to_owned());
         let mut socket = seat.socket;

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::backoffice::{Backoffice, Manner};
 use crate::charger::{Charger, UPGRADE, connect};
-use crate::world::{World, routing, settings};
+use crate::world::{World, mirrored, routing, settings};
 
 #[tokio::test]
 async fn requests_that_are_not_let_in() {
@@ -167,10 +167,10 @@ async fn the_charger_is_answered_after_the_leader() {
 }
 
 #[tokio::test]
-async fn a_leader_that_cannot_serve_means_come_again_later() {
+async fn a_mirrored_leader_that_cannot_serve_means_come_again_later() {
     for manner in [Manner::Refuse(503), Manner::Refuse(401), Manner::Refuse(302), Manner::Compress] {
         let backoffice = Backoffice::new().await;
-        let world = World::new(routing(&[("volt", &backoffice.url())])).await;
+        let world = World::new(mirrored(routing(&[("volt", &backoffice.url())]))).await;
         let dial = Charger::dial(world.address, "CP1");
         let (charger, _) = tokio::join!(dial, backoffice.link(manner));
         assert_eq!(charger.status, 503, "{manner:?}");
@@ -183,9 +183,9 @@ async fn a_leader_that_cannot_serve_means_come_again_later() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_not_there_means_come_again_later() {
+async fn a_mirrored_leader_that_is_not_there_means_come_again_later() {
     let gone = Backoffice::new().await.url();
-    let world = World::new(routing(&[("volt", &gone)])).await;
+    let world = World::new(mirrored(routing(&[("volt", &gone)]))).await;
     assert_eq!(Charger::dial(world.address, "CP1").await.status, 503);
     let unreachable =
         world.metric("ocpp_proxy_backoffice_connects_total{backoffice=\"volt\",result=\"unreachable\"}");

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::backoffice::{Backoffice, Manner, answer_all};
 use crate::charger::{Charger, UPGRADE, connect};
-use crate::world::{World, routing};
+use crate::world::{World, mirrored, routing};
 
 /// A charger whose leader answers everything with the time.
 async fn led(world: &World, leader: &Backoffice) -> Charger {
@@ -115,9 +115,9 @@ async fn a_charger_that_comes_back_soon_finds_its_links_as_they_were() {
 }
 
 #[tokio::test]
-async fn without_its_leader_the_charger_is_sent_away_with_1013() {
+async fn without_its_leader_the_charger_is_sent_away_with_1013_where_nobody_answers_for_it() {
     let leader = Backoffice::new().await;
-    let world = World::new(routing(&[("volt", &leader.url())])).await;
+    let world = World::new(mirrored(routing(&[("volt", &leader.url())]))).await;
     let dial = Charger::dial(world.address, "CP1");
     let (mut charger, (_, link)) = tokio::join!(dial, leader.link(Manner::Agree));
     charger.assert_served().await;
@@ -163,6 +163,7 @@ async fn a_transaction_is_answered_when_it_is_kept() {
     assert_eq!(remembered.transactions.len(), 1);
 }
 
+/// X-20, E19: a transaction that cannot be stored is not answered
 #[tokio::test]
 async fn a_transaction_that_cannot_be_kept_is_not_answered() {
     let leader = Backoffice::new().await;

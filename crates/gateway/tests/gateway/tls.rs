@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::backoffice::{Backoffice, Manner, shake_hands};
 use crate::charger::Charger;
-use crate::world::{World, routing_with};
+use crate::world::{World, mirrored, routing_with};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -41,7 +41,7 @@ async fn dial(authority: &Issuer, name: &str, trusted: Option<String>) -> (u16, 
     let url = format!("wss://localhost:{}/{{charger}}", backoffice.address.port());
     let ca_certificates = trusted.map(String::into_bytes);
     let settings = BackofficeSettings { url, basic_auth: None, ca_certificates };
-    let world = World::new(routing_with(&[("volt", settings)])).await;
+    let world = World::new(mirrored(routing_with(&[("volt", settings)]))).await;
     let acceptor = acceptor(authority, name);
     let (link, charger) = tokio::join!(
         async {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use engine::{BackofficeId, Follower, Plan, Role};
+use engine::{BackofficeId, Follower, OnLeaderLost, Outage, Plan, Role};
 use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule, Settings};
 use store::Store;
 use tempfile::TempDir;
@@ -39,6 +40,20 @@ pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routin
         .map(|(name, settings)| (BackofficeId::from(*name), Arc::new(settings.clone())))
         .collect();
     Routing { backoffices, rules: vec![rule] }
+}
+
+/// The same rules with other words on what holds while the leader is away.
+pub(crate) fn with_outage(mut routing: Routing, outage: &Outage) -> Routing {
+    for rule in &mut routing.rules {
+        Arc::make_mut(&mut rule.plan).outage = outage.clone();
+    }
+    routing
+}
+
+/// The same rules, but nobody answers in the leader's place.
+pub(crate) fn mirrored(routing: Routing) -> Routing {
+    let outage = Outage { on_leader_lost: OnLeaderLost::Mirror, grace: Duration::ZERO, ..Outage::default() };
+    with_outage(routing, &outage)
 }
 
 pub(crate) fn settings() -> Settings {
