@@ -209,6 +209,8 @@ impl Session {
             self.configuration.stops_on_invalid_id = body != "false";
         } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
             self.cards.remember(tag, body);
+        } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {
+            self.states.remember_missed(backoffice, body);
         } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
             self.states.remember(connector, body);
         } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {

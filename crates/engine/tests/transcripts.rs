@@ -57,7 +57,7 @@ const CONVERSATIONS: [(&str, usize); 24] = [
     ("outages.txt", 27),
     ("basics.txt", 2),
     ("deliveries.txt", 20),
-    ("presence.txt", 6),
+    ("presence.txt", 8),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

@@ -19,6 +19,9 @@ impl Session {
         if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
             return self.not_asked(at, &copy);
         }
+        if !is_told && copy.name() == "StatusNotification" {
+            self.state_missed(at, &copy);
+        }
         let dropped = self.links[at].outbox.push(copy, is_told);
         if let Some(dropped) = dropped {
             let id = self.links[at].id.clone();

@@ -55,7 +55,7 @@ impl Session {
             self.give_up_numbers(&command);
         }
         if command.requesters.is_empty() {
-            self.own_command_answered(&command, accepted);
+            return self.own_command_answered(&command, accepted);
         }
         if command.is_replied {
             // Its requester was told otherwise: this must not go unnoticed (semantics F-34).

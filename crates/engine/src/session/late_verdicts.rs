@@ -30,7 +30,9 @@ impl Session {
         row.refused_late = true;
         self.promise_transaction(trace, []);
         self.alert("late_reject", format!("{id} refuses the card of a transaction that runs; it is stopped"));
-        self.stop_refused(trace);
+        if self.charger.is_here {
+            self.stop_refused(trace);
+        }
     }
 
     /// What was to be stopped when the charger left is stopped now.
@@ -54,7 +56,7 @@ impl Session {
             transaction: Some(trace),
             consequences: Vec::new(),
             any_accepted: false,
-            is_replied: false,
+            is_replied: true,
         };
         self.queue_command(command);
     }

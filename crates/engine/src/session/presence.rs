@@ -1,23 +1,32 @@
 //! What each backoffice believes of the charger: boots and states told again, or for it, towards
 //! that backoffice alone (semantics §4.2, §4.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::session::Session;
 use crate::session::boot::Verdict;
 use crate::session::charger::ChargerCall;
-use crate::session::outbox::Purpose;
-use crate::{Fact, Record, Text, limits, payload};
+use crate::session::outbox::{Copy, Purpose};
+use crate::{BackofficeId, Fact, Record, Text, limits, payload};
 
 /// The newest StatusNotification of each connector, as the charger sent it; connector 0 first.
 #[derive(Debug, Default)]
 pub(super) struct States {
     of_connectors: BTreeMap<i64, Text>,
+    /// Connectors whose state changed while a backoffice was away.
+    missed: BTreeMap<BackofficeId, BTreeSet<i64>>,
 }
 
 impl States {
     pub(super) const FACT: &'static str = "state/";
+    pub(super) const MISSED: &'static str = "missed-states/";
+
+    pub(super) fn remember_missed(&mut self, backoffice: &str, body: &str) {
+        if let Ok(connectors) = serde_json::from_str(body) {
+            self.missed.insert(backoffice.into(), connectors);
+        }
+    }
 
     pub(super) fn remember(&mut self, connector: &str, body: &str) {
         if let Ok(connector) = connector.parse() {
@@ -42,13 +51,46 @@ impl Session {
         self.promise(Record::Fact(Fact { key, body: Some(call.payload.to_string()) }), []);
     }
 
+    /// A backoffice that is away misses a state. It is told when it is back, even in a later session.
+    pub(super) fn state_missed(&mut self, at: usize, copy: &Copy) {
+        let connector = payload::integer(&copy.payload, "connectorId").unwrap_or(0);
+        let id = self.links[at].id.clone();
+        let missed = self.states.missed.entry(id.clone()).or_default();
+        if missed.len() < limits::CONNECTORS && missed.insert(connector) {
+            let body = serde_json::to_string(missed).expect("plain data is always JSON");
+            let key = format!("{}{id}", States::MISSED);
+            self.promise(Record::Fact(Fact { key, body: Some(body) }), []);
+        }
+    }
+
+    /// The states that a backoffice has missed and that do not wait for it already.
+    fn tell_missed_states(&mut self, at: usize) {
+        let id = self.links[at].id.clone();
+        let Some(missed) = self.states.missed.remove(&id) else { return };
+        let key = format!("{}{id}", States::MISSED);
+        self.promise(Record::Fact(Fact { key, body: None }), []);
+        for connector in missed.into_iter().rev() {
+            let is_it = |copy: &Copy| {
+                copy.name() == "StatusNotification"
+                    && payload::integer(&copy.payload, "connectorId").unwrap_or(0) == connector
+            };
+            let state = self.states.of_connectors.get(&connector).cloned();
+            if let Some(state) = state.filter(|_| !self.links[at].outbox.holds(is_it)) {
+                let copy = self.synthetic("StatusNotification", state);
+                self.links[at].outbox.push_first(copy);
+            }
+        }
+    }
+
     /// Tells a backoffice whose link has just opened what a charger would tell it: that it booted,
-    /// unless that backoffice has accepted it (semantics B-3).
+    /// unless that backoffice has accepted it (semantics B-3), and what it has missed.
     pub(super) fn introduce(&mut self, at: usize) {
         let link = &mut self.links[at];
         link.boot = link.boot.or_else(|| self.boot.verdict_of(&link.id));
         if link.boot != Some(Verdict::Accepted) {
             self.boot_for(at);
+        } else {
+            self.tell_missed_states(at);
         }
     }
 
@@ -94,6 +136,7 @@ impl Session {
 
     /// The newest state of each connector, with its original timestamp, before anything else.
     fn tell_states(&mut self, at: usize) {
+        self.tell_missed_states(at);
         let states: Vec<Text> = self.states.of_connectors.values().rev().cloned().collect();
         self.links[at].outbox.remove(|copy| copy.name() == "StatusNotification");
         for state in states {
