@@ -209,7 +209,9 @@ impl Outbox {
     /// Puts a copy back that was sent in vain.
     pub(super) fn put_back(&mut self, copy: Copy) {
         if copy.number.is_some() {
-            self.lane.push_front(copy);
+            // Not always the first: what the leader was asked live may have become a delivery.
+            let at = self.lane.partition_point(|other| other.number < copy.number);
+            self.lane.insert(at, copy);
         } else {
             self.push_first(copy);
         }
