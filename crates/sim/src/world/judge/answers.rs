@@ -3,7 +3,7 @@
 use engine::{CallNote, Decider, Effect, Note, Outcome, Side};
 
 use super::{Judge, OpenCall, TRANSACTION_ACTIONS};
-use crate::world::content::{blanked, number};
+use crate::world::content::blanked;
 
 impl Judge {
     /// I-2, I-8: the charger's answer is its leader's, or the proxy says by which rule it is its own.
@@ -47,11 +47,6 @@ impl Judge {
                 self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
             }
         }
-        if call.action == "StartTransaction"
-            && let Some(number) = payload.and_then(|payload| number(payload, "transactionId"))
-        {
-            self.check_told_number(number, &message.1);
-        }
     }
 
     fn check_noted_outcome(&mut self, note: &CallNote, payload: Option<&str>) {
@@ -66,7 +61,7 @@ impl Judge {
     }
 
     /// I-4, T-10: a number means one transaction at the charger, and is a positive 32-bit one.
-    fn check_told_number(&mut self, number: i64, start: &str) {
+    pub(super) fn check_told_number(&mut self, number: i64, start: &str) {
         self.summary.starts += 1;
         if !(1..=i64::from(i32::MAX)).contains(&number) {
             self.accuse(format!("T-10: the charger was told the transaction number {number}"));

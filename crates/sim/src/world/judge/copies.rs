@@ -38,8 +38,12 @@ impl Judge {
     pub(in crate::world) fn delivered(&mut self, side: &Side, text: &str, kept: &Kept) {
         match (side, Frame::read(text)) {
             (Side::Charger, Some(Frame::Result { id, payload })) => {
-                self.acknowledged(id, kept);
+                let answered = self.acknowledged(id, kept);
                 let Some(told) = number(payload, "transactionId") else { return };
+                // What a failed store held back was never told.
+                if let Some((_, start)) = answered.filter(|(action, _)| action == "StartTransaction") {
+                    self.check_told_number(told, &start);
+                }
                 if !kept.transactions().any(|row| row.charger_number.is_some_and(|number| number.0 == told)) {
                     self.accuse(format!("I-5: the charger was told {told} before that was kept"));
                 }

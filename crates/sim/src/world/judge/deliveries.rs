@@ -62,26 +62,28 @@ impl Judge {
         }
     }
 
-    /// An answer leaves for the charger: from now on its message is in the proxy's hands.
-    pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) {
+    /// An answer leaves for the charger: from now on its message, which it returns, is in the proxy's
+    /// hands.
+    pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) -> Option<Message> {
         // Those before it in the queue were lost with a failure of the store.
         while let Some((answered, message)) = self.answers_on_way.pop_front() {
             if answered != id {
                 continue;
             }
-            let Some(said) = self.said.get_mut(&message) else { return };
+            let Some(said) = self.said.get_mut(&message) else { return Some(message) };
             said.acknowledged = true;
             // Of a transaction that began before they followed, followers need not hear.
             if !matches!(message.0.as_str(), "StartTransaction" | "SecurityEventNotification") {
-                return;
+                return Some(message);
             }
             let holds = |who: &BackofficeId| kept.holds(who, |delivery| is_of(delivery, &message));
             let lacking = said.followers.iter().find(|who| !said.has(who) && !holds(who)).cloned();
             if let Some(who) = lacking {
                 self.accuse(format!("I-5: {message:?} was acknowledged before it was kept for {who}"));
             }
-            return;
+            return Some(message);
         }
+        None
     }
 
     /// What is not tried again by itself needs a reason.

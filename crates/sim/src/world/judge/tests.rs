@@ -162,12 +162,13 @@ fn a_number_is_told_for_one_transaction_only() {
         court.did(&[to("leader", &format!(r#"[2,"x{id}","StartTransaction",{start}]"#))]);
         court.heard(&backoffice("leader"), &format!(r#"[3,"x{id}",{given}]"#));
         let note = note("StartTransaction", &start, given, Decider::Leader("leader".into()));
-        let broken = court.did(&[to_charger(&format!(r#"[3,"{id}",{given}]"#)), note]);
-        if id == 1 {
-            assert!(broken.is_empty(), "{broken:?}");
-        } else {
-            accused(&broken, "I-4");
-        }
+        let answer = format!(r#"[3,"{id}",{given}]"#);
+        let broken = court.did(&[to_charger(&answer), note]);
+        assert!(broken.is_empty(), "before it leaves: {broken:?}");
+        court.judge.delivered(&Side::Charger, &answer, &Kept::default());
+        let broken = court.judge.take_broken();
+        let twice = broken.iter().filter(|what| what.starts_with("I-4")).count();
+        assert_eq!(twice, id - 1, "{broken:?}");
     }
 }
 
