@@ -185,9 +185,11 @@ impl Judge {
     }
 
     /// The proxy has crashed or stopped, or the session is over: no socket of it is left.
-    pub(super) fn session_gone(&mut self, crashed: bool) {
+    pub(super) fn session_gone(&mut self, now: Tick, crashed: bool) {
         self.crashed |= crashed;
-        self.leader = self.plan.leader.clone();
+        // What was said to who led until now may still be on its way.
+        let led = std::mem::replace(&mut self.leader, self.plan.leader.clone());
+        self.recent_leaders.push((led, now));
         self.peers.clear();
         self.answers_on_way.clear();
     }

@@ -297,7 +297,7 @@ impl World {
         self.reading.clear();
         self.judge.records_lost();
         self.session = None;
-        self.judge.session_gone(true);
+        self.judge.session_gone(self.now, true);
         let away = Duration::from_secs(self.random.u64(1..20));
         self.proxy_away_until = self.now + away;
         self.close_all();
@@ -311,7 +311,7 @@ impl World {
         self.transcript.push(self.now, format_args!("the session is over"));
         self.reading.clear();
         self.session = None;
-        self.judge.session_gone(false);
+        self.judge.session_gone(self.now, false);
     }
 
     fn close_all(&mut self) {
