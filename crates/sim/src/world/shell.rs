@@ -247,15 +247,14 @@ impl World {
             self.transcript.push(self.now, format_args!("the store fails"));
             // What was not committed is never said, nor is what waited behind it.
             self.fail(ticket, &keep);
-            let fail_too = self.random.usize(..=self.commits.len());
-            for _ in 0..fail_too {
-                if let Some(Commit { ticket, keep }) = self.commits.pop_front() {
-                    self.fail(ticket, &keep);
-                }
+            // What was ordered before the session hears of it rests on what was lost: it fails, too.
+            let behind = std::mem::take(&mut self.commits);
+            for Commit { ticket, keep } in &behind {
+                self.fail(*ticket, keep);
             }
             self.judge.records_lost();
             self.release();
-            for _ in 0..=fail_too {
+            for _ in 0..=behind.len() {
                 self.hand(Event::StoreFailed);
             }
             return;
