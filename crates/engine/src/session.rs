@@ -61,8 +61,7 @@ pub struct Session {
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
-    /// What followers were told last, as hashes.
-    told: VecDeque<u64>,
+    told: deliveries::Told,
     promised_to: Vec<Side>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
@@ -96,7 +95,7 @@ impl Session {
             configuration: configuration::Configuration::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
-            told: VecDeque::new(),
+            told: deliveries::Told::default(),
             promised_to: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,
@@ -187,8 +186,8 @@ impl Session {
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key == deliveries::TOLD {
-            self.told = serde_json::from_str(body).unwrap_or_default();
+        if key.starts_with(deliveries::Told::FACT) {
+            self.told.remember(body);
         } else if key == boot::Boot::FACT {
             self.boot.remember(body);
         } else if key.starts_with(owned::OwnedIds::FACT) {

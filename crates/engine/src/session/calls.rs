@@ -46,10 +46,10 @@ impl Session {
             && payload::text(&call.payload, "vendorId").as_deref() == Some(PLUG_AND_CHARGE)
             || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
-        let is_told = for_leader_only || self.is_told_already(&copy);
+        let followers = if for_leader_only { Vec::new() } else { self.followers_to_tell(&copy) };
         self.ask_leader(call);
-        if !is_told {
-            self.tell_followers(&copy);
+        for id in followers {
+            self.tell_one(&id, copy.clone());
         }
     }
 
@@ -60,15 +60,6 @@ impl Session {
         self.charger.current = Some(call);
         if let Some(at) = self.at(&self.leader) {
             self.tell(at, copy);
-        }
-    }
-
-    pub(super) fn tell_followers(&mut self, copy: &Copy) {
-        for at in 0..self.links.len() {
-            let id = self.links[at].id.clone();
-            if !self.leads(&id) && self.plan.names(&id) {
-                self.tell_one(&id, copy.clone());
-            }
         }
     }
 

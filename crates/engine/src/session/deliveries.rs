@@ -1,8 +1,11 @@
 //! Deliveries: what a backoffice must be told reaches it, in order, however long it is away
 //! (semantics §2.8).
 
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::actions::Keeping;
 use crate::session::Session;
@@ -26,8 +29,75 @@ enum Fate {
     Parked(&'static str),
 }
 
-/// The fact that holds what followers were told last.
-pub(super) const TOLD: &str = "told";
+/// What followers were told last. Each message is a fact of its own, so that remembering one writes
+/// no other again.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    messages: VecDeque<ToldMessage>,
+    /// The number of the next one.
+    next: u64,
+}
+
+/// A message that followers were told.
+#[derive(Debug, Serialize, Deserialize)]
+struct ToldMessage {
+    number: u64,
+    hash: u64,
+    /// Whoever led then may have missed it, and is not among them.
+    to: Vec<BackofficeId>,
+}
+
+impl Told {
+    /// How the keys of its facts begin.
+    pub(super) const FACT: &str = "told/";
+
+    pub(super) fn remember(&mut self, body: &str) {
+        let Ok(message) = serde_json::from_str::<ToldMessage>(body) else { return };
+        self.next = self.next.max(message.number + 1);
+        let at = self.messages.partition_point(|other| other.number < message.number);
+        self.messages.insert(at, message);
+    }
+
+    /// Leaves in `followers` those that were not told yet, and remembers that they are told now: the
+    /// fact is to be kept.
+    fn tell(&mut self, hash: u64, followers: &mut Vec<BackofficeId>) -> Option<Fact> {
+        let known = self.messages.iter_mut().rfind(|message| message.hash == hash);
+        let message = if let Some(message) = known {
+            followers.retain(|id| !message.to.contains(id));
+            if followers.is_empty() {
+                return None;
+            }
+            message.to.extend_from_slice(followers);
+            message
+        } else {
+            self.add(hash, followers.clone())
+        };
+        // The newest takes the place of the oldest.
+        let key = format!("{}{}", Self::FACT, message.number % limits::TOLD_REMEMBERED as u64);
+        let body = serde_json::to_string(message).expect("plain data is always JSON");
+        Some(Fact { key, body: Some(body) })
+    }
+
+    /// Who led has it. Not worth a commit: after a crash it is told again at worst, should it follow.
+    fn has(&mut self, id: &BackofficeId, hash: u64) {
+        match self.messages.iter_mut().rfind(|message| message.hash == hash) {
+            Some(message) if message.to.contains(id) => {}
+            Some(message) => message.to.push(id.clone()),
+            None => {
+                self.add(hash, vec![id.clone()]);
+            }
+        }
+    }
+
+    fn add(&mut self, hash: u64, to: Vec<BackofficeId>) -> &ToldMessage {
+        if self.messages.len() >= limits::TOLD_REMEMBERED {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(ToldMessage { number: self.next, hash, to });
+        self.next += 1;
+        &self.messages[self.messages.len() - 1]
+    }
+}
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
@@ -82,31 +152,24 @@ impl Session {
         self.tell(at, copy);
     }
 
-    /// Whether followers were told the very same before: its answer was lost, or never came, and the
-    /// charger says it again. Starts and stops are recognised by their transaction.
-    pub(super) fn is_told_already(&mut self, copy: &Copy) -> bool {
+    /// The followers that were not told the very same before: its answer was lost, or never came, and
+    /// the charger says it again. Starts and stops are recognised by their transaction.
+    pub(super) fn followers_to_tell(&mut self, copy: &Copy) -> Vec<BackofficeId> {
+        let links = self.links.iter().map(|link| &link.id);
+        let mut followers: Vec<BackofficeId> =
+            links.filter(|id| !self.leads(id) && self.plan.names(id)).cloned().collect();
         let by_transaction = matches!(copy.name(), "StartTransaction" | "StopTransaction");
-        if by_transaction || copy.keeping() != Keeping::InOrder || self.plan.followers.is_empty() {
-            return false;
+        if by_transaction || copy.keeping() != Keeping::InOrder || followers.is_empty() {
+            return followers;
         }
-        let mut hasher = DefaultHasher::new();
-        (copy.name(), &copy.payload).hash(&mut hasher);
-        let hash = hasher.finish();
-        if self.told.contains(&hash) {
-            return true;
-        }
-        if self.told.len() == limits::TOLD_REMEMBERED {
-            self.told.pop_front();
-        }
-        self.told.push_back(hash);
-        let body = serde_json::to_string(&self.told).expect("plain data is always JSON");
-        self.promise(Record::Fact(Fact { key: TOLD.to_owned(), body: Some(body) }), []);
-        false
+        let fact = self.told.tell(fingerprint(copy), &mut followers);
+        self.promise_facts(fact.into_iter().collect(), []);
+        followers
     }
 
     /// A delivery was answered in time.
     pub(super) fn delivery_answered(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
-        let Some(number) = asked.copy.number else { return };
+        let Some(number) = asked.copy.number else { return self.leader_answered(at, asked, outcome) };
         match fate(asked.copy.name(), outcome, asked.copy.attempts) {
             Fate::Delivered => self.delivered(at, number),
             Fate::Pointless => {
@@ -125,8 +188,17 @@ impl Session {
         }
     }
 
+    /// What it answered as leader it is not told as follower, when the charger says it again.
+    fn leader_answered(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        let is_recognised = matches!(asked.copy.name(), "MeterValues" | "SecurityEventNotification");
+        if is_recognised && asked.copy.number.is_none() && matches!(outcome, Outcome::Result(_)) {
+            self.told.has(&self.links[at].id, fingerprint(&asked.copy));
+        }
+    }
+
     /// An answer after its time shows that the delivery was booked, unless it is on its way again.
     pub(super) fn late_delivery(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
+        self.leader_answered(at, asked, outcome);
         if let Outcome::Result(_) = outcome
             && let Some(number) = self.links[at].outbox.take_delivered(&asked.copy)
         {
@@ -231,6 +303,13 @@ impl Session {
             None => self.other_lanes.push(lane),
         }
     }
+}
+
+/// By which a message is recognised when it is said again.
+fn fingerprint(copy: &Copy) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (copy.name(), &copy.payload).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the kind of answer says about trying again (semantics T-58).
