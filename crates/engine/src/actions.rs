@@ -21,26 +21,32 @@ pub struct Action {
 pub struct FromCharger {
     /// The charger has its answer within this.
     pub answer_within: Duration,
-    /// What the proxy may answer when the leader does not.
-    pub neutral: Neutral,
+    /// What the proxy answers when the leader does not.
+    pub stand_in: StandIn,
     /// Who else is told.
     pub copies: Copies,
     /// What happens to a copy while its backoffice is away (semantics §3.9).
     pub keeping: Keeping,
 }
 
-/// An answer that says nothing that only a backoffice could say (semantics E16).
+/// What the proxy answers in the leader's place (semantics E16, E17, T-65).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Neutral {
-    /// There is none: the charger gets a CALLERROR.
+pub enum StandIn {
+    /// Nothing: every answer would claim something. The charger gets a CALLERROR.
     None,
     /// `{}`.
     Empty,
     /// The proxy's clock.
     Clock,
-    /// None, and a CALLERROR would cost the charger one of its attempts: its socket is closed
-    /// instead (semantics E17, F-42).
-    Close,
+    /// What the charger was told to its last boot.
+    Boot,
+    /// The leader's earlier verdict on the card.
+    Card,
+    /// `Rejected`: the charger asks again by itself.
+    Rejected,
+    /// It is booked, and the leader told later. An error would cost the charger one of its attempts
+    /// (semantics F-42).
+    Booked,
 }
 
 /// Who gets a copy of a charger's message.
@@ -122,11 +128,11 @@ const REJECTED: Refusal = Refusal::Answer(r#"{"status":"Rejected"}"#);
 const fn call(
     name: &'static str,
     answer_within: Duration,
-    neutral: Neutral,
+    stand_in: StandIn,
     copies: Copies,
     keeping: Keeping,
 ) -> Action {
-    let from_charger = Some(FromCharger { answer_within, neutral, copies, keeping });
+    let from_charger = Some(FromCharger { answer_within, stand_in, copies, keeping });
     Action { name, from_charger, from_backoffice: None }
 }
 
@@ -167,8 +173,8 @@ use Kind::{Integer, Object, Text};
 
 /// Every message of OCPP 1.6 and of its security extension, in alphabetical order.
 pub static OCPP16: [Action; 39] = [
-    call("Authorize", limits::ANSWER_AUTHORIZE, Neutral::None, Copies::All, Keeping::Volatile),
-    call("BootNotification", limits::ANSWER_OTHER, Neutral::None, Copies::All, Keeping::Latest),
+    call("Authorize", limits::ANSWER_AUTHORIZE, StandIn::Card, Copies::All, Keeping::Volatile),
+    call("BootNotification", limits::ANSWER_OTHER, StandIn::Boot, Copies::All, Keeping::Latest),
     urgent(command("CancelReservation", May::Control, REJECTED, &[("reservationId", Integer)])),
     command("CertificateSigned", May::LeaderOwns, REJECTED, &[("certificateChain", Text)]),
     command("ChangeAvailability", May::Control, REJECTED, &[("connectorId", Integer), ("type", Text)]),
@@ -179,7 +185,7 @@ pub static OCPP16: [Action; 39] = [
         name: "DataTransfer",
         from_charger: Some(FromCharger {
             answer_within: limits::ANSWER_OTHER,
-            neutral: Neutral::None,
+            stand_in: StandIn::None,
             copies: Copies::All,
             keeping: Keeping::Volatile,
         }),
@@ -196,12 +202,12 @@ pub static OCPP16: [Action; 39] = [
     call(
         "DiagnosticsStatusNotification",
         limits::ANSWER_OTHER,
-        Neutral::Empty,
+        StandIn::Empty,
         Copies::Owner,
         Keeping::InOrder,
     ),
     command("ExtendedTriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
-    call("FirmwareStatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::Owner, Keeping::InOrder),
+    call("FirmwareStatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::Owner, Keeping::InOrder),
     reads(command(
         "GetCompositeSchedule",
         May::Control,
@@ -218,10 +224,10 @@ pub static OCPP16: [Action; 39] = [
     )),
     reads(command("GetLocalListVersion", May::LeaderOwns, Refusal::Answer(r#"{"listVersion":-1}"#), &[])),
     command("GetLog", May::Control, REJECTED, &[("log", Object), ("logType", Text), ("requestId", Integer)]),
-    call("Heartbeat", limits::ANSWER_HEARTBEAT, Neutral::Clock, Copies::Synthetic, Keeping::Volatile),
+    call("Heartbeat", limits::ANSWER_HEARTBEAT, StandIn::Clock, Copies::Synthetic, Keeping::Volatile),
     command("InstallCertificate", May::LeaderOwns, REJECTED, &[("certificateType", Text)]),
-    call("LogStatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::Owner, Keeping::InOrder),
-    call("MeterValues", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
+    call("LogStatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::Owner, Keeping::InOrder),
+    call("MeterValues", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
     command("RemoteStartTransaction", May::LeaderTransactions, REJECTED, &[("idTag", Text)]),
     urgent(command(
         "RemoteStopTransaction",
@@ -239,7 +245,7 @@ pub static OCPP16: [Action; 39] = [
     call(
         "SecurityEventNotification",
         limits::ANSWER_TRANSACTION,
-        Neutral::Close,
+        StandIn::Booked,
         Copies::All,
         Keeping::InOrder,
     ),
@@ -255,18 +261,18 @@ pub static OCPP16: [Action; 39] = [
         REJECTED,
         &[("connectorId", Integer), ("csChargingProfiles", Object)],
     ),
-    call("SignCertificate", limits::ANSWER_OTHER, Neutral::None, Copies::LeaderOnly, Keeping::Volatile),
+    call("SignCertificate", limits::ANSWER_OTHER, StandIn::Rejected, Copies::LeaderOnly, Keeping::Volatile),
     call(
         "SignedFirmwareStatusNotification",
         limits::ANSWER_OTHER,
-        Neutral::Empty,
+        StandIn::Empty,
         Copies::Owner,
         Keeping::InOrder,
     ),
     command("SignedUpdateFirmware", May::Control, REJECTED, &[("requestId", Integer), ("firmware", Object)]),
-    call("StartTransaction", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
-    call("StatusNotification", limits::ANSWER_OTHER, Neutral::Empty, Copies::All, Keeping::Latest),
-    call("StopTransaction", limits::ANSWER_TRANSACTION, Neutral::Close, Copies::All, Keeping::InOrder),
+    call("StartTransaction", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
+    call("StatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::All, Keeping::Latest),
+    call("StopTransaction", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
     command("TriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
     urgent(command("UnlockConnector", May::Control, Refusal::SecurityError, &[("connectorId", Integer)])),
     command(

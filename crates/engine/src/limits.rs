@@ -102,6 +102,39 @@ pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 /// A loss of the leader shorter than this is bridged in every mode (semantics §1.5).
 pub const LEADER_GRACE: Duration = Duration::from_secs(60);
 
+/// A call that only the leader can answer waits for it, when it was lost no longer ago than this:
+/// most losses are restarts.
+pub const LEADER_BLINK: Duration = Duration::from_secs(5);
+
+/// Calls in a row that the leader left unanswered before its link is closed and opened anew
+/// (semantics X-4).
+pub const LEADER_TIMEOUTS: u32 = 5;
+
+/// First wait before the leader is dialed again; doubles like a follower's.
+pub const LEADER_REDIAL_FIRST: Duration = Duration::from_secs(1);
+
+/// A charger that the proxy itself tells to wait boots again after this, in seconds (semantics T-65).
+pub const BOOT_PENDING_SECONDS: u32 = 60;
+
+/// Cards whose verdict is remembered, per charger; the oldest is forgotten.
+pub const CARDS: usize = 256;
+
+/// How long a remembered verdict is good (semantics §5.5).
+pub const CARD_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A remembered verdict that was heard again is written again when it is older than this.
+pub const CARD_REFRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// Deliveries of before go this far apart (5 a second), so that a backoffice that returns is not flooded
+/// (semantics §2.8, pace).
+pub const DELIVERY_PACE: Duration = Duration::from_millis(200);
+
+/// So many may go at once before the pace holds.
+pub const DELIVERY_BURST: u32 = 10;
+
+/// What waited less than this is live, and is never paced.
+pub const DELIVERY_FRESH: Duration = Duration::from_secs(5);
+
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
 

@@ -120,6 +120,13 @@ pub struct TransactionRow {
     pub closed_unix_ms: Option<i64>,
     /// Another transaction started on the connector before this one was stopped.
     pub superseded: bool,
+    /// The proxy answered the start in the leader's place.
+    #[serde(default)]
+    pub provisional: bool,
+    /// The leader refused the card when it was told late (semantics T-67); the charger is still to be
+    /// told to stop.
+    #[serde(default)]
+    pub refused_late: bool,
 }
 
 /// How far a transaction is.

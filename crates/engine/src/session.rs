@@ -1,9 +1,11 @@
 //! One charger, from connect to disconnect. This file only branches; each concern has its own.
 
+mod absence;
 mod answers;
 mod asking;
 mod boot;
 mod calls;
+mod cards;
 mod charger;
 mod command_outcomes;
 mod command_queue;
@@ -14,6 +16,7 @@ mod configuration;
 mod deliveries;
 mod dialing;
 mod jobs;
+mod late_verdicts;
 mod leader;
 mod links;
 mod liveness;
@@ -58,6 +61,9 @@ pub struct Session {
     boot: boot::Boot,
     states: presence::States,
     configuration: configuration::Configuration,
+    cards: cards::Cards,
+    lead: leader::Lead,
+    absence: absence::Absence,
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
@@ -93,6 +99,9 @@ impl Session {
             boot: boot::Boot::default(),
             states: presence::States::default(),
             configuration: configuration::Configuration::default(),
+            cards: cards::Cards::default(),
+            lead: leader::Lead::default(),
+            absence: absence::Absence::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
             told: deliveries::Told::default(),
@@ -194,6 +203,12 @@ impl Session {
             if let Ok(owned) = serde_json::from_str(body) {
                 self.owned.remember(owned);
             }
+        } else if key == leader::Lead::FACT {
+            self.remember_lead(body);
+        } else if key == configuration::STOPS_ON_INVALID_ID {
+            self.configuration.stops_on_invalid_id = body != "false";
+        } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
+            self.cards.remember(tag, body);
         } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
             self.states.remember(connector, body);
         } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
@@ -203,6 +218,7 @@ impl Session {
 
     /// Deals with everything whose time has come.
     fn pass_time(&mut self) {
+        self.pass_time_absence();
         self.pass_time_charger();
         if self.is_over {
             return;
@@ -214,9 +230,13 @@ impl Session {
     /// Starts whatever can start now, until nothing can.
     fn go_on(&mut self) {
         while !self.is_over
-            && (self.change_leader() || self.next_call() || self.feed_links() || self.next_command())
-        {
-        }
+            && (self.watch_leader()
+                || self.stand_in()
+                || self.change_leader()
+                || self.next_call()
+                || self.feed_links()
+                || self.next_command())
+        {}
         self.end_drain_when_quiet();
         self.recall_lanes();
         self.keep_promises();
@@ -228,6 +248,8 @@ impl Session {
         }
         let mut earliest = Earliest::default();
         self.charger_deadlines(&mut earliest);
+        self.absence_deadlines(&mut earliest);
+        self.lead_deadlines(&mut earliest);
         self.link_deadlines(&mut earliest);
         self.command_deadlines(&mut earliest);
         earliest.0

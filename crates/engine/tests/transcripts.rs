@@ -5,6 +5,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `plan volt acme:control eye:observer` | who leads, who follows; first line, or a change later |
+//! | `plan volt acme:control mirror grace=60s` | and what holds while the leader is away; the words stand in [`stage::plans`] |
 //! | `connected` | leader up, charger arrives, every follower dialed and up |
 //! | `booted` | `connected`, then a boot that everyone accepts with 300 s, then 1 s passes |
 //! | `starts 1 CARD volt=5 acme=9` | on connector 1, meter 0, at 12:04:01Z (:02Z the next time), accepted with these numbers; `error` and `silent` stand for what they say |
@@ -23,8 +24,11 @@
 //! | `held back volt` | the session takes no more from this peer for now: its socket is not read |
 //! | `pong volt` | a ping is answered |
 //! | `restart` | the program is killed; a new session starts from what was kept |
+//! | `killed before it was kept` | the same at the worst moment: nothing that the latest event led to is durable or said |
+//! | `killed before it was said` | all of it is durable, and nothing more of it is said than stands above |
 //! | `operator retries acme 3`, `operator drops acme 3` | a delivery, by its number in the lane |
 //! | `drain`, `store fails` | the program stops; the disk is full |
+//! | `store fails before it was kept` | the disk is full for what the latest event led to, and nothing of that is said |
 //! | `over` | the session must have ended |
 //!
 //! Three kinds of line make a table, each row a small conversation of its own:
@@ -49,7 +53,8 @@ use std::path::Path;
 use stage::Stage;
 
 /// Conversations in each file; a new one is counted here, so that none is lost silently.
-const CONVERSATIONS: [(&str, usize); 22] = [
+const CONVERSATIONS: [(&str, usize); 24] = [
+    ("outages.txt", 27),
     ("basics.txt", 2),
     ("deliveries.txt", 24),
     ("presence.txt", 6),
@@ -62,6 +67,7 @@ const CONVERSATIONS: [(&str, usize); 22] = [
     ("divergence.txt", 13),
     ("endings.txt", 10),
     ("errors.txt", 26),
+    ("failure-matrix.txt", 20),
     ("jobs.txt", 12),
     ("leader.txt", 28),
     ("liveness.txt", 14),

@@ -2,6 +2,7 @@
 //! only one, keeps its own books, and complains about everything that does not fit them.
 
 mod commands;
+mod faults;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,8 +11,9 @@ use engine::{Moment, Tick};
 use serde_json::Value;
 
 use crate::charger::SESSION_BAND_WH;
-use crate::frame::{self, Frame, Ids, quoted};
+use crate::frame::{Frame, Ids, quoted};
 pub use commands::Command;
+use faults::Lapse;
 pub use settings::{BackofficeFaults, BackofficeSettings};
 
 /// Something that no charger alone would have done to this backoffice.
@@ -105,6 +107,10 @@ struct OwnCall {
 pub struct Backoffice {
     settings: BackofficeSettings,
     random: fastrand::Rng,
+    /// For the faults that are drawn apart.
+    wild_random: fastrand::Rng,
+    /// It answers nothing before.
+    asleep_until: Tick,
     ids: Ids,
     connected: bool,
     /// Survives connections: a charger that was accepted stays accepted (OCPP-J 1.6 §5.4).
@@ -132,6 +138,8 @@ impl Backoffice {
         Self {
             ids: Ids::new(settings.ids),
             random: fastrand::Rng::with_seed(seed),
+            wild_random: fastrand::Rng::with_seed(!seed),
+            asleep_until: Tick(0),
             connected: false,
             accepted: false,
             boots: 0,
@@ -237,6 +245,7 @@ impl Backoffice {
 
     /// From now on it makes no mistakes and sends no commands of its own accord.
     pub fn calm_down(&mut self) {
+        self.asleep_until = Tick(0);
         self.settings.faults = BackofficeFaults::default();
         self.settings.commands_every = None;
         self.settings.pending_boots = 0;
@@ -274,13 +283,18 @@ impl Backoffice {
         if !self.accepted && self.boots > 0 && action != "BootNotification" {
             self.complaints.push(Complaint::BeforeAccepted(action.to_owned()));
         }
-        let answer = self.answer_to(now, action, payload, &request);
+        let lapse = self.lapse();
+        let answer = match lapse {
+            Some(Lapse::Refuses(code)) => Err(code),
+            Some(Lapse::WrongTypes) => Ok(self.wrong_types_for(action)),
+            _ => self.answer_to(now, action, payload, &request),
+        };
         self.news.push_back(BackofficeNews::Asked {
             action: action.to_owned(),
             payload: payload.to_owned(),
             answer: answer.as_ref().map_or_else(|code| (*code).to_owned(), Clone::clone),
         });
-        self.reply(now, id, answer);
+        self.reply(now, id, answer, lapse);
     }
 
     fn answer_to(
@@ -345,12 +359,7 @@ impl Backoffice {
         }
         let layout = self.settings.layout;
         let status = self.card_status(request);
-        let number = if status != "Accepted" && self.settings.zero_when_refused {
-            0
-        } else {
-            self.next_number += 1;
-            self.next_number - 1
-        };
+        let number = self.number_for_start(&status);
         self.books.push(BookedTransaction {
             number,
             serial: request["meterStart"].as_i64().unwrap_or(0) / SESSION_BAND_WH,
@@ -383,37 +392,5 @@ impl Backoffice {
                 detail: format!("a reading of session {serial}, booked for {booked:?}"),
             });
         }
-    }
-
-    /// Sends the answer after a while, or does what its faults make it do instead.
-    fn reply(&mut self, now: Moment, id: &str, answer: Result<String, &'static str>) {
-        let think = self.random.u64(..=self.settings.answer_delay.as_micros() as u64);
-        let mut due = Tick(now.tick.0 + think);
-        let faults = self.settings.faults;
-        let mut text = match answer {
-            Ok(payload) => frame::result(id, &payload),
-            Err(code) => frame::error(id, code, "not here"),
-        };
-        let mut dice = self.random.u32(..1000);
-        let mut strikes = |of_a_thousand: u32| {
-            let struck = dice < of_a_thousand;
-            dice = dice.saturating_sub(of_a_thousand).max(if struck { 1000 } else { 0 });
-            struck
-        };
-        if strikes(faults.silent) {
-            return;
-        }
-        if strikes(faults.call_error) {
-            text = frame::error(id, "InternalError", "database is on fire");
-        } else if strikes(faults.garbage) {
-            text = ["[3,", "null", "[3]", "[\"hello\"]", "[9,\"x\",{}]"][self.random.usize(..5)].to_owned();
-        } else if strikes(faults.duplicate) {
-            self.later.push((due, text.clone(), None));
-        } else if strikes(faults.wrong_id) {
-            text = text.replacen(id, "\"nobody-used-this\"", 1);
-        } else if strikes(faults.late) {
-            due = Tick(due.0 + 40_000_000);
-        }
-        self.later.push((due, text, Some(id.to_owned())));
     }
 }

@@ -14,4 +14,4 @@ pub use backoffice::{
     Backoffice, BackofficeFaults, BackofficeNews, BackofficeSettings, BookedTransaction, Command, Complaint,
 };
 pub use charger::{Charger, ChargerNews, ChargerSettings, ChargingSession, Number, SESSION_BAND_WH};
-pub use world::{COMMON_CARD, Failure, Promises, Summary, World, WorldOptions};
+pub use world::{COMMON_CARD, FIRST_WILD_SEED, Failure, Promises, Summary, Wild, World, WorldOptions};

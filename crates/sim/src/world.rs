@@ -10,6 +10,7 @@ mod phases;
 mod report;
 mod shell;
 mod store;
+mod wilderness;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,7 @@ use crate::backoffice::Backoffice;
 use crate::charger::Charger;
 use judge::Judge;
 use links::{Commit, Happening, Link, Member};
-pub use options::{COMMON_CARD, Promises, WorldOptions};
+pub use options::{COMMON_CARD, FIRST_WILD_SEED, Promises, Wild, WorldOptions};
 use report::Transcript;
 pub use report::{Failure, Summary};
 use store::Kept;
@@ -55,6 +56,13 @@ pub struct World {
     reading: BTreeMap<BackofficeId, u64>,
     last_commit: Tick,
     store_fails_next: bool,
+    /// Chance of its own, so that a wilder world does not change what happens in the others.
+    wild_random: fastrand::Rng,
+    store_away_until: Tick,
+    /// The proxy crashes at the one after so many orders to keep something; 0: it does not.
+    keeps_until_crash: u32,
+    /// The plan is edited as soon as a transaction begins or ends.
+    edit_in_transaction: bool,
     calm: bool,
     judge: Judge,
     transcript: Transcript,
@@ -81,7 +89,12 @@ impl World {
             })
             .collect();
         let planned: Vec<BackofficeId> = members.keys().take(options.planned).cloned().collect();
-        let plan = Arc::new(chance::plan_of(&mut random, planned));
+        let mut wild_random = fastrand::Rng::with_seed(!seed);
+        let mut plan = chance::plan_of(&mut random, planned);
+        if options.wild.outage_modes {
+            plan.outage = wilderness::outage_of(&mut wild_random, &plan);
+        }
+        let plan = Arc::new(plan);
         let mut world = Self {
             seed,
             charger: Charger::new(options.charger.clone(), random.u64(..)),
@@ -103,6 +116,10 @@ impl World {
             reading: BTreeMap::new(),
             last_commit: Tick(0),
             store_fails_next: false,
+            wild_random,
+            store_away_until: Tick(0),
+            keeps_until_crash: 0,
+            edit_in_transaction: false,
             calm: false,
             transcript: Transcript::new(options.shown_lines),
             options,
@@ -198,13 +215,15 @@ impl World {
         match happening {
             Happening::ChargerDials => self.charger_dials(),
             Happening::TextFromCharger { epoch, text } => {
-                if epoch == self.charger_link.epoch && self.charger_link.proxy_open {
-                    self.charger_link.unread.push_back(text);
+                let link = &mut self.charger_link;
+                if epoch == link.epoch && link.proxy_open && link.reaches_proxy(self.now) {
+                    link.unread.push_back(text);
                     self.read();
                 }
             }
             Happening::TextToCharger { epoch, text } => {
-                if epoch == self.charger_link.epoch && self.charger_link.peer_open {
+                let link = &self.charger_link;
+                if epoch == link.epoch && link.peer_open && link.reaches_peer(self.now) {
                     let now = self.moment();
                     self.charger.heard(now, &text);
                 }
@@ -219,23 +238,24 @@ impl World {
                 }
             }
             Happening::ChargerHearsClose { epoch } => {
-                if epoch == self.charger_link.epoch && self.charger_link.peer_open {
-                    self.charger_link.peer_open = false;
+                let link = &mut self.charger_link;
+                if epoch == link.epoch && link.peer_open && link.reaches_peer(self.now) {
+                    link.peer_open = false;
                     self.charger_lost_link();
                 }
             }
             Happening::ChargerPongs { epoch } => {
-                if epoch == self.charger_link.epoch
-                    && self.charger_link.proxy_open
-                    && self.charger_link.peer_open
-                {
+                let link = &self.charger_link;
+                let is_open = epoch == link.epoch && link.proxy_open && link.peer_open;
+                if is_open && link.reaches_peer(self.now) && link.reaches_proxy(self.now) {
                     self.hand(Event::Ponged(Side::Charger));
                 }
             }
             Happening::DialEnds { who, epoch, departure } => self.dial_ended(&who, epoch, departure),
             Happening::TextFromBackoffice { who, epoch, text } => {
+                let now = self.now;
                 let link = &mut self.member(&who).link;
-                if epoch == link.epoch && link.proxy_open {
+                if epoch == link.epoch && link.proxy_open && link.reaches_proxy(now) {
                     link.unread.push_back(text);
                     self.read();
                 }
@@ -243,7 +263,8 @@ impl World {
             Happening::TextToBackoffice { who, epoch, text } => {
                 let now = self.moment();
                 let member = self.member(&who);
-                if epoch == member.link.epoch && member.link.peer_open {
+                let link = &member.link;
+                if epoch == link.epoch && link.peer_open && link.reaches_peer(now.tick) {
                     member.backoffice.heard(now, &text);
                 }
             }
@@ -259,15 +280,18 @@ impl World {
                 }
             }
             Happening::BackofficeHearsClose { who, epoch } => {
+                let now = self.now;
                 let member = self.member(&who);
-                if epoch == member.link.epoch && member.link.peer_open {
+                let is_open = epoch == member.link.epoch && member.link.peer_open;
+                if is_open && member.link.reaches_peer(now) {
                     member.link.peer_open = false;
                     member.backoffice.disconnected();
                 }
             }
             Happening::BackofficePongs { who, epoch } => {
-                let link = &self.member(&who).link;
-                if epoch == link.epoch && link.proxy_open && link.peer_open && !link.stalled {
+                let link = &self.members[&who].link;
+                let is_open = epoch == link.epoch && link.proxy_open && link.peer_open && !link.stalled;
+                if is_open && link.reaches_peer(self.now) && link.reaches_proxy(self.now) {
                     self.hand(Event::Ponged(Side::Backoffice(who)));
                 }
             }
@@ -276,6 +300,8 @@ impl World {
             Happening::LaneRead { who, recall, after } => self.lane_read(who, recall, after),
             Happening::LaneRecalled { who, recall, recalled } => self.lane_recalled(&who, recall, *recalled),
             Happening::ProxyStops => self.crash("the proxy has stopped"),
+            Happening::PeerNotices { side, epoch } => self.peer_notices(&side, epoch),
+            Happening::PlanEdited => self.edit_plan(),
             Happening::Whim(whim) => self.indulge(whim),
         }
     }
@@ -345,7 +371,7 @@ impl World {
     /// Whatever the peers have to say goes on its way.
     fn flush_peers(&mut self) {
         while let Some(text) = self.charger.poll_frame() {
-            let at = self.arrival(self.charger_link.to_proxy);
+            let at = self.arrival(&Side::Charger, self.charger_link.to_proxy);
             self.charger_link.to_proxy = at;
             let epoch = self.charger_link.epoch;
             self.schedule_at(at, Happening::TextFromCharger { epoch, text });
@@ -356,7 +382,8 @@ impl World {
         let names: Vec<BackofficeId> = self.members.keys().cloned().collect();
         for who in names {
             while let Some(text) = self.member(&who).backoffice.poll_frame() {
-                let at = self.arrival(self.members[&who].link.to_proxy);
+                let side = Side::Backoffice(who.clone());
+                let at = self.arrival(&side, self.members[&who].link.to_proxy);
                 let link = &mut self.member(&who).link;
                 link.to_proxy = at;
                 let epoch = link.epoch;
@@ -366,9 +393,9 @@ impl World {
     }
 
     /// When something sent now arrives behind what is already on its way.
-    fn arrival(&mut self, behind: Tick) -> Tick {
-        let latency =
-            Duration::from_micros(self.random.u64(100..=self.options.latency.as_micros() as u64 + 100));
+    fn arrival(&mut self, to: &Side, behind: Tick) -> Tick {
+        let most = self.latency_of(to).as_micros() as u64;
+        let latency = Duration::from_micros(self.random.u64(100..=most + 100));
         (self.now + latency).max(Tick(behind.0 + 1))
     }
 

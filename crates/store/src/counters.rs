@@ -1,6 +1,6 @@
 //! The counters behind [`Figures`]: written by the writer and by callers, read by anyone. No lock, but for what is rare.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,16 +40,20 @@ impl RowKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DropReason {
     QueueFull,
+    /// What room is left is kept for records.
+    NoRoom,
     StoreFailed,
     Closed,
 }
 
 impl DropReason {
-    const ALL: [DropReason; 3] = [DropReason::QueueFull, DropReason::StoreFailed, DropReason::Closed];
+    const ALL: [DropReason; 4] =
+        [DropReason::QueueFull, DropReason::NoRoom, DropReason::StoreFailed, DropReason::Closed];
 
     fn label(self) -> &'static str {
         match self {
             DropReason::QueueFull => "queue_full",
+            DropReason::NoRoom => "no_room",
             DropReason::StoreFailed => "store_failed",
             DropReason::Closed => "closed",
         }
@@ -93,7 +97,8 @@ impl Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     written: [AtomicU64; 3],
-    dropped: [[AtomicU64; 3]; 3],
+    dropped: [[AtomicU64; 4]; 3],
+    log_paused: AtomicBool,
     expired: AtomicU64,
     kept: AtomicU64,
     errors: [AtomicU64; 3],
@@ -110,6 +115,7 @@ pub(crate) struct LaneCount {
     backoffice: BackofficeId,
     waiting: u64,
     parked: u64,
+    bytes: u64,
     oldest_unix_ms: Option<i64>,
 }
 
@@ -118,7 +124,8 @@ impl LaneCount {
     pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
         let sql = "SELECT backoffice, sum(waiting), sum(parked),
                        (SELECT min(queued_unix_ms) FROM deliveries
-                        WHERE deliveries.backoffice = lanes.backoffice AND parked IS NULL)
+                        WHERE deliveries.backoffice = lanes.backoffice AND parked IS NULL),
+                       sum(waiting_bytes + parked_bytes)
                    FROM lanes GROUP BY backoffice ORDER BY backoffice";
         connection
             .prepare_cached(sql)?
@@ -128,6 +135,7 @@ impl LaneCount {
                     waiting: number(row.get(1)?),
                     parked: number(row.get(2)?),
                     oldest_unix_ms: row.get(3)?,
+                    bytes: number(row.get(4)?),
                 })
             })?
             .collect()
@@ -139,6 +147,7 @@ impl LaneCount {
             backoffice: self.backoffice.clone(),
             waiting: self.waiting,
             parked: self.parked,
+            bytes: self.bytes,
             oldest_seconds: Duration::from_millis(age_ms).as_secs_f64(),
         }
     }
@@ -160,6 +169,11 @@ impl Counters {
         for (counters, rows) in self.dropped.iter().zip(rows.0) {
             counters[reason as usize].fetch_add(rows, Relaxed);
         }
+    }
+
+    /// Whether the log is not written to, to keep room for records; says whether that is news.
+    pub(crate) fn log_paused(&self, paused: bool) -> bool {
+        self.log_paused.swap(paused, Relaxed) != paused
     }
 
     pub(crate) fn expired(&self, rows: u64) {
@@ -203,7 +217,7 @@ impl Counters {
             count: self.commit_count.load(Relaxed),
             sum_seconds: Duration::from_micros(self.commit_us.load(Relaxed)).as_secs_f64(),
         };
-        let mut rows_dropped = Vec::with_capacity(9);
+        let mut rows_dropped = Vec::with_capacity(12);
         for kind in RowKind::ALL {
             for reason in DropReason::ALL {
                 let rows = self.dropped[kind as usize][reason as usize].load(Relaxed);
@@ -223,6 +237,7 @@ impl Counters {
         Figures {
             rows_written: RowKind::ALL.map(written).to_vec(),
             rows_dropped,
+            log_paused: self.log_paused.load(Relaxed),
             rows_expired: self.expired.load(Relaxed),
             records_kept: self.kept.load(Relaxed),
             commits,

@@ -17,7 +17,7 @@ mod embedded {
 const APPLICATION_ID: i32 = 0x4F43_5050;
 
 /// Only a reader in recovery ever holds the file for long.
-const BUSY_FOR: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_FOR: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this size when it is reused.
 const LOG_SIZE_BYTES: i64 = 64 * 1024 * 1024;

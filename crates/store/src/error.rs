@@ -97,6 +97,10 @@ pub enum StoreError {
     /// More waits than the store may hold in memory.
     #[error("the store is overloaded: too much waits to be written")]
     Overloaded,
+    /// An earlier record of the same charger could not be kept. What rests on it is not kept either,
+    /// until somebody asks anew what is remembered of the charger.
+    #[error("an earlier record of this charger could not be kept: its session must begin anew")]
+    Interrupted,
     /// The store is closed or its writer is gone.
     #[error("the store is closed")]
     Closed,

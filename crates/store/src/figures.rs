@@ -9,7 +9,9 @@ pub struct Figures {
     pub rows_written: Vec<(&'static str, u64)>,
     /// Log rows that were never written; every kind and reason is listed, also when it is zero.
     pub rows_dropped: Vec<RowsDropped>,
-    /// Log rows deleted because they were too old or the file too large.
+    /// The log is not written to now: the room that is left is kept for records.
+    pub log_paused: bool,
+    /// Log rows deleted because they were too old, or the file too large, or the disk nearly full.
     pub rows_expired: u64,
     /// Records made durable.
     pub records_kept: u64,
@@ -37,6 +39,8 @@ pub struct LaneFigures {
     pub waiting: u64,
     /// Deliveries that are parked: an operator must look at them.
     pub parked: u64,
+    /// Bytes of both.
+    pub bytes: u64,
     /// How long the oldest waits, in seconds; 0 when none does.
     pub oldest_seconds: f64,
 }
@@ -71,7 +75,7 @@ impl Figures {
 pub struct RowsDropped {
     /// `"call"`, `"answer"` or `"occurrence"`.
     pub kind: &'static str,
-    /// `"queue_full"`, `"store_failed"` or `"closed"`.
+    /// `"queue_full"`, `"no_room"`, `"store_failed"` or `"closed"`.
     pub reason: &'static str,
     /// How many.
     pub rows: u64,

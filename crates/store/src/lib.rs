@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod queue;
 mod redaction;
+mod room;
 mod rows;
 mod settings;
 mod store;

@@ -1,6 +1,6 @@
 //! What waits for the writer: orders that somebody awaits, and log rows that nobody does.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ pub(crate) type Done = oneshot::Sender<Result<(), StoreError>>;
 pub(crate) enum Order {
     /// Make these durable, all or none.
     Keep(ChargerId, Vec<StoredRecord>, Done),
+    /// Somebody begins anew with what is remembered of this charger: say when every earlier keep is
+    /// settled, and refuse its records no longer.
+    Begin(ChargerId, Done),
     /// Say when every earlier keep is settled.
     Settle(Done),
     /// Apply the retention now and say when it is done.
@@ -64,6 +67,12 @@ struct Waiting {
     closing: bool,
     /// Orders taken by the writer and not settled yet.
     in_hand: usize,
+    /// Chargers of whom a record could not be written. Their later records rest on it: none is written
+    /// until somebody begins anew. A charger gets here only while it is served and the disk fails, so
+    /// that this does not outgrow the fleet.
+    barred: HashSet<String>,
+    /// The same for chargers of whom a record was refused at the door.
+    turned_away: HashSet<String>,
 }
 
 pub(crate) struct Queue {
@@ -90,8 +99,22 @@ impl Queue {
         } else if waiting.orders.len() >= self.limits.queued_keeps {
             Some(StoreError::Overloaded)
         } else {
-            None
+            match &order {
+                Order::Keep(charger, ..) if waiting.turned_away.contains(&folded(charger)) => {
+                    Some(StoreError::Interrupted)
+                }
+                _ => None,
+            }
         };
+        match (&order, &refused) {
+            (Order::Keep(charger, ..), Some(StoreError::Overloaded)) => {
+                waiting.turned_away.insert(folded(charger));
+            }
+            (Order::Begin(charger, _), None) => {
+                waiting.turned_away.remove(&folded(charger));
+            }
+            _ => {}
+        }
         match refused {
             None => {
                 waiting.orders.push_back(order);
@@ -109,6 +132,58 @@ impl Queue {
     pub(crate) fn is_settled(&self) -> bool {
         let waiting = self.lock();
         waiting.orders.is_empty() && waiting.in_hand == 0
+    }
+
+    /// Refuses further records of this charger: what they rest on could not even be ordered.
+    pub(crate) fn turn_away(&self, charger: &ChargerId) {
+        self.lock().turned_away.insert(folded(charger));
+    }
+
+    /// As [`Order::Begin`], when there is nothing to wait for; says whether that is so.
+    pub(crate) fn begin_if_settled(&self, charger: &ChargerId) -> bool {
+        let mut waiting = self.lock();
+        let settled = waiting.orders.is_empty() && waiting.in_hand == 0 && !waiting.closing;
+        if settled {
+            let charger = folded(charger);
+            waiting.barred.remove(&charger);
+            waiting.turned_away.remove(&charger);
+        }
+        settled
+    }
+
+    /// Parts the orders into those that may be carried out and records of barred chargers, in the order
+    /// they were given.
+    pub(crate) fn admit(&self, orders: Vec<Order>) -> (Vec<Order>, Vec<Order>) {
+        let mut waiting = self.lock();
+        let barred = &mut waiting.barred;
+        if barred.is_empty() {
+            return (orders, Vec::new());
+        }
+        orders.into_iter().partition(|order| match order {
+            Order::Keep(charger, ..) => !barred.contains(&folded(charger)),
+            Order::Begin(charger, _) => {
+                barred.remove(&folded(charger));
+                true
+            }
+            Order::Settle(_) | Order::Tidy(_) => true,
+        })
+    }
+
+    /// These orders could not be carried out: the chargers they are about are barred, unless somebody
+    /// began anew after it.
+    pub(crate) fn bar(&self, orders: &[Order]) {
+        let mut waiting = self.lock();
+        for order in orders {
+            match order {
+                Order::Keep(charger, ..) => {
+                    waiting.barred.insert(folded(charger));
+                }
+                Order::Begin(charger, _) => {
+                    waiting.barred.remove(&folded(charger));
+                }
+                Order::Settle(_) | Order::Tidy(_) => {}
+            }
+        }
     }
 
     /// Adds a log row, or drops and counts it.
@@ -245,9 +320,19 @@ impl Order {
     /// Tells whoever awaits it how it went.
     pub(crate) fn settle(self, outcome: Result<(), StoreError>) {
         match self {
-            Order::Keep(_, _, done) | Order::Settle(done) | Order::Tidy(done) => settle(done, outcome),
+            Order::Keep(_, _, done) | Order::Tidy(done) => settle(done, outcome),
+            // Told how it stands, not how the others fared, unless nobody can tell.
+            Order::Begin(_, done) | Order::Settle(done) => match outcome {
+                Err(error @ (StoreError::Closed | StoreError::Overloaded)) => settle(done, Err(error)),
+                _ => settle(done, Ok(())),
+            },
         }
     }
+}
+
+/// Two spellings of an identity are one charger, as in the file.
+fn folded(charger: &ChargerId) -> String {
+    charger.as_str().to_ascii_lowercase()
 }
 
 /// Whoever asked may have stopped waiting; the work is done all the same.

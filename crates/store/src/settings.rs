@@ -35,6 +35,10 @@ pub struct Limits {
     /// The largest the database file may become, if it is bounded. Beyond it, writing fails as on a
     /// full disk. Leave room above [`Settings::keep_log_bytes`].
     pub file_bytes: Option<u64>,
+    /// Room on the disk, and in the file if that is bounded, that is kept for records: with less left,
+    /// the oldest rows of the message log are deleted, and until that helps its new entries are dropped
+    /// and counted.
+    pub reserve_bytes: u64,
     /// Deliveries that may wait for one backoffice about one charger; beyond it samples give way, then
     /// the oldest complete transactions are parked (semantics §2.8).
     pub lane_messages: u64,
@@ -53,6 +57,8 @@ impl Default for Limits {
             queued_row_bytes: 64 * 1024 * 1024,
             queued_keeps: 100_000,
             file_bytes: None,
+            // A write-ahead log of its full size and half an hour of a busy fleet.
+            reserve_bytes: 64 * 1024 * 1024,
             lane_messages: limits::LANE_MESSAGES,
             lane_bytes: limits::LANE_BYTES,
             lane_age: Duration::from_secs(limits::LANE_DAYS * 24 * 60 * 60),

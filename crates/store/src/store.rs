@@ -18,7 +18,8 @@ use crate::database::{self, Files};
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
 use crate::memory::{self, Readers, StoredRecord};
-use crate::queue::{Order, Queue};
+use crate::queue::{Done, Order, Queue};
+use crate::room::Room;
 use crate::rows::LogEntry;
 use crate::writer::{Around, Health, Writer};
 use crate::{Figures, Limits, OpenError, Settings, StoreError};
@@ -56,14 +57,14 @@ impl Store {
         let (connection, lock) = database::open_for_writing(path, &limits)?;
         let failed =
             |cause: &dyn fmt::Display| OpenError::Failed { path: path.to_owned(), cause: cause.to_string() };
-        let bounds = Bounds::new(&limits);
+        let (bounds, room) = (Bounds::new(&limits), Room::new(path, &limits));
         let queue = Arc::new(Queue::new(limits));
         let watchers = Arc::new(Watchers::default());
         let counters = Arc::new(Counters::default());
         let health = Arc::new(Health::default());
         let readers = Readers::start(path)?;
         let around = Around { queue, counters, health, watchers };
-        let writer = Writer::new(connection, lock, settings, bounds, around.clone())
+        let writer = Writer::new(connection, lock, settings, bounds, room, around.clone())
             .map_err(|error| failed(&error))?;
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -79,9 +80,15 @@ impl Store {
     /// that it is about. Sees every record whose [`Store::keep`] was
     /// called before.
     ///
+    /// Whoever asks begins anew with the answer: after a failed [`Store::keep`] of this charger, only
+    /// this lets its records be kept again.
+    ///
     /// # Errors
     /// When the file cannot be read. A record that cannot be understood is left out, loudly.
     pub async fn remembered(&self, charger: &ChargerId) -> Result<Memory, StoreError> {
+        if !self.0.queue.begin_if_settled(charger) {
+            self.settled(|done| Order::Begin(charger.clone(), done)).await?;
+        }
         let charger = charger.clone();
         let counters = Arc::clone(&self.0.counters);
         self.read(move |connection| memory::remembered(connection, &charger, &counters)).await
@@ -98,22 +105,26 @@ impl Store {
         backoffice: &BackofficeId,
         after: u64,
     ) -> Result<Recalled, StoreError> {
+        if !self.0.queue.is_settled() {
+            self.settled(Order::Settle).await?;
+        }
         let (charger, backoffice) = (charger.clone(), backoffice.clone());
         let counters = Arc::clone(&self.0.counters);
         self.read(move |connection| memory::recall(connection, &charger, &backoffice, after, &counters)).await
     }
 
-    /// Reads after everything that was to be kept before.
+    /// Resolves when every record that was to be kept before is kept or has failed. How those fared is told
+    /// to those who kept them; this fails only when nobody can say.
+    async fn settled(&self, order: impl FnOnce(Done) -> Order) -> Result<(), StoreError> {
+        let (done, settled) = oneshot::channel();
+        self.0.queue.order(order(done));
+        settled.await.unwrap_or(Err(StoreError::Closed))
+    }
+
     async fn read<A: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> Result<A, StoreError> + Send + 'static,
     ) -> Result<A, StoreError> {
-        if !self.0.queue.is_settled() {
-            let (done, settled) = oneshot::channel();
-            self.0.queue.order(Order::Settle(done));
-            // How the earlier records fared is told to those who kept them.
-            let _outcome = settled.await;
-        }
         let read = self.0.readers.ask(question).await;
         if read.is_err() {
             self.0.counters.failed(Attempt::Read);
@@ -129,20 +140,23 @@ impl Store {
     /// When the file cannot be read.
     pub async fn spelling(&self, charger: &ChargerId) -> Result<Option<ChargerId>, StoreError> {
         let charger = charger.clone();
-        let read = self.0.readers.ask(move |connection| memory::spelling(connection, &charger)).await;
-        if read.is_err() {
-            self.0.counters.failed(Attempt::Read);
-        }
-        read
+        self.read(move |connection| memory::spelling(connection, &charger)).await
     }
 
     /// Makes records durable, all of them or none. The order is given when this is called, not when
     /// the result is first awaited: records of one charger are applied in the order of the calls.
+    ///
+    /// Once this has failed for a charger it fails for everything after it, with
+    /// [`StoreError::Interrupted`], until [`Store::remembered`] is asked again: a later record may rest on
+    /// the one that is missing.
     pub fn keep(&self, charger: &ChargerId, records: Vec<Record>) -> Kept {
         let (done, outcome) = oneshot::channel();
         match records.into_iter().map(StoredRecord::new).collect() {
             Ok(records) => self.0.queue.order(Order::Keep(charger.clone(), records, done)),
-            Err(error) => crate::queue::settle(done, Err(StoreError::Failed(error.to_string()))),
+            Err(error) => {
+                self.0.queue.turn_away(charger);
+                crate::queue::settle(done, Err(StoreError::Failed(error.to_string())));
+            }
         }
         Kept(outcome)
     }

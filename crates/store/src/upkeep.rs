@@ -1,11 +1,13 @@
 //! Retention, in small steps between the writes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{Bounds, Evicted};
+use crate::room::Room;
 use crate::{Settings, StoreError};
 
 /// Upkeep starts this often.
@@ -21,11 +23,12 @@ const SPARE_PAGES: i64 = 64;
 pub(crate) struct Upkeep {
     due: Instant,
     bounds: Bounds,
+    room: Arc<Room>,
 }
 
 impl Upkeep {
-    pub(crate) fn new(due: Instant, bounds: Bounds) -> Self {
-        Self { due, bounds }
+    pub(crate) fn new(due: Instant, bounds: Bounds, room: Arc<Room>) -> Self {
+        Self { due, bounds, room }
     }
 
     pub(crate) fn due(&self) -> Instant {
@@ -34,7 +37,7 @@ impl Upkeep {
 
     /// Does a little. What is left is due at once, so that a record never waits for more than this.
     pub(crate) fn step(&mut self, connection: &mut Connection, settings: &Settings, counters: &Counters) {
-        match step(connection, settings, self.bounds, counters) {
+        match self.step_once(connection, settings, counters) {
             Ok(true) => self.due = Instant::now(),
             Ok(false) => self.due = Instant::now() + EVERY,
             Err(error) => {
@@ -52,30 +55,34 @@ impl Upkeep {
         settings: &Settings,
         counters: &Counters,
     ) -> Result<(), StoreError> {
-        while step(connection, settings, self.bounds, counters)
+        while self
+            .step_once(connection, settings, counters)
             .inspect_err(|_| counters.failed(Attempt::Upkeep))?
         {}
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.due = Instant::now() + EVERY;
         Ok(())
     }
-}
 
-/// Says whether there is more to do.
-fn step(
-    connection: &mut Connection,
-    settings: &Settings,
-    bounds: Bounds,
-    counters: &Counters,
-) -> Result<bool, StoreError> {
-    let now = unix_ms();
-    let aged = expire_deliveries(connection, bounds, now, counters)?;
-    let expired = delete_expired(connection, now.saturating_sub(millis(settings.keep_log_for)))?;
-    let forgotten = forget(connection, now.saturating_sub(millis(settings.keep_transactions_for)))?;
-    let shed = if used_bytes(connection)? > settings.keep_log_bytes { delete_oldest(connection)? } else { 0 };
-    counters.expired(expired + shed);
-    let returned = return_pages(connection)?;
-    Ok(aged || expired > 0 || forgotten > 0 || shed > 0 || returned)
+    /// Says whether there is more to do.
+    fn step_once(
+        &self,
+        connection: &mut Connection,
+        settings: &Settings,
+        counters: &Counters,
+    ) -> Result<bool, StoreError> {
+        let now = unix_ms();
+        let aged = expire_deliveries(connection, self.bounds, now, counters)?;
+        let expired = delete_expired(connection, now.saturating_sub(millis(settings.keep_log_for)))?;
+        let forgotten = forget(connection, now.saturating_sub(millis(settings.keep_transactions_for)))?;
+        let scarce = self.room.is_scarce(connection)?;
+        let is_too_large = scarce || used_bytes(connection)? > settings.keep_log_bytes;
+        let shed = if is_too_large { delete_oldest(connection)? } else { 0 };
+        counters.expired(expired + shed);
+        // What others could take from the disk is better kept for records.
+        let returned = !scarce && return_pages(connection)?;
+        Ok(aged || expired > 0 || forgotten > 0 || shed > 0 || returned)
+    }
 }
 
 /// Takes deliveries that waited for too long out of their lanes.

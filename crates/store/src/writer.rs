@@ -11,11 +11,12 @@ use tokio::sync::watch;
 
 use self::round::Round;
 use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
-use crate::database::Lock;
+use crate::database::{self, Lock};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::deliveries::orders::Watchers;
 use crate::memory::StoredRecord;
 use crate::queue::{Done, GROUP_ROWS, Order, Queue, Row, Wake, settle};
+use crate::room::Room;
 use crate::rows::{self, LogEntry};
 use crate::upkeep::Upkeep;
 use crate::{Settings, StoreError};
@@ -76,6 +77,7 @@ pub(crate) struct Writer {
     health: Arc<Health>,
     watchers: Arc<Watchers>,
     bounds: Bounds,
+    room: Arc<Room>,
     upkeep: Upkeep,
     round: Round,
     /// The number of the last log row.
@@ -105,12 +107,14 @@ impl Writer {
         lock: Lock,
         settings: Settings,
         bounds: Bounds,
+        room: Room,
         around: Around,
     ) -> rusqlite::Result<Self> {
         let Around { queue, counters, health, watchers } = around;
         let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
         counters.counted(LaneCount::all(&connection)?);
-        let upkeep = Upkeep::new(Instant::now(), bounds);
+        let room = Arc::new(room);
+        let upkeep = Upkeep::new(Instant::now(), bounds, Arc::clone(&room));
         let round = Round::default();
         Ok(Self {
             connection,
@@ -120,6 +124,7 @@ impl Writer {
             health,
             watchers,
             bounds,
+            room,
             upkeep,
             round,
             sequence,
@@ -160,7 +165,7 @@ impl Writer {
     fn write_group(&mut self) {
         let mut group = Group::default();
         let mut evicted = Evicted::default();
-        let rows_outcome = self.fill_and_commit(&mut group, &mut evicted);
+        let mut rows_outcome = self.fill_and_commit(&mut group, &mut evicted);
         let mut outcome = rows_outcome.clone();
         // What nobody waits for must not be the reason why a record is not durable.
         if outcome.is_err() && group.rows.total() > 0 && group.keeps > 0 {
@@ -172,15 +177,28 @@ impl Writer {
             Ok(()) => self.counters.wrote(group.rows, 0),
             Err(_) => self.counters.dropped_all(group.rows, DropReason::StoreFailed),
         }
+        if group.crowded_out.total() > 0 {
+            self.counters.dropped_all(group.crowded_out, DropReason::NoRoom);
+            rows_outcome = rows_outcome.and(Err(StoreError::Full));
+        }
         if outcome.is_ok() {
             self.counters.wrote(Tally::default(), group.keeps);
             self.counters.evicted(evicted);
             self.round.has_news |= group.has_deliveries;
+        } else {
+            self.queue.bar(&group.orders);
         }
-        if group.keeps > 0 || group.rows.total() > 0 {
+        if group.keeps > 0 || (group.rows.total() > 0 && outcome.is_ok()) {
             self.report(&outcome);
+        } else if outcome.is_err() {
+            // Only the log failed: that says nothing about records.
+            self.counters.failed(Attempt::Commit);
+            self.probe();
         }
-        self.queue.settled(group.orders.len());
+        self.queue.settled(group.orders.len() + group.refused.len());
+        for order in group.refused {
+            order.settle(Err(StoreError::Interrupted));
+        }
         let mut tidy = Vec::new();
         for order in group.orders {
             match order {
@@ -212,7 +230,10 @@ impl Writer {
             }
             // Everything taken is in the group before anything can fail.
             let known = group.orders.len();
-            let entries = group.add(orders, rows);
+            let (orders, refused) = self.queue.admit(orders);
+            group.refused.extend(refused);
+            let may_log = rows.is_empty() || transaction.is_some() || self.may_log();
+            let entries = group.add(orders, rows, may_log);
             if transaction.is_none() && (group.keeps > 0 || !entries.is_empty()) {
                 transaction = Some(Transaction::begin(&self.connection)?);
             }
@@ -247,13 +268,49 @@ impl Writer {
         transaction.commit(&self.counters)
     }
 
+    /// Whether there is more room than what is kept for records.
+    fn may_log(&self) -> bool {
+        let ample = self.room.is_ample(&self.connection).unwrap_or_else(|error| {
+            self.counters.failed(Attempt::Read);
+            tracing::warn!(%error, "how much room the store has cannot be found out");
+            false
+        });
+        if self.counters.log_paused(!ample) {
+            if ample {
+                tracing::info!("the message log is written again");
+            } else {
+                tracing::error!(
+                    "the disk is nearly full: the message log is not written until there is room, so that \
+                     transactions can be kept; free some space or lower log.keep_size"
+                );
+            }
+        }
+        ample
+    }
+
     /// Tries to write while writing fails and nothing comes that would show whether it works again.
     fn probe(&self) {
+        self.cut_write_ahead_log();
         let outcome = Transaction::begin(&self.connection).and_then(|transaction| {
             transaction.0.execute("UPDATE sequence SET last = ?1", params![self.sequence])?;
             transaction.commit(&self.counters)
         });
-        self.report(&outcome);
+        let room = |()| match self.room.is_back(&self.connection)? {
+            true => Ok(()),
+            false => Err(StoreError::Full),
+        };
+        self.report(&outcome.and_then(room));
+    }
+
+    /// On a full disk the space of the write-ahead log may be all that is needed. Whoever reads just now
+    /// is not waited for.
+    fn cut_write_ahead_log(&self) {
+        let without_waiting = self.connection.busy_timeout(Duration::ZERO);
+        let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let waiting_again = self.connection.busy_timeout(database::BUSY_FOR);
+        if let Err(error) = without_waiting.and(cut).and(waiting_again) {
+            tracing::debug!(%error, "the write-ahead log cannot be cut");
+        }
     }
 
     /// Keeps the health current; a change is worth a line in the log, its repetition is not.
@@ -286,7 +343,11 @@ impl Writer {
 #[derive(Default)]
 struct Group {
     orders: Vec<Order>,
+    /// Records that rest on one that could not be kept.
+    refused: Vec<Order>,
     flushes: Vec<Done>,
+    /// Log rows for which there is no room beside the records.
+    crowded_out: Tally,
     /// Records.
     keeps: u64,
     has_deliveries: bool,
@@ -294,8 +355,8 @@ struct Group {
 }
 
 impl Group {
-    /// Adds what was taken, and gives the log entries back to be written.
-    fn add(&mut self, orders: Vec<Order>, rows: Vec<Row>) -> Vec<(ChargerId, LogEntry)> {
+    /// Adds what was taken, and gives the log entries back to be written, if they may be.
+    fn add(&mut self, orders: Vec<Order>, rows: Vec<Row>, may_log: bool) -> Vec<(ChargerId, LogEntry)> {
         for order in &orders {
             if let Order::Keep(_, records, _) = order {
                 self.keeps += records.len() as u64;
@@ -306,6 +367,7 @@ impl Group {
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             match row {
+                Row::Entry { entry, .. } if !may_log => self.crowded_out.add(entry.kind()),
                 Row::Entry { charger, entry, .. } => {
                     self.rows.add(entry.kind());
                     entries.push((charger, entry));
@@ -323,6 +385,10 @@ struct Transaction<'c>(rusqlite::Transaction<'c>);
 impl<'c> Transaction<'c> {
     /// The writer begins none while another is open.
     fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        // Unless a disk that failed did not even let the former one be rolled back.
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
         Ok(Self(rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?))
     }
 

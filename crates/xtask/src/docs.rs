@@ -1,10 +1,12 @@
-//! Writes the reference pages that the program itself prints, so that they cannot drift from it.
+//! Writes the pages that the program itself prints, and the one that the tests show, so that they cannot
+//! drift from either.
 
 use std::fs;
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
+use crate::matrix;
 use crate::shell::{cargo, root};
 
 /// The pages, by the name the program knows them.
@@ -25,5 +27,9 @@ pub(crate) fn write() -> Result<()> {
         fs::write(&path, output.stdout).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
+    let path = root().join("docs/failure-matrix.md");
+    let page = matrix::page(&root()).map_err(|findings| anyhow!("no {}:\n{findings}", path.display()))?;
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("wrote {}", path.display());
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! rules that need cargo, and writes the generated docs.
 
 mod docs;
+mod matrix;
 mod peers;
 mod purity;
 mod shell;
@@ -29,7 +30,7 @@ enum Task {
     },
     /// Sets up what the tests need and prints the environment that `cargo test` then wants.
     Setup,
-    /// Writes docs/configuration.md and docs/metrics.md anew, from the program itself.
+    /// Writes the generated pages of docs/ anew: from the program itself, and from the tests.
     Docs,
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,

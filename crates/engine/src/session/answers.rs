@@ -1,12 +1,11 @@
 //! Answers from backoffices: the leader's goes to the charger, everyone's is compared
 //! (semantics §1.7, §3.8).
 
-use crate::actions::Neutral;
 use crate::frame::{self, Frame};
 use crate::session::charger::text_slice;
 use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Decider, Direction, FrameKind, Outcome, Reason, Side, Text, actions};
+use crate::{BackofficeId, Decider, Direction, FrameKind, Outcome, Side, Text, actions};
 
 impl Session {
     pub(super) fn backoffice_said(&mut self, id: &BackofficeId, text: &Text) {
@@ -60,6 +59,9 @@ impl Session {
 
     fn answer_in_time(&mut self, at: usize, asked: Asked, reply: Reply) {
         let id = self.links[at].id.clone();
+        if self.leads(&id) {
+            self.absence.leader_answered();
+        }
         self.learn_from_answer(at, &asked, &reply);
         self.delivery_answered(at, &asked, &reply.outcome());
         if asked.copy.purpose == Purpose::Synthetic {
@@ -68,6 +70,9 @@ impl Session {
         self.compare_answer(&id, &asked, reply.outcome(), false);
         let waits = self.charger.current.as_ref().is_some_and(|call| call.asks == asked.copy.trace);
         if asked.copy.purpose == Purpose::ChargerWaits && waits && asked.led {
+            if self.absorbs(&reply) {
+                return self.absorb_error(at, asked);
+            }
             let call = self.charger.current.take().expect("a call is in progress");
             let reply = self.reply_for_charger(&call, reply);
             self.answer_charger(call, reply, Decider::Leader(id));
@@ -88,9 +93,15 @@ impl Session {
 
     fn learn_from_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
         let id = self.links[at].id.clone();
+        let leads = asked.led && self.leads(&id);
+        if leads {
+            self.learn_card(asked, reply);
+        }
         match asked.copy.name() {
             "StartTransaction" => self.start_answered(&id, asked, reply),
-            "StopTransaction" if asked.led && self.leads(&id) => self.stop_answered(&id, asked, reply),
+            "StopTransaction" if leads && asked.copy.purpose == Purpose::ChargerWaits => {
+                self.stop_answered(&id, asked, reply);
+            }
             "BootNotification" => self.boot_answered(at, asked, reply),
             "Heartbeat" => self.check_clock(&id, reply),
             _ => {}
@@ -110,29 +121,6 @@ impl Session {
         if asked.copy.purpose != Purpose::Synthetic {
             self.compare_answer(&id, asked, outcome, false);
         }
-    }
-
-    /// The leader has not answered, and the charger waits no longer (semantics E16, E17).
-    pub(super) fn leader_did_not_answer(&mut self) {
-        let Some(call) = self.charger.current.take() else { return };
-        if let Some(at) = self.at(&self.leader) {
-            self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
-        }
-        let neutral = call.action.and_then(|a| a.from_charger.as_ref()).map_or(Neutral::None, |a| a.neutral);
-        let reply = match neutral {
-            Neutral::Empty => Reply::result("{}"),
-            Neutral::Clock => Reply::result(format!(r#"{{"currentTime":"{}"}}"#, self.now.to_ocpp())),
-            Neutral::None => Reply::error("GenericError", "the backoffice did not answer in time"),
-            Neutral::Close => {
-                // An error would cost the charger one of its attempts; a closed socket costs none.
-                let name = call.name();
-                self.charger.current = Some(call);
-                self.alert("leader_timeout", format!("{} did not answer a {name} in time", self.leader));
-                return self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
-            }
-        };
-        self.alert("leader_timeout", format!("{} did not answer a {} in time", self.leader, call.name()));
-        self.answer_charger(call, reply, Decider::Proxy("E16"));
     }
 
     /// The leader's answer, with the charger's own numbers in it.

@@ -12,14 +12,14 @@ impl Session {
     /// Queues a message for a backoffice; its turn comes in [`Self::feed_links`].
     pub(super) fn tell(&mut self, at: usize, copy: Copy) {
         if copy.keeping() == Keeping::InOrder {
-            return self.deliver(at, copy);
+            self.deliver(at, copy);
+            return;
         }
-        let link = &mut self.links[at];
-        let is_told = link.is_up() && (!link.waits_for_boot() || self.leader == link.id);
+        let is_told = self.is_told(at);
         if !is_told && copy.keeping() == Keeping::Volatile && copy.purpose != Purpose::ChargerWaits {
             return self.not_asked(at, &copy);
         }
-        let dropped = link.outbox.push(copy, is_told);
+        let dropped = self.links[at].outbox.push(copy, is_told);
         if let Some(dropped) = dropped {
             let id = self.links[at].id.clone();
             self.alert(
@@ -27,6 +27,15 @@ impl Session {
                 format!("{id} was not told of a {}: too much waits for it", dropped.name()),
             );
         }
+    }
+
+    /// Whether a backoffice is told what happens. One that has not accepted the charger hears of its
+    /// boot alone (semantics C-3); but a charger that its leader has told to wait talks to it all the
+    /// same.
+    pub(super) fn is_told(&self, at: usize) -> bool {
+        let link = &self.links[at];
+        let waits = link.waits_for_boot() && (!self.leads(&link.id) || self.boot.is_believed());
+        link.is_up() && !waits
     }
 
     /// Whoever looks for this backoffice's answer is to find why there is none.
@@ -62,13 +71,14 @@ impl Session {
 
     fn next_copy(&mut self, at: usize) -> Option<Copy> {
         let now = self.now.tick;
+        let is_told = self.is_told(at);
         let link = &mut self.links[at];
         link.outbox.remove(|copy| {
             copy.purpose == Purpose::Inform
                 && copy.keeping() == Keeping::Volatile
                 && now.since(copy.queued) >= limits::VOLATILE_AGE
         });
-        if link.waits_for_boot() && self.leader != link.id {
+        if !is_told {
             return link.outbox.take_first(|copy| copy.name() == "BootNotification");
         }
         link.outbox.next(now)

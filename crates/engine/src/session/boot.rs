@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
-use crate::session::outbox::Asked;
+use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Fact, Record, Text, Tick, limits, payload};
+use crate::{BackofficeId, Fact, Record, Side, Text, Tick, limits, payload};
 
 /// `status` of a BootNotification.conf (OCPP 1.6 §6.18).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ struct Remembered {
     verdicts: BTreeMap<BackofficeId, Verdict>,
     /// The leader's interval, in seconds.
     interval_s: Option<i64>,
+    /// The charger was told that it is accepted, by whomever.
+    #[serde(default)]
+    is_believed: bool,
 }
 
 /// The boot state of this session.
@@ -80,6 +83,11 @@ impl Boot {
 
     pub(super) fn request(&self) -> Option<&str> {
         self.remembered.request.as_deref()
+    }
+
+    /// Whether the charger believes that it is accepted.
+    pub(super) fn is_believed(&self) -> bool {
+        self.remembered.is_believed
     }
 
     /// The interval the leader gave the charger.
@@ -156,7 +164,40 @@ impl Session {
         }
         let fact = self.boot.fact();
         self.promise(fact, []);
-        self.boot_settled(at, verdict, interval, asked.copy.purpose);
+        if !self.is_heard_by_charger(asked) {
+            self.boot_settled(at, verdict, interval, asked.copy.purpose);
+        }
+    }
+
+    fn is_heard_by_charger(&self, asked: &Asked) -> bool {
+        asked.copy.purpose == Purpose::ChargerWaits
+            && self.charger.current.as_ref().is_some_and(|call| call.asks == asked.copy.trace)
+    }
+
+    fn charger_is_told(&mut self, verdict: Verdict) {
+        self.boot.told = Some((verdict, self.now.tick));
+        let is_believed = verdict == Verdict::Accepted;
+        if std::mem::replace(&mut self.boot.remembered.is_believed, is_believed) != is_believed {
+            let fact = self.boot.fact();
+            self.promise(fact, [Side::Charger]);
+        }
+    }
+
+    /// The answer to a boot in the leader's place: what the charger was told before. One that was never
+    /// accepted is told to wait (semantics T-65).
+    pub(super) fn boot_in_leaders_place(&mut self) -> Reply {
+        let time = self.now.to_ocpp();
+        let (verdict, interval) = if self.boot.is_believed() {
+            (Verdict::Accepted, self.boot.heartbeat_interval().as_secs())
+        } else {
+            (Verdict::Pending, limits::BOOT_PENDING_SECONDS.into())
+        };
+        self.charger_is_told(verdict);
+        // The leader hears of this boot when it is back, even if the program ends before.
+        let fact = self.boot.fact();
+        self.promise(fact, [Side::Charger]);
+        let body = format!(r#"{{"status":"{verdict:?}","currentTime":"{time}","interval":{interval}}}"#);
+        Reply::result(body)
     }
 
     pub(super) fn set_heartbeat(&mut self, at: usize, interval: Duration) {
@@ -168,7 +209,7 @@ impl Session {
     /// The leader's answer, its interval kept within bounds (semantics B-10).
     pub(super) fn boot_reply(&mut self, answer: Text) -> Reply {
         if let Some(verdict) = Verdict::read(&answer) {
-            self.boot.told = Some((verdict, self.now.tick));
+            self.charger_is_told(verdict);
         }
         let token = payload::field(&answer, "interval");
         match token.and_then(|t| t.parse::<i64>().ok()) {
@@ -203,7 +244,7 @@ impl Session {
         }
     }
 
-    fn is_booting(&self) -> bool {
+    pub(super) fn is_booting(&self) -> bool {
         self.charger.current.as_ref().is_some_and(|call| call.name() == "BootNotification")
     }
 

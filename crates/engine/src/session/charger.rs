@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::actions::{self, Action};
+use crate::actions::{self, Action, StandIn};
 use crate::frame::{self, Frame, Malformed};
 use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
@@ -58,6 +58,11 @@ impl ChargerCall {
         actions::label(self.action)
     }
 
+    /// What the proxy answers in the leader's place.
+    pub(super) fn stand_in(&self) -> StandIn {
+        self.action.and_then(|a| a.from_charger.as_ref()).map_or(StandIn::None, |rules| rules.stand_in)
+    }
+
     fn bytes(&self) -> usize {
         self.id.len() + self.action_token.len() + self.payload.len()
     }
@@ -108,6 +113,7 @@ impl Session {
         self.queue.charger_arrived();
         self.note(Note::ChargerArrived);
         self.tell_newcomers();
+        self.stop_all_refused();
         self.dial_new();
     }
 
@@ -248,7 +254,7 @@ impl Session {
 
     /// Begins the next waiting call, if none is in progress (semantics F-22).
     pub(super) fn next_call(&mut self) -> bool {
-        if self.charger.current.is_some() || !self.charger.is_here || self.is_draining || !self.has_leader() {
+        if self.charger.current.is_some() || !self.charger.is_here || self.is_draining {
             return false;
         }
         let Some(call) = self.charger.waiting.pop_front() else { return false };

@@ -54,6 +54,9 @@ impl Session {
         } else {
             self.give_up_numbers(&command);
         }
+        if command.requesters.is_empty() {
+            self.own_command_answered(&command, accepted);
+        }
         if command.is_replied {
             // Its requester was told otherwise: this must not go unnoticed (semantics F-34).
             if accepted {
@@ -127,13 +130,18 @@ impl Session {
             Consequence::ConfigurationRead => {
                 if let Reply::Result(answer) = reply {
                     let answer = without_secrets(answer);
+                    let keys = payload::field(&answer, "configurationKey").map(payload::elements);
+                    let settings = keys.unwrap_or_default().into_iter();
+                    let facts = settings.flat_map(|key| self.configuration.learn_setting(key)).collect();
                     self.configuration.learn(command.payload.clone(), answer, self.now.tick);
+                    self.promise_facts(facts, []);
                 }
                 return;
             }
             Consequence::ConfigurationChanged => {
                 self.configuration.forget();
-                return;
+                let facts = self.configuration.learn_setting(&command.payload);
+                return self.promise_facts(facts, []);
             }
         };
         self.promise_facts(facts, [Side::Charger]);

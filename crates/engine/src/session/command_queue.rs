@@ -249,7 +249,7 @@ impl Session {
                 continue;
             }
             let aged = self.now.tick.since(command.received.tick) >= limits::COMMAND_AGES;
-            let first_class = aged || id.is_some_and(|id| self.leads(id));
+            let first_class = aged || id.is_none_or(|id| self.leads(id));
             let urgent =
                 command.action.and_then(|a| a.from_backoffice.as_ref()).is_some_and(|rules| rules.urgent);
             let turn =

@@ -3,14 +3,26 @@
 
 use std::collections::VecDeque;
 
-use crate::{Text, Tick, limits, payload};
+use crate::{Fact, Text, Tick, limits, payload};
 
 /// Recent answers of GetConfiguration, so that several backoffices that ask the same do not stall a
 /// charger (semantics F-35, Q-70).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Configuration {
     answers: VecDeque<(Text, Text, Tick)>,
+    /// Whether the charger ends a transaction whose card is refused, as far as was ever read or
+    /// written (OCPP 1.6 §9.1.27); chargers do by default.
+    pub(super) stops_on_invalid_id: bool,
 }
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self { answers: VecDeque::new(), stops_on_invalid_id: true }
+    }
+}
+
+/// The fact that holds whether the charger ends a transaction whose card is refused.
+pub(super) const STOPS_ON_INVALID_ID: &str = "configuration/StopTransactionOnInvalidId";
 
 impl Configuration {
     pub(super) fn answer(&self, request: &str, now: Tick) -> Option<Text> {
@@ -27,6 +39,18 @@ impl Configuration {
             self.answers.pop_front();
         }
         self.answers.push_back((request, answer, now));
+    }
+
+    /// A setting of the charger, with its `key` and `value`. Returns what is to be kept of it.
+    pub(super) fn learn_setting(&mut self, setting: &str) -> Vec<Fact> {
+        let is_it = payload::text(setting, "key")
+            .is_some_and(|key| key.eq_ignore_ascii_case("StopTransactionOnInvalidId"));
+        let Some(value) = payload::text(setting, "value").filter(|_| is_it) else { return Vec::new() };
+        let stops = !value.trim().eq_ignore_ascii_case("false");
+        if std::mem::replace(&mut self.stops_on_invalid_id, stops) == stops {
+            return Vec::new();
+        }
+        vec![Fact { key: STOPS_ON_INVALID_ID.to_owned(), body: Some(stops.to_string()) }]
     }
 
     /// What was read may not be so any more.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Keeping;
 use crate::session::Session;
+use crate::session::charger::ChargerCall;
 use crate::session::links::LinkState;
-use crate::session::outbox::{Asked, Copy, Outbox};
+use crate::session::outbox::{Asked, Copy, Outbox, Purpose};
 use crate::{
     BackofficeId, Delivery, Effect, Fact, Lane, Note, Outcome, PeerState, PeerTransaction, Record, Side,
     Text, TraceId, limits,
@@ -29,7 +30,7 @@ enum Fate {
     Parked(&'static str),
 }
 
-/// What followers were told last. Each message is a fact of its own, so that remembering one writes
+/// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -38,12 +39,12 @@ pub(super) struct Told {
     next: u64,
 }
 
-/// A message that followers were told.
+/// A message that followers, or a leader that was away, were told.
 #[derive(Debug, Serialize, Deserialize)]
 struct ToldMessage {
     number: u64,
     hash: u64,
-    /// Whoever led then may have missed it, and is not among them.
+    /// Whoever led then is among them only if it has answered, or is owed it.
     to: Vec<BackofficeId>,
 }
 
@@ -101,14 +102,15 @@ impl Told {
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
-    /// charger, hears anything more.
-    pub(super) fn deliver(&mut self, at: usize, copy: Copy) {
+    /// charger, hears anything more. Returns its number.
+    pub(super) fn deliver(&mut self, at: usize, copy: Copy) -> u64 {
         let unix_ms = self.now.unix_ms;
         let link = &mut self.links[at];
         let number = link.outbox.deliver(copy.clone());
         let delivery = copy.delivery(&link.id, number, unix_ms);
         let side = Side::Backoffice(link.id.clone());
         self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
+        number
     }
 
     /// Backoffices that the plan has just named are told first of the transactions that run
@@ -180,6 +182,14 @@ impl Session {
         let fact = self.told.tell(fingerprint(copy), &mut followers);
         self.promise_facts(fact.into_iter().collect(), []);
         followers
+    }
+
+    /// Whether the leader was owed the very same before, or has answered it.
+    pub(super) fn was_owed(&mut self, call: &ChargerCall) -> bool {
+        let mut leader = vec![self.leader.clone()];
+        let fact = self.told.tell(fingerprint(&self.copy(call, Purpose::Inform)), &mut leader);
+        self.promise_facts(fact.into_iter().collect(), []);
+        leader.is_empty()
     }
 
     /// A delivery was answered in time.

@@ -45,9 +45,6 @@ impl Session {
         self.close_link(at, Some(self.now.tick + retry));
         let retry_in_ms = u64::try_from(retry.as_millis()).ok();
         self.note(Note::LinkDown { backoffice: id.clone(), departure, retry_in_ms });
-        if self.leads(id) {
-            self.leader_lost();
-        }
     }
 
     /// Where it is now it has not failed yet.
@@ -83,11 +80,13 @@ impl Session {
 
     /// The wait before the next dial (semantics §1.5, §1.10, F-66).
     pub(super) fn redial_after(&mut self, at: usize, departure: &Departure) -> Duration {
+        let leads = self.leads(&self.links[at].id);
+        let first = if leads { limits::LEADER_REDIAL_FIRST } else { limits::REDIAL_FIRST };
         let link = &mut self.links[at];
         if link.is_up() && self.now.tick.since(link.up_since) >= limits::REDIAL_FORGET {
             link.failures = 0;
         }
-        let ceiling = limits::REDIAL_LAST.min(limits::REDIAL_FIRST * (1 << link.failures.min(6)));
+        let ceiling = limits::REDIAL_LAST.min(first * (1 << link.failures.min(9)));
         link.failures += 1;
         let jitter = |random: &mut fastrand::Rng, span: Duration| span.mul_f64(random.f64());
         match departure {
@@ -134,9 +133,6 @@ impl Session {
             let wait = self.redial_after(at, &Departure::Lost);
             self.hang_up_link(at, Reason::TooMuchGarbage, Some(now + wait));
             self.alert("garbage", format!("{id} sent too many malformed messages; its link was closed"));
-            if self.leads(&id) {
-                self.leader_lost();
-            }
         }
     }
 }

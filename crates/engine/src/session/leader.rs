@@ -1,13 +1,46 @@
-//! Who leads: plan changes, and the leader's loss (semantics §2.10).
+//! Who leads: plan changes, and who leads in the leader's place (semantics §2.9, §2.10).
 
 use std::sync::Arc;
 
-use crate::session::Session;
 use crate::session::links::Link;
 use crate::session::outbox::Outbox;
-use crate::{Note, Plan, Reason};
+use crate::session::{Earliest, Session};
+use crate::{BackofficeId, Fact, Failover, Note, OnLeaderLost, Plan, Reason, Record, Tick};
+
+/// How the lead was passed on so far.
+#[derive(Debug, Default)]
+pub(super) struct Lead {
+    /// Another than the plan's leader leads, because that one is away.
+    has_failed_over: bool,
+    /// How often the lead was passed on, ever.
+    epoch: u64,
+}
+
+impl Lead {
+    pub(super) const FACT: &'static str = "lead";
+
+    fn fact(&self, leader: &BackofficeId) -> Record {
+        let body = serde_json::json!({ "leader": leader.as_str(), "epoch": self.epoch }).to_string();
+        Record::Fact(Fact { key: Self::FACT.to_owned(), body: Some(body) })
+    }
+}
 
 impl Session {
+    /// Who led last. The plan may say otherwise since; but a lead that was passed on in an outage is
+    /// passed back only when the plan's leader is there.
+    pub(super) fn remember_lead(&mut self, body: &str) {
+        let Ok(lead) = serde_json::from_str::<serde_json::Value>(body) else { return };
+        self.lead.epoch = lead["epoch"].as_u64().unwrap_or(0);
+        let may_lead =
+            |failover: &&Failover| failover.to.iter().any(|id| Some(id.as_str()) == lead["leader"].as_str());
+        if let Some(id) = lead["leader"].as_str()
+            && failover(&self.plan).filter(may_lead).is_some()
+        {
+            self.leader = id.into();
+            self.lead.has_failed_over = true;
+        }
+    }
+
     pub(super) fn plan_changed(&mut self, plan: Arc<Plan>) {
         if *self.plan == *plan {
             return;
@@ -19,6 +52,9 @@ impl Session {
                 self.fail_commands_of(&follower.backoffice, "plan changed");
             }
         }
+        // Who leads in another's place does so only as long as the plan says so.
+        self.lead.has_failed_over &= former.leader == plan.leader
+            && failover(&plan).is_some_and(|failover| failover.to.contains(&self.leader));
         for id in plan.backoffices() {
             if !self.links.iter().any(|link| link.id == *id) {
                 let mut link = Link::new(id.clone());
@@ -33,11 +69,6 @@ impl Session {
         if self.charger.is_here {
             self.dial_new();
         }
-    }
-
-    /// Whether the leader is there to answer.
-    pub(super) fn has_leader(&self) -> bool {
-        self.at(&self.leader).is_some_and(|at| self.links[at].is_up())
     }
 
     /// Ends the links that the plan does not name. The acting leader's stays until another leads.
@@ -55,17 +86,20 @@ impl Session {
         }
     }
 
-    /// Hands over the lead once the new leader is there and no call of the charger is in flight:
-    /// no answer can then reach the charger from the wrong one (semantics T-73, F-55).
+    /// Hands over the lead once the new leader is there and the former one owes the charger no answer:
+    /// none can then reach it from the wrong one (semantics T-73, F-55).
     pub(super) fn change_leader(&mut self) -> bool {
-        if self.plan.leader == self.leader || self.charger.current.is_some() {
+        if self.charger.current.is_some() && self.has_leader() {
             return false;
         }
-        let Some(at) = self.at(&self.plan.leader) else { return false };
-        if !self.links[at].is_up() {
-            return false;
-        }
-        let from = std::mem::replace(&mut self.leader, self.plan.leader.clone());
+        let Some(to) = self.next_leader() else { return false };
+        let Some(at) = self.at(&to) else { return false };
+        self.lead.has_failed_over = to != self.plan.leader;
+        let from = std::mem::replace(&mut self.leader, to);
+        self.lead.epoch += 1;
+        let fact = self.lead.fact(&self.leader);
+        self.promise(fact, []);
+        self.absence.begin_anew();
         // The leader gets the charger's own Heartbeats.
         self.links[at].outbox.remove(|copy| copy.name() == "Heartbeat");
         // And is asked first (semantics C-1).
@@ -76,13 +110,70 @@ impl Session {
         self.note(Note::LeaderChanged { from, to: self.leader.clone() });
         self.tell_newcomers();
         self.let_go_of_strangers();
+        self.ask_leader_again();
         true
     }
 
-    /// Without a leader nobody answers the charger: it is sent away and comes back to a refused
-    /// handshake until the leader is there. Never silence on an open socket (invariant I-3).
-    pub(super) fn leader_lost(&mut self) {
-        self.alert("leader_lost", format!("the link to {}, which leads, is gone", self.leader));
-        self.end(Reason::LeaderLost);
+    /// To whom the lead passes now, if it does.
+    pub(super) fn next_leader(&self) -> Option<BackofficeId> {
+        let planned = &self.plan.leader;
+        if self.leads(planned) {
+            return self.is_failover_due(self.now.tick).then(|| self.stand_in_leader()).flatten();
+        }
+        if !self.plan.names(&self.leader) && !self.has_leader() {
+            return Some(planned.clone());
+        }
+        if !self.can_lead(planned) {
+            let is_due = self.lead.has_failed_over && self.is_failover_due(self.now.tick);
+            return is_due.then(|| self.stand_in_leader()).flatten();
+        }
+        let is_back = !self.lead.has_failed_over
+            || !self.has_leader()
+            || self.fails_back_at().is_some_and(|when| when <= self.now.tick);
+        is_back.then(|| planned.clone())
+    }
+
+    /// The first of the plan's list that can lead.
+    fn stand_in_leader(&self) -> Option<BackofficeId> {
+        let failover = failover(&self.plan)?;
+        failover.to.iter().find(|id| !self.leads(id) && self.can_lead(id)).cloned()
+    }
+
+    /// Whether a backoffice is there, and has not refused the charger.
+    fn can_lead(&self, id: &BackofficeId) -> bool {
+        self.at(id).is_some_and(|at| {
+            let link = &self.links[at];
+            // The plan's own leader decides about the charger itself.
+            link.is_up() && (*id == self.plan.leader && !self.lead.has_failed_over || !link.waits_for_boot())
+        })
+    }
+
+    fn is_failover_due(&self, now: Tick) -> bool {
+        self.fails_over_at().is_some_and(|when| when <= now)
+    }
+
+    fn fails_over_at(&self) -> Option<Tick> {
+        Some(self.absence.since()? + failover(&self.plan)?.after)
+    }
+
+    fn fails_back_at(&self) -> Option<Tick> {
+        if !self.lead.has_failed_over || !self.can_lead(&self.plan.leader) {
+            return None;
+        }
+        let planned = &self.links[self.at(&self.plan.leader)?];
+        Some(planned.up_since + failover(&self.plan)?.back_after?)
+    }
+
+    pub(super) fn lead_deadlines(&self, earliest: &mut Earliest) {
+        // What is due and has not happened waits for something else than time.
+        let times = [self.fails_over_at(), self.fails_back_at()];
+        times.into_iter().flatten().filter(|when| *when > self.now.tick).for_each(|when| earliest.at(when));
+    }
+}
+
+fn failover(plan: &Plan) -> Option<&Failover> {
+    match &plan.outage.on_leader_lost {
+        OnLeaderLost::Failover(failover) => Some(failover),
+        OnLeaderLost::Absorb | OnLeaderLost::Mirror => None,
     }
 }

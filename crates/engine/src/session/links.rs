@@ -95,6 +95,13 @@ impl Link {
             || self.asked.as_ref().is_some_and(|asked| asked.copy.transaction == Some(transaction))
     }
 
+    pub(super) fn remember_overdue(&mut self, asked: Asked) {
+        if self.overdue.len() == limits::LATE_ANSWERS {
+            self.overdue.pop_front();
+        }
+        self.overdue.push_back(asked);
+    }
+
     fn ping_at(&self) -> Tick {
         self.last_heard.max(self.last_ping) + limits::BACKOFFICE_PING
     }
@@ -142,10 +149,7 @@ impl Session {
             return;
         }
         if let Some(asked) = link.asked.take() {
-            if link.overdue.len() == limits::LATE_ANSWERS {
-                link.overdue.pop_front();
-            }
-            link.overdue.push_back(asked.clone());
+            link.remember_overdue(asked.clone());
             self.backoffice_did_not_answer(at, &asked, Outcome::Unanswered("timeout"));
         }
     }
@@ -163,12 +167,8 @@ impl Session {
             self.effects.push_back(Effect::Ping(Side::Backoffice(link.id.clone())));
             return;
         }
-        let id = link.id.clone();
         let wait = self.redial_after(at, &Departure::Lost);
         self.hang_up_link(at, Reason::Silent, Some(now + wait));
-        if self.leads(&id) {
-            self.leader_lost();
-        }
     }
 
     /// Each follower gets Heartbeats of its own at its own interval, while the charger is

@@ -71,15 +71,17 @@ impl Session {
         }
     }
 
-    fn stored_start_answer(&mut self, trace: TraceId) -> Option<String> {
+    pub(super) fn stored_start_answer(&mut self, trace: TraceId) -> Option<String> {
         let row = self.transactions.get(trace)?;
         if let Some(answer) = &row.start_answer {
             return Some(answer.clone());
         }
-        // The leader of now answered it while it followed (semantics T-62).
-        let peer = row.peers.get(&self.leader)?;
-        let status = serde_json::Value::from(peer.status.clone()?);
-        let number = self.chargers_number(trace, Some(peer.number?));
+        // The leader of now, or the one that is about to lead, answered it while it followed
+        // (semantics T-62).
+        let answered = |id| row.peers.get(id).and_then(|peer| peer.number.zip(peer.status.clone()));
+        let (number, status) = answered(&self.leader).or_else(|| answered(&self.plan.leader))?;
+        let status = serde_json::Value::from(status);
+        let number = self.chargers_number(trace, Some(number));
         let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
         self.start_is_answered(trace, &answer);
         self.promise_transaction(trace, [Side::Charger]);
@@ -122,7 +124,9 @@ impl Session {
                 peer.status = payload::id_tag_status(answer).map(|status| status.into_owned());
                 peer.state = if peer.number.is_some() { PeerState::Mapped } else { PeerState::Failed };
             }
-            Reply::Error { .. } if asked.led => return self.start_unanswered(id, asked),
+            Reply::Error { .. } if asked.copy.purpose == Purpose::ChargerWaits => {
+                return self.start_unanswered(id, asked);
+            }
             Reply::Error { .. } => peer.state = PeerState::Failed,
         }
         // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
@@ -134,6 +138,7 @@ impl Session {
             self.promise_transaction(trace, [Side::Charger, Side::Backoffice(id.clone())]);
         } else {
             self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
+            self.settle_late(id, trace);
         }
     }
 
@@ -152,7 +157,7 @@ impl Session {
         }
     }
 
-    fn start_is_answered(&mut self, trace: TraceId, answer: &str) {
+    pub(super) fn start_is_answered(&mut self, trace: TraceId, answer: &str) {
         let number = payload::integer(answer, "transactionId").map(ChargerTransactionId);
         if let Some(row) = self.transactions.get_mut(trace) {
             row.charger_number = number;
@@ -240,7 +245,6 @@ impl Session {
     /// The leader answered a stop, whether or not the charger is still there to hear it.
     pub(super) fn stop_answered(&mut self, id: &BackofficeId, asked: &Asked, reply: &Reply) {
         let Some(trace) = asked.copy.transaction else { return };
-        let unix_ms = self.now.unix_ms;
         let Some(row) = self.transactions.get_mut(trace) else { return };
         let Reply::Result(answer) = reply else {
             // The charger will try again.
@@ -249,9 +253,15 @@ impl Session {
             }
             return;
         };
+        self.stop_is_answered(trace, id, answer);
+    }
+
+    pub(super) fn stop_is_answered(&mut self, trace: TraceId, leader: &BackofficeId, answer: &str) {
+        let unix_ms = self.now.unix_ms;
+        let Some(row) = self.transactions.get_mut(trace) else { return };
         row.state = TransactionState::Closed;
-        row.peers.entry(id.clone()).or_default().stop_told = true;
-        row.stop_answer = Some(answer.to_string());
+        row.peers.entry(leader.clone()).or_default().stop_told = true;
+        row.stop_answer = Some(answer.to_owned());
         row.closed_unix_ms = Some(unix_ms);
         let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
         self.promise_facts(forgotten, []);
@@ -350,7 +360,8 @@ fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads:
         Some(number) => Some(with_token(&copy.payload, token, number)),
         // A backoffice that never confirmed the start is told what a charger tells it then: −1, or
         // whatever special number the charger itself sent (OCPP 1.6 errata 3.18, semantics T-51).
-        None if leads => {
+        // Among the deliveries a stop without its start is an operator's business (semantics T-59).
+        None if leads && copy.number.is_none() => {
             let is_own = row.charger_number.is_some_and(|number| token.parse() == Ok(number.0));
             Some(if is_own {
                 with_token(&copy.payload, token, "-1".to_owned())

@@ -92,8 +92,13 @@ impl Copy {
         self.held_until.max(self.retry_at).is_none_or(|when| when <= now)
     }
 
+    /// Whether it is said long after the charger said it.
+    fn is_replayed(&self, now: Tick) -> bool {
+        self.order == 0 || now.since(self.queued) >= limits::DELIVERY_FRESH
+    }
+
     /// Whether it belongs into the order of transaction messages, live or not.
-    fn is_of_transactions(&self) -> bool {
+    pub(super) fn is_of_transactions(&self) -> bool {
         matches!(self.name(), "StartTransaction" | "StopTransaction" | "MeterValues")
             && self.purpose == Purpose::ChargerWaits
             && !is_triggered(&self.payload)
@@ -148,6 +153,8 @@ pub(super) struct Outbox {
     is_recalling: bool,
     /// Deliveries queued since the last order to recall, which its answer may not count.
     since_recall: u64,
+    /// When the next delivery would go if all went at the pace (semantics §2.8).
+    paced: Tick,
     soon: VecDeque<Copy>,
     soon_bytes: usize,
     /// Counts what was queued, so that both queues keep the charger's order where they can.
@@ -223,7 +230,10 @@ impl Outbox {
 
     /// The copy whose turn it is.
     pub(super) fn next(&mut self, now: Tick) -> Option<Copy> {
-        let lane = self.lane.front().filter(|copy| copy.is_ready(now)).map(|copy| copy.order);
+        let paced = self.paced - limits::DELIVERY_PACE * limits::DELIVERY_BURST;
+        let lane =
+            self.lane.front().filter(|copy| copy.is_ready(now) && (paced <= now || !copy.is_replayed(now)));
+        let lane = lane.map(|copy| copy.order);
         let soon = self.soon.front().filter(|copy| copy.is_ready(now));
         // A transaction message of now waits behind those of before (OCPP 1.6 §3.7.1).
         let soon =
@@ -239,17 +249,21 @@ impl Outbox {
             return self.take_soon(0);
         }
         self.is_soons_turn = self.lane.len() > 1 || self.beyond > 0;
-        self.lane.pop_front()
+        let copy = self.lane.pop_front()?;
+        if copy.is_replayed(now) {
+            self.paced = self.paced.max(now) + limits::DELIVERY_PACE;
+        }
+        Some(copy)
     }
 
     /// When something that waits may be sent, if only time keeps it.
     pub(super) fn ready_at(&self, now: Tick) -> Option<Tick> {
-        [self.lane.front(), self.soon.front()]
-            .into_iter()
-            .flatten()
-            .filter_map(|copy| copy.held_until.max(copy.retry_at))
-            .filter(|when| *when > now)
-            .min()
+        let lane = self.lane.front().map(|copy| {
+            let paced = self.paced - limits::DELIVERY_PACE * limits::DELIVERY_BURST;
+            copy.held_until.max(copy.retry_at).max(copy.is_replayed(now).then_some(paced))
+        });
+        let soon = self.soon.front().map(|copy| copy.held_until.max(copy.retry_at));
+        lane.into_iter().chain(soon).flatten().filter(|when| *when > now).min()
     }
 
     pub(super) fn is_lane_empty(&self) -> bool {
@@ -322,6 +336,19 @@ impl Outbox {
         self.lane.clear();
         self.last_in_memory = 0;
         self.is_recalling = true;
+    }
+
+    /// Takes a delivery out of the lane, because it is on its way.
+    pub(super) fn take(&mut self, number: u64) {
+        self.lane.retain(|copy| copy.number != Some(number));
+    }
+
+    /// A delivery that was asked in vain is not tried again before then.
+    pub(super) fn put_off(&mut self, number: u64, until: Tick) {
+        if let Some(copy) = self.lane.iter_mut().find(|copy| copy.number == Some(number)) {
+            copy.attempts = 1;
+            copy.retry_at = Some(until);
+        }
     }
 
     /// Takes a delivery out of the lane if an answer to `asked`, late or as leader, shows that it was

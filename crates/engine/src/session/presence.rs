@@ -52,13 +52,14 @@ impl Session {
         }
     }
 
-    /// Says the charger's BootNotification to a follower in the charger's name.
+    /// Says the charger's BootNotification to a backoffice in the charger's name.
     pub(super) fn boot_for(&mut self, at: usize) {
         let link = &mut self.links[at];
         link.boot_again = None;
         let hears_of_it = link.outbox.holds(|copy| copy.name() == "BootNotification")
             || link.asked.as_ref().is_some_and(|asked| asked.copy.name() == "BootNotification");
-        if hears_of_it || self.leader == link.id {
+        // The leader hears of a boot from the charger itself, unless that believes itself accepted.
+        if hears_of_it || self.leader == link.id && (!self.boot.is_believed() || self.is_booting()) {
             return;
         }
         if let Some(request) = self.boot.request().map(Text::from) {
@@ -67,13 +68,10 @@ impl Session {
         }
     }
 
-    /// What follows from a follower's answer to a boot: one that has not accepted the charger is
+    /// What follows from an answer to a boot that the charger does not hear: a backoffice that has not accepted the charger is
     /// asked again at its own interval, one that has accepted it late is told the present states
     /// (semantics B-12, B-13).
     pub(super) fn boot_settled(&mut self, at: usize, verdict: Verdict, interval: Option<i64>, why: Purpose) {
-        if self.leads(&self.links[at].id) {
-            return;
-        }
         if verdict == Verdict::Accepted {
             if why == Purpose::Synthetic {
                 self.tell_states(at);

@@ -148,6 +148,8 @@ impl Transactions {
             stop_answer: None,
             closed_unix_ms: None,
             superseded: false,
+            provisional: false,
+            refused_late: false,
         });
         superseded
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{BackofficeId, Delivery, Fact, Lane, Memory, Record, TransactionRow, limits};
 
 /// What was kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Kept {
     transactions: BTreeMap<String, TransactionRow>,
     facts: BTreeMap<String, Fact>,

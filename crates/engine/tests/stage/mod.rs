@@ -2,6 +2,7 @@
 
 mod expectations;
 mod memory;
+mod plans;
 mod tables;
 pub(crate) mod words;
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Follower, Keep, Moment, Plan, Record,
-    Role, Session, Side, Tick,
+    BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Keep, Moment, Plan, Record, Session,
+    Side, Tick,
 };
 use memory::Kept;
 use tables::Row;
@@ -23,6 +24,8 @@ pub(crate) struct Stage {
     now: Moment,
     seed: u64,
     memory: Kept,
+    /// What was kept before the latest line that made something happen.
+    kept_before: Kept,
     pending: VecDeque<Effect>,
     ids: HashMap<String, String>,
     history: Vec<String>,
@@ -33,7 +36,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let plan = plan("volt acme:control");
+        let plan = Arc::new(plans::plan("volt acme:control").expect("a plan"));
         let now = Moment { tick: Tick(1_000_000), unix_ms: 1_795_349_000_000 };
         Self {
             session: None,
@@ -41,6 +44,7 @@ impl Stage {
             now,
             seed: 1,
             memory: Kept::default(),
+            kept_before: Kept::default(),
             pending: VecDeque::new(),
             ids: HashMap::new(),
             history: Vec::new(),
@@ -64,10 +68,13 @@ impl Stage {
             "dial" | "ping" | "hangup" => return self.expect_act(line),
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
+            "killed" => return self.killed(rest),
+            "store" if rest == "fails before it was kept" => self.undo(),
             _ => {}
         }
         self.nothing_unexpected()?;
         self.pending.clear();
+        self.kept_before = self.memory.clone();
         self.history.push(line.to_owned());
         if let Some(row) = Row::read(line) {
             return self.row(row?);
@@ -83,7 +90,7 @@ impl Stage {
         }
         match (word, rest) {
             ("plan", rest) => {
-                self.plan = plan(rest);
+                self.plan = Arc::new(plans::plan(rest)?);
                 if self.session.is_some() {
                     self.happen(Event::PlanChanged(self.plan.clone()));
                 }
@@ -122,11 +129,7 @@ impl Stage {
                     return Err(format!("{} rows: {:?}", self.rows.len(), self.rows));
                 }
             }
-            ("restart", _) => {
-                self.session = None;
-                self.seed += 1;
-                self.session();
-            }
+            ("restart", _) => self.restart(),
             ("operator", rest) => {
                 let words: Vec<&str> = rest.split(' ').collect();
                 let [order, id, number] = words[..] else {
@@ -141,10 +144,33 @@ impl Stage {
                 self.happen(Event::LaneChanged(id.into()));
             }
             ("drain", _) => self.happen(Event::DrainBegan),
-            ("store", "fails") => self.happen(Event::StoreFailed),
+            ("store", _) => self.happen(Event::StoreFailed),
             _ => return Err("no such line".into()),
         }
         Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.session = None;
+        self.seed += 1;
+        self.session();
+    }
+
+    /// The program is killed in the middle of what the latest event led to.
+    fn killed(&mut self, rest: &str) -> Result<(), String> {
+        match rest {
+            "before it was kept" => self.undo(),
+            "before it was said" => self.pending.clear(),
+            _ => return Err("killed before it was kept, or said".into()),
+        }
+        self.restart();
+        Ok(())
+    }
+
+    /// Nothing of what the latest line led to has happened outside the session.
+    fn undo(&mut self) {
+        self.memory = self.kept_before.clone();
+        self.pending.clear();
     }
 
     fn times(&mut self, rest: &str) -> Result<(), String> {
@@ -265,17 +291,4 @@ impl Stage {
         self.pass(Duration::from_secs(1), None);
         self.pending.clear();
     }
-}
-
-fn plan(text: &str) -> Arc<Plan> {
-    let mut words = text.split_whitespace();
-    let leader = BackofficeId::from(words.next().expect("a leader"));
-    let followers = words
-        .map(|word| {
-            let (name, role) = word.split_once(':').expect("NAME:ROLE");
-            let role = if role == "control" { Role::Control } else { Role::Observer };
-            Follower { backoffice: name.into(), role }
-        })
-        .collect();
-    Arc::new(Plan::new(leader, followers))
 }

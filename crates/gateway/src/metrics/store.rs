@@ -7,19 +7,22 @@ use store::{CommitTimes, LaneFigures, Store};
 use super::table::{Kind, METRICS};
 
 /// The names that this collector serves.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 15] = [
     "ocpp_proxy_store_commit_seconds",
     "ocpp_proxy_store_errors_total",
+    "ocpp_proxy_store_writable",
     "ocpp_proxy_store_size_bytes",
     "ocpp_proxy_store_records_kept_total",
     "ocpp_proxy_deliveries_waiting",
     "ocpp_proxy_deliveries_parked",
     "ocpp_proxy_deliveries_oldest_age_seconds",
+    "ocpp_proxy_deliveries_bytes",
     "ocpp_proxy_deliveries_dropped_total",
     "ocpp_proxy_log_rows_written_total",
     "ocpp_proxy_log_rows_dropped_total",
     "ocpp_proxy_log_rows_expired_total",
     "ocpp_proxy_log_rows_waiting",
+    "ocpp_proxy_log_paused",
 ];
 
 /// Reads [`Store::figures`] at each scrape.
@@ -64,18 +67,26 @@ impl Collector for StoreCollector {
         vec![
             family("ocpp_proxy_store_commit_seconds", only(commits(&figures.commits))),
             family("ocpp_proxy_store_errors_total", errors.collect()),
+            family("ocpp_proxy_store_writable", only(gauge(flag(self.store.is_writable().is_ok())))),
             family("ocpp_proxy_store_size_bytes", only(gauge(figures.size_bytes as f64))),
             family("ocpp_proxy_store_records_kept_total", only(counter(figures.records_kept))),
             family("ocpp_proxy_deliveries_waiting", lanes(|lane| lane.waiting as f64)),
             family("ocpp_proxy_deliveries_parked", lanes(|lane| lane.parked as f64)),
             family("ocpp_proxy_deliveries_oldest_age_seconds", lanes(|lane| lane.oldest_seconds)),
+            family("ocpp_proxy_deliveries_bytes", lanes(|lane| lane.bytes as f64)),
             family("ocpp_proxy_deliveries_dropped_total", gone.collect()),
             family("ocpp_proxy_log_rows_written_total", written.collect()),
             family("ocpp_proxy_log_rows_dropped_total", dropped.collect()),
             family("ocpp_proxy_log_rows_expired_total", only(counter(figures.rows_expired))),
             family("ocpp_proxy_log_rows_waiting", only(gauge(figures.rows_waiting as f64))),
+            family("ocpp_proxy_log_paused", only(gauge(flag(figures.log_paused)))),
         ]
     }
+}
+
+/// Prometheus's way to say yes and no.
+fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
 }
 
 /// The series of one metric, each with the values of its labels in the order of the table.

@@ -142,6 +142,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Time a commit of the store took until the disk had it.",
     ),
     metric("ocpp_proxy_store_errors_total", Counter, &["op"], "Failures of the store by what was tried."),
+    metric(
+        "ocpp_proxy_store_writable",
+        Gauge,
+        &[],
+        "1 while transactions can be kept; 0 from a failure until writing works again. Chargers are refused meanwhile.",
+    ),
     metric("ocpp_proxy_store_size_bytes", Gauge, &[], "Size of the store's file with its write-ahead log."),
     metric("ocpp_proxy_store_records_kept_total", Counter, &[], "Records made durable."),
     metric(
@@ -163,6 +169,12 @@ pub(super) const METRICS: &[Metric] = &[
         "How long the oldest message waits that a backoffice must still be told; 0 when none does.",
     ),
     metric(
+        "ocpp_proxy_deliveries_bytes",
+        Gauge,
+        &["backoffice"],
+        "Size of the messages that wait or are parked for a backoffice, of all chargers together.",
+    ),
+    metric(
         "ocpp_proxy_deliveries_dropped_total",
         Counter,
         &["backoffice", "reason"],
@@ -182,6 +194,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Rows of the message log deleted by the retention.",
     ),
     metric("ocpp_proxy_log_rows_waiting", Gauge, &[], "Rows of the message log that wait to be written."),
+    metric(
+        "ocpp_proxy_log_paused",
+        Gauge,
+        &[],
+        "1 while the message log is not written because the disk is nearly full: the rest is for transactions.",
+    ),
     metric(
         "ocpp_proxy_config_last_reload_successful",
         Gauge,

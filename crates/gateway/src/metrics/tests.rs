@@ -71,7 +71,7 @@ async fn every_metric_of_the_table_is_served_once_used() {
         assert_eq!(text.matches(&kind).count(), 1, "{}\n{text}", metric.name);
         assert!(metric.help.ends_with('.'), "{}", metric.name);
     }
-    assert_eq!(METRICS.len(), 34);
+    assert_eq!(METRICS.len(), 37);
     for line in [
         "ocpp_proxy_authorize_results_total{backoffice=\"acme\",role=\"follower\",status=\"Invalid\"} 1",
         "ocpp_proxy_divergence_total{action=\"Authorize\",backoffice=\"acme\",field=\"idTagInfo.status\"} 1",
@@ -82,6 +82,8 @@ async fn every_metric_of_the_table_is_served_once_used() {
         "ocpp_proxy_deliveries_parked{backoffice=\"acme\"} 0",
         "ocpp_proxy_deliveries_dropped_total{backoffice=\"acme\",reason=\"too_old\"} 1",
         "ocpp_proxy_charger_connections 1",
+        "ocpp_proxy_store_writable 1",
+        "ocpp_proxy_log_paused 0",
         "ocpp_proxy_config_last_reload_successful 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

@@ -11,5 +11,6 @@ mod handshakes;
 mod rules;
 mod sessions;
 mod sockets;
+mod store_trouble;
 mod tls;
 mod world;

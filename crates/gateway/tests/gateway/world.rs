@@ -52,8 +52,14 @@ impl World {
     }
 
     pub(crate) async fn with(settings: Settings, routing: Routing) -> World {
+        World::bounded(settings, routing, store::Limits::default()).await
+    }
+
+    /// With bounds of the store.
+    pub(crate) async fn bounded(settings: Settings, routing: Routing, limits: store::Limits) -> World {
         let directory = TempDir::new().unwrap();
-        let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
+        let path = directory.path().join("test.db");
+        let store = Store::open_with(&path, store::Settings::default(), limits).unwrap();
         let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
         World { address: gateway.charger_address(), gateway, store, directory }
     }

@@ -61,7 +61,7 @@ impl Remarks<'_> {
     }
 
     /// The value, or an error at that place.
-    fn note<T>(&mut self, at: usize, result: Result<T, String>) -> Option<T> {
+    pub(crate) fn note<T>(&mut self, at: usize, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.error(at, message)).ok()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::shape::{SCHEMA, resolved, type_name, words};
+use super::shape::{SCHEMA, is_of_tables, resolved, type_name, words};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -85,8 +85,10 @@ fn rows(page: &mut String, schema: &Json, prefix: &str) {
         }
         let kind = match type_name(value) {
             "object" => "table",
-            "array" => "array of tables",
+            "array" if is_of_tables(value) => "array of tables",
+            "array" => "array of texts",
             "integer" => "number",
+            "boolean" => "true or false",
             "string" if !words(value).is_empty() => "word",
             _ => "text",
         };

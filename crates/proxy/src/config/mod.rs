@@ -9,6 +9,7 @@ mod docs;
 mod expand;
 mod explain;
 mod files;
+mod outage;
 mod plan;
 mod schema;
 mod shape;

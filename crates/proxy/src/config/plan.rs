@@ -7,6 +7,7 @@ use gateway::{Pattern, Rule};
 
 use super::check::Remarks;
 use super::explain::{quoted, suggestion};
+use super::outage::outage;
 use super::schema::{self, RoleName};
 use super::source::Node;
 
@@ -97,7 +98,8 @@ fn plan(
         }
         followers.push(Follower { backoffice: name.as_str().into(), role: role(follower.role) });
     }
-    valid.then(|| Plan::new(rule.leader.as_str().into(), followers))
+    let outage = outage(file, rule, node, remarks)?;
+    valid.then(|| Plan { leader: rule.leader.as_str().into(), followers, outage })
 }
 
 fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &mut Remarks<'_>) -> bool {

@@ -137,6 +137,94 @@ pub(crate) struct ChargerRule {
     #[serde(default)]
     #[schemars(extend("line" = FOLLOWERS))]
     pub(crate) followers: Vec<FollowerRule>,
+    /// What becomes of the charger while its leader is away. [outages.md](outages.md) says what each
+    /// means for drivers and for billing.
+    #[serde(default)]
+    pub(crate) on_leader_lost: OnLeaderLostName,
+    /// With `mirror`: how long the leader may be away before the charger is. With `failover`: the least
+    /// for `failover_after`. Until then the proxy answers, as with `absorb`. A number with `s`, `m` or `h`,
+    /// from `0s` to `1h`.
+    #[serde(default = "defaults::leader_grace")]
+    pub(crate) leader_grace: String,
+    /// With `failover`, and required there: the followers that may lead, by their names. The first that is
+    /// connected and has accepted the charger does.
+    #[serde(default)]
+    #[schemars(extend("line" = "failover_to = [\"acme\"]"))]
+    pub(crate) failover_to: Vec<String>,
+    /// With `failover`: how long the leader has to be away before another one leads. At least
+    /// `leader_grace`, at most `24h`; without this key 2 minutes or, if that is longer, `leader_grace`.
+    #[serde(default = "defaults::failover_after")]
+    pub(crate) failover_after: String,
+    /// With `failover`: how long the leader has to be back before it leads again, from `10s` to `24h`; or
+    /// `"never"`: not before this file changes or the charger connects anew.
+    #[serde(default = "defaults::fail_back_after")]
+    pub(crate) fail_back_after: String,
+    /// What a card is answered while the leader is away, if it has not judged that card within the last
+    /// week.
+    #[serde(default)]
+    pub(crate) unknown_cards: UnknownCardsName,
+    /// What becomes of a transaction that began while the leader was away, and whose card the leader
+    /// refuses when it hears of it.
+    #[serde(default)]
+    pub(crate) late_reject: LateRejectName,
+    /// Whether the leader counts as away for a transaction message that it answers with `InternalError`
+    /// or `GenericError`. If not, the charger gets that error, and gives the message up after a few
+    /// attempts.
+    #[serde(default)]
+    pub(crate) absorb_leader_errors: bool,
+}
+
+/// What holds for keys that are left out.
+pub(crate) mod defaults {
+    pub(crate) fn leader_grace() -> String {
+        "60s".to_owned()
+    }
+
+    pub(crate) fn failover_after() -> String {
+        "2m".to_owned()
+    }
+
+    pub(crate) fn fail_back_after() -> String {
+        "5m".to_owned()
+    }
+}
+
+/// What becomes of the charger while its leader is away.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnLeaderLostName {
+    /// The proxy answers in its place, and tells it everything when it is back.
+    #[default]
+    Absorb,
+    /// After `leader_grace` the charger is sent away, and refused until the leader is back; it queues by
+    /// itself.
+    Mirror,
+    /// The proxy answers, and after `failover_after` a follower of `failover_to` leads.
+    Failover,
+}
+
+/// What a card is answered of which nothing is remembered.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownCardsName {
+    /// An error, so that the charger decides by its own list and cache, as if it were offline.
+    #[default]
+    ChargerDecides,
+    /// `Invalid`.
+    Refuse,
+    /// `Accepted`; whoever comes may charge.
+    Accept,
+}
+
+/// What becomes of a transaction whose card the leader refuses late.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LateRejectName {
+    /// It is stopped, unless the charger is set to go on (`StopTransactionOnInvalidId`).
+    #[default]
+    Stop,
+    /// It goes on.
+    Ignore,
 }
 
 /// How followers are written.

@@ -87,15 +87,26 @@ impl Walk<'_> {
                 true
             }
             ("array", Value::Array(items)) => {
-                let item = Spot { property: &schema["items"], ..spot.clone() };
+                let item = Spot { property: &schema["items"], example: None, ..spot.clone() };
+                let written = items.len();
                 items.retain_mut(|node| self.check(node, &item));
+                if items.is_empty() && written > 0 {
+                    // That nothing is left is no mistake of its own.
+                    self.shape.placeholders.push(start);
+                }
                 true
             }
-            ("array", Value::Table(_)) => {
+            ("array", Value::Table(_)) if is_of_tables(schema) => {
                 self.wrong_kind(node, spot);
                 let table = Node { span: node.span.clone(), value: std::mem::take(&mut node.value) };
                 node.value = Value::Array(vec![table]);
                 self.check(node, spot)
+            }
+            ("array", _) if !is_of_tables(schema) => {
+                self.wrong_kind(node, spot);
+                node.value = Value::Array(Vec::new());
+                self.shape.placeholders.push(start);
+                true
             }
             ("string", Value::Text(word)) => {
                 let words = words(schema);
@@ -129,7 +140,7 @@ impl Walk<'_> {
     }
 
     fn wrong_kind(&mut self, node: &Node, spot: &Spot<'_>) {
-        let wanted = kind(type_name(resolved(spot.property)));
+        let wanted = kind(resolved(spot.property));
         let line = match (spot.line(), spot.example) {
             (Some(line), _) if line.starts_with('[') => format!("; write {line}"),
             (Some(line), _) => format!("; for example {line}"),
@@ -263,7 +274,7 @@ fn nested(is_outermost: bool, place: &str, key: &str, schema: &Json) -> String {
     let path = if is_outermost { key.to_owned() } else { format!("{outer}.{key}") };
     match wanted {
         "object" => format!("[{path}]"),
-        "array" => format!("[[{path}]]"),
+        "array" if is_of_tables(resolved(schema)) => format!("[[{path}]]"),
         _ => path,
     }
 }
@@ -272,10 +283,16 @@ fn last_key(place: &str) -> &str {
     place.rsplit('.').next().unwrap_or(place)
 }
 
-fn kind(wanted: &str) -> &'static str {
-    match wanted {
+/// Whether the items of an array are tables, rather than texts.
+pub(crate) fn is_of_tables(array: &Json) -> bool {
+    type_name(resolved(&array["items"])) == "object"
+}
+
+fn kind(wanted: &Json) -> &'static str {
+    match type_name(wanted) {
         "object" => "a table",
-        "array" => "an array of tables",
+        "array" if is_of_tables(wanted) => "an array of tables",
+        "array" => "an array of texts",
         "integer" => "a whole number",
         "boolean" => "true or false",
         _ => "text in quotes",

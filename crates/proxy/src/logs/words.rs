@@ -92,12 +92,14 @@ pub(crate) fn meaning_of_outcome(outcome: &str) -> &str {
 }
 
 /// Why the proxy answered itself: the rules that the engine names, in order.
-const RULES: [(&str, &str); 33] = [
+const RULES: [(&str, &str); 37] = [
     ("B-12", "this backoffice has not accepted the charger"),
     ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
     ("E12", "the charger was not connected"),
     ("E14", "the charger was not accepted by the leader yet"),
     ("E16", "the leader did not answer in time"),
+    ("E17", "the leader did not answer in time; the proxy has kept this and will tell it again"),
+    ("E18", "the leader could not process this; the proxy has kept it and will tell it again"),
     ("E6", "OCPP 1.6 has no such message"),
     ("E7", "OCPP 1.6 has this message in the other direction only"),
     ("E9", "a required field is missing or has the wrong type"),
@@ -121,6 +123,8 @@ const RULES: [(&str, &str); 33] = [
     ("T-47", "this backoffice knows no such running transaction"),
     ("T-48", "this backoffice uses one number for two running transactions"),
     ("T-49", "the start of that transaction has no answer yet"),
+    ("T-65", "the leader was away; what it must know it is told later"),
+    ("T-66", "the leader is still being told what it missed; this is next"),
     ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
     ("leader owns", "this belongs to the leader alone"),
     ("role control", "only the leader starts and stops transactions"),

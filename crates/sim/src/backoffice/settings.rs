@@ -78,4 +78,21 @@ pub struct BackofficeFaults {
     pub wrong_id: u32,
     /// It answers after everyone has given up.
     pub late: u32,
+    /// It answers minutes later.
+    pub minutes_late: u32,
+    /// It answers with CALLERROR, by any of the codes of OCPP-J 1.6 §4.2.3, and has done nothing.
+    pub refused: u32,
+    /// It answers with fields that are missing or of another type.
+    pub wrong_types: u32,
+    /// It also answers what it was never asked.
+    pub stray: u32,
+    /// It issues a transaction number that is not positive, too large, or in use.
+    pub odd_number: u32,
+}
+
+impl BackofficeFaults {
+    /// Whether it has any of those that came to it later in life, and are drawn apart.
+    pub(super) fn are_wild(self) -> bool {
+        self.minutes_late + self.refused + self.wrong_types + self.stray + self.odd_number > 0
+    }
 }

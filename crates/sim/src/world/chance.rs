@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, Event, Follower, Plan, Role};
+use engine::{BackofficeId, Departure, Event, Follower, Plan, Role, Side};
 
 use super::World;
 use super::links::{Happening, Whim};
@@ -26,6 +26,7 @@ impl World {
         ] {
             self.plan_whim(whim);
         }
+        self.plan_wild_whims();
     }
 
     fn plan_whim(&mut self, whim: Whim) {
@@ -42,6 +43,7 @@ impl World {
             Whim::Stall => options.stalls_every,
             Whim::Outage => options.outages_every,
             Whim::SecurityEvent => options.security_events_every,
+            _ => return self.plan_wild_whim(whim),
         };
         if let Some(every) = every {
             let wait = Duration::from_micros(self.random.u64(1_000..=2 * every.as_micros() as u64));
@@ -75,7 +77,7 @@ impl World {
                 // Only what is no call: a call must be answered, and the charger would not know it.
                 if self.charger_link.peer_open && text != "[2,\"x\",\"Authorize\"]" {
                     let epoch = self.charger_link.epoch;
-                    let at = self.arrival(self.charger_link.to_proxy);
+                    let at = self.arrival(&Side::Charger, self.charger_link.to_proxy);
                     self.charger_link.to_proxy = at;
                     self.schedule_at(at, Happening::TextFromCharger { epoch, text });
                 }
@@ -88,8 +90,9 @@ impl World {
                 let mut names: Vec<BackofficeId> = self.members.keys().cloned().collect();
                 self.random.shuffle(&mut names);
                 names.truncate(self.random.usize(1..=names.len()));
-                let plan = Arc::new(plan_of(&mut self.random, names));
-                self.change_plan(plan);
+                let mut plan = plan_of(&mut self.random, names);
+                self.draw_outage(&mut plan);
+                self.change_plan(Arc::new(plan));
             }
             Whim::Crash => self.crash("the proxy crashes"),
             Whim::Drain => {
@@ -119,6 +122,7 @@ impl World {
                     self.schedule(lasts, Happening::StallEnds { who });
                 }
             }
+            _ => self.indulge_wildly(whim),
         }
     }
 
@@ -142,7 +146,8 @@ impl World {
         self.charger_link.peer_open = false;
         let epoch = self.charger_link.epoch;
         let noticed = if matches!(departure, Departure::Lost) { self.random.u64(0..60_000) } else { 1 };
-        let at = self.arrival(self.charger_link.to_proxy).max(self.now + Duration::from_millis(noticed));
+        let at = self.arrival(&Side::Charger, self.charger_link.to_proxy);
+        let at = at.max(self.now + Duration::from_millis(noticed));
         self.schedule_at(at, Happening::ChargerGone { epoch, departure });
         self.charger_lost_link();
     }
@@ -153,14 +158,14 @@ impl World {
         self.schedule(wait, Happening::ChargerDials);
     }
 
-    fn backoffice_closes(&mut self, who: &BackofficeId) {
+    pub(super) fn backoffice_closes(&mut self, who: &BackofficeId) {
         if !self.member(who).link.peer_open {
             return;
         }
         self.transcript.push(self.now, format_args!("{who} closes its link"));
         let departure = pick(&mut self.random, &[None, Some(None), Some(Some(1001))]);
         let departure = departure.map_or(Departure::Lost, Departure::Closed);
-        let at = self.arrival(self.members[who].link.to_proxy);
+        let at = self.arrival(&Side::Backoffice(who.clone()), self.members[who].link.to_proxy);
         let member = self.member(who);
         member.link.peer_open = false;
         member.backoffice.disconnected();
@@ -168,7 +173,7 @@ impl World {
         self.schedule_at(at, Happening::BackofficeGone { who: who.clone(), epoch, departure });
     }
 
-    fn change_plan(&mut self, plan: Arc<Plan>) {
+    pub(super) fn change_plan(&mut self, plan: Arc<Plan>) {
         self.transcript.push(self.now, format_args!("the plan is now {plan:?}"));
         self.plan = plan.clone();
         self.judge.plan_changed(self.now, plan.clone());
@@ -182,7 +187,7 @@ impl World {
             self.judge.catches_up(self.now, who);
         }
         for text in unsent {
-            let at = self.arrival(self.members[who].link.to_peer);
+            let at = self.arrival(&Side::Backoffice(who.clone()), self.members[who].link.to_peer);
             let link = &mut self.member(who).link;
             link.to_peer = at;
             let epoch = link.epoch;
@@ -195,6 +200,8 @@ impl World {
         self.transcript.push(self.now, format_args!("the world goes quiet"));
         self.calm = true;
         self.store_fails_next = false;
+        self.keeps_until_crash = 0;
+        self.edit_in_transaction = false;
         let names: Vec<BackofficeId> = self.members.keys().cloned().collect();
         for who in names {
             self.member(&who).backoffice.calm_down();
@@ -208,7 +215,7 @@ impl World {
         self.flush_peers();
     }
 
-    fn anyone(&mut self) -> BackofficeId {
+    pub(super) fn anyone(&mut self) -> BackofficeId {
         let at = self.random.usize(..self.members.len());
         self.members.keys().nth(at).cloned().expect("a world has at least one backoffice")
     }

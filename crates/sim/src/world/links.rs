@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{BackofficeId, Departure, Effect, Event, Keep, Tick};
+use engine::{BackofficeId, Departure, Effect, Event, Keep, Side, Tick};
 
 use crate::backoffice::Backoffice;
 
@@ -28,6 +28,9 @@ pub(super) struct Link {
     pub(super) unread: VecDeque<String>,
     /// What was sent and not taken while it stalls.
     pub(super) unsent: VecDeque<String>,
+    /// From then on nothing that the peer sends arrives any more, and nothing that it is sent.
+    pub(super) dead_to_proxy: Option<Tick>,
+    pub(super) dead_to_peer: Option<Tick>,
     /// When the last text arrives that is on its way to the proxy, and to the peer.
     pub(super) to_proxy: Tick,
     pub(super) to_peer: Tick,
@@ -39,6 +42,16 @@ impl Link {
         self.close();
         self.proxy_open = true;
         self.peer_open = true;
+    }
+
+    /// Whether what the peer sends still arrives.
+    pub(super) fn reaches_proxy(&self, now: Tick) -> bool {
+        self.dead_to_proxy.is_none_or(|dead| now < dead)
+    }
+
+    /// Whether what the peer is sent still arrives.
+    pub(super) fn reaches_peer(&self, now: Tick) -> bool {
+        self.dead_to_peer.is_none_or(|dead| now < dead)
     }
 
     /// Both ends are closed.
@@ -86,22 +99,76 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) enum Happening {
     ChargerDials,
-    TextFromCharger { epoch: u64, text: String },
-    TextToCharger { epoch: u64, text: String },
-    ChargerGone { epoch: u64, departure: Departure },
-    ChargerHearsClose { epoch: u64 },
-    ChargerPongs { epoch: u64 },
-    DialEnds { who: BackofficeId, epoch: u64, departure: Option<Departure> },
-    TextFromBackoffice { who: BackofficeId, epoch: u64, text: String },
-    TextToBackoffice { who: BackofficeId, epoch: u64, text: String },
-    BackofficeGone { who: BackofficeId, epoch: u64, departure: Departure },
-    BackofficeHearsClose { who: BackofficeId, epoch: u64 },
-    BackofficePongs { who: BackofficeId, epoch: u64 },
-    StallEnds { who: BackofficeId },
-    Committed { ticket: u64 },
-    LaneRead { who: BackofficeId, recall: u64, after: u64 },
-    LaneRecalled { who: BackofficeId, recall: u64, recalled: Box<Event> },
+    TextFromCharger {
+        epoch: u64,
+        text: String,
+    },
+    TextToCharger {
+        epoch: u64,
+        text: String,
+    },
+    ChargerGone {
+        epoch: u64,
+        departure: Departure,
+    },
+    ChargerHearsClose {
+        epoch: u64,
+    },
+    ChargerPongs {
+        epoch: u64,
+    },
+    DialEnds {
+        who: BackofficeId,
+        epoch: u64,
+        departure: Option<Departure>,
+    },
+    TextFromBackoffice {
+        who: BackofficeId,
+        epoch: u64,
+        text: String,
+    },
+    TextToBackoffice {
+        who: BackofficeId,
+        epoch: u64,
+        text: String,
+    },
+    BackofficeGone {
+        who: BackofficeId,
+        epoch: u64,
+        departure: Departure,
+    },
+    BackofficeHearsClose {
+        who: BackofficeId,
+        epoch: u64,
+    },
+    BackofficePongs {
+        who: BackofficeId,
+        epoch: u64,
+    },
+    StallEnds {
+        who: BackofficeId,
+    },
+    Committed {
+        ticket: u64,
+    },
+    LaneRead {
+        who: BackofficeId,
+        recall: u64,
+        after: u64,
+    },
+    LaneRecalled {
+        who: BackofficeId,
+        recall: u64,
+        recalled: Box<Event>,
+    },
     ProxyStops,
+    /// The peer finds out by itself that its link is dead.
+    PeerNotices {
+        side: Side,
+        epoch: u64,
+    },
+    /// Somebody edits the plan just now.
+    PlanEdited,
     Whim(Whim),
 }
 
@@ -119,4 +186,16 @@ pub(super) enum Whim {
     Outage,
     SecurityEvent,
     Stall,
+    /// A link breaks, each direction at its own moment.
+    Break,
+    /// A backoffice thinks for minutes.
+    Sleep,
+    /// The proxy crashes at one of the next orders to keep something.
+    CrashAtKeep,
+    /// The store fails for a while.
+    StoreAway,
+    /// One thing in the plan changes.
+    PlanEdit,
+    /// The same, as soon as a transaction begins or ends.
+    EditInTransaction,
 }

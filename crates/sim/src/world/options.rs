@@ -7,6 +7,10 @@ use crate::backoffice::{BackofficeFaults, BackofficeSettings};
 use crate::charger::ChargerSettings;
 use crate::frame::{IdStyle, Layout};
 
+mod wild;
+
+pub use wild::{FIRST_WILD_SEED, Wild};
+
 /// The cards of every world, and whether everybody knows them.
 pub const COMMON_CARD: &str = "COMMON";
 const CARDS: [&str; 5] = [COMMON_CARD, "ANNA", "BERT", "CARL", "DORA"];
@@ -65,6 +69,8 @@ pub struct WorldOptions {
     pub charger_garbage_every: Option<Duration>,
     /// Mean time between security events at the charger.
     pub security_events_every: Option<Duration>,
+    /// What else goes wrong, by another draw.
+    pub wild: Wild,
     /// What is promised by now.
     pub promises: Promises,
     /// How many lines of the transcript a failure shows.
@@ -75,7 +81,9 @@ impl WorldOptions {
     /// The options that a seed stands for.
     pub fn draw(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed ^ 0x6f63_7070);
-        let backoffices = (0..random.usize(1..=4)).map(|at| backoffice(&mut random, at)).collect::<Vec<_>>();
+        let mut backoffices =
+            (0..random.usize(1..=4)).map(|at| backoffice(&mut random, at)).collect::<Vec<_>>();
+        let wild = Wild::draw(seed, &mut backoffices);
         let planned = random.usize(1..=backoffices.len());
         let mut sometimes = |of_ten: u32, mean_s: u64| {
             (random.u32(..10) < of_ten).then(|| Duration::from_secs(random.u64(mean_s / 3..=mean_s * 2)))
@@ -110,6 +118,7 @@ impl WorldOptions {
             drivers_every: Duration::from_secs(random.u64(5..60)),
             charger_garbage_every,
             security_events_every,
+            wild,
             promises: Promises {
                 follower_misses_nothing: true,
                 former_leader_misses_nothing: true,
@@ -158,6 +167,7 @@ fn backoffice(random: &mut fastrand::Rng, at: usize) -> BackofficeSettings {
         duplicate: fault(200),
         wrong_id: fault(60),
         late: fault(60),
+        ..BackofficeFaults::default()
     };
     BackofficeSettings {
         name: format!("b{at}"),

@@ -22,9 +22,18 @@ impl World {
             self.transcript.push(self.now, format_args!("    < {effect:?}"));
         }
         self.judge.batch(self.now, &effects, &self.charger, &Books(&self.members));
+        let begins_or_ends = effects.iter().any(|effect| {
+            matches!(effect, Effect::SayToBackoffice(_, text)
+                if text.contains("\"StartTransaction\"") || text.contains("\"StopTransaction\""))
+        });
         for effect in effects {
             match effect {
-                Effect::Keep(keep) => self.keep(keep),
+                Effect::Keep(keep) => {
+                    self.keep(keep);
+                    if self.crashes_at_keep() {
+                        return;
+                    }
+                }
                 Effect::Recall { backoffice, after } => self.recall(backoffice, after),
                 Effect::Note(_) => {}
                 // These wait for nobody.
@@ -47,6 +56,7 @@ impl World {
                 }
             }
         }
+        self.edit_in_transaction(begins_or_ends);
         self.release();
         if self.session.as_ref().is_some_and(engine::Session::is_over) {
             self.session_over();
@@ -126,7 +136,7 @@ impl World {
                     return;
                 }
                 self.judge.delivered(side, &text, &self.kept);
-                let at = self.arrival(self.charger_link.to_peer);
+                let at = self.arrival(&Side::Charger, self.charger_link.to_peer);
                 self.charger_link.to_peer = at;
                 let epoch = self.charger_link.epoch;
                 self.schedule_at(at, Happening::TextToCharger { epoch, text });
@@ -143,7 +153,7 @@ impl World {
             }
             Effect::HangUp(Side::Charger, _) => {
                 self.charger_link.close_proxy_end();
-                let at = self.arrival(self.charger_link.to_peer);
+                let at = self.arrival(&Side::Charger, self.charger_link.to_peer);
                 let epoch = self.charger_link.epoch;
                 self.schedule_at(at, Happening::ChargerHearsClose { epoch });
             }
@@ -172,7 +182,7 @@ impl World {
             }
             return;
         }
-        let at = self.arrival(self.members[who].link.to_peer);
+        let at = self.arrival(&side, self.members[who].link.to_peer);
         let link = &mut self.member(who).link;
         link.to_peer = at;
         let epoch = link.epoch;
@@ -206,7 +216,8 @@ impl World {
     }
 
     fn hang_up(&mut self, who: BackofficeId) {
-        let at = self.arrival(self.members[&who].link.to_peer);
+        let behind = self.members[&who].link.to_peer;
+        let at = self.arrival(&Side::Backoffice(who.clone()), behind);
         let link = &mut self.member(&who).link;
         link.close_proxy_end();
         let epoch = link.epoch;
@@ -243,7 +254,8 @@ impl World {
             return;
         }
         let Some(Commit { keep, .. }) = self.commits.pop_front() else { return };
-        if std::mem::take(&mut self.store_fails_next) && !self.calm {
+        let is_away = self.now < self.store_away_until;
+        if (std::mem::take(&mut self.store_fails_next) || is_away) && !self.calm {
             self.transcript.push(self.now, format_args!("the store fails"));
             // What was not committed is never said, nor is what waited behind it.
             self.fail(ticket, &keep);
@@ -283,6 +295,11 @@ impl World {
     /// The program is gone: sockets closed, some of what waited for the disk lost.
     pub(super) fn crash(&mut self, how: &str) {
         let survives = self.random.usize(..=self.commits.len());
+        self.crash_with(how, survives);
+    }
+
+    /// Of what waits for the disk so much is committed, and nothing that waited for it was said.
+    fn crash_with(&mut self, how: &str, survives: usize) {
         self.transcript.push(
             self.now,
             format_args!("{how}; {} of {} open commits survive", survives, self.commits.len()),
@@ -300,6 +317,25 @@ impl World {
         let away = Duration::from_secs(self.random.u64(1..20));
         self.proxy_away_until = self.now + away;
         self.close_all();
+    }
+
+    /// A crash was to come at one of the next orders to keep something, and this was the one.
+    fn crashes_at_keep(&mut self) -> bool {
+        if self.calm || self.keeps_until_crash == 0 {
+            return false;
+        }
+        self.keeps_until_crash -= 1;
+        if self.keeps_until_crash > 0 {
+            return false;
+        }
+        let open = self.commits.len();
+        let (when, survives) = match self.wild_random.u32(..3) {
+            0 => ("before what it keeps is committed", open - 1),
+            1 => ("after it has kept, before it has spoken", open),
+            _ => ("among several commits", self.wild_random.usize(..=open)),
+        };
+        self.crash_with(&format!("the proxy crashes {when}"), survives);
+        true
     }
 
     fn session_over(&mut self) {

@@ -3,6 +3,8 @@
 
 mod crash;
 mod deliveries;
+mod durable;
+mod full_disk;
 mod lane_bounds;
 mod log;
 mod memory;

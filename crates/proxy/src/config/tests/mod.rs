@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use engine::{LateReject, OnLeaderLost, Outage, UnknownCards};
 use tempfile::TempDir;
 
 use super::*;
@@ -58,7 +59,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 109);
+    assert_eq!(seen, 120);
 }
 
 #[test]
@@ -105,6 +106,51 @@ fn a_usual_file_becomes_a_routing() {
     let auth = acme.basic_auth.as_ref().unwrap();
     assert_eq!((auth.user.as_str(), auth.password.reveal()), ("{charger}", "from the environment"));
     assert!(acme.ca_certificates.as_ref().unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+/// What a rule with these keys says of the time while its leader is away.
+fn outage(keys: &str) -> Outage {
+    let text = format!(
+        "[backoffices]\nvolt.url = \"wss://volt.example/{{charger}}\"\nacme.url = \"wss://acme.example/{{charger}}\"\n\
+         bond.url = \"wss://bond.example/{{charger}}\"\n[[chargers]]\nmatch = \"*\"\nleader = \"volt\"\n\
+         followers = [{{ backoffice = \"acme\" }}, {{ backoffice = \"bond\" }}]\n{keys}\n"
+    );
+    let config = read_in(Path::new(""), &text).unwrap();
+    assert_eq!(config.warnings, [], "{keys}");
+    config.routing.plan(&"CP1".into()).unwrap().outage.clone()
+}
+
+#[test]
+fn what_holds_without_the_leader_becomes_part_of_the_plan() {
+    assert_eq!(outage(""), Outage::default());
+    assert_eq!(outage("on_leader_lost = \"absorb\""), Outage::default());
+    let cards = outage("unknown_cards = \"accept\"\nlate_reject = \"ignore\"\nabsorb_leader_errors = true");
+    assert_eq!(cards.unknown_cards, UnknownCards::Accept);
+    assert_eq!(cards.late_reject, LateReject::Ignore);
+    assert!(cards.absorb_leader_errors);
+    let refusing = outage("unknown_cards = \"refuse\"").unknown_cards;
+    assert_eq!(refusing, UnknownCards::Refuse);
+    let mirror = outage("on_leader_lost = \"mirror\"\nleader_grace = \"1m 30s\"");
+    assert_eq!(mirror.on_leader_lost, OnLeaderLost::Mirror);
+    assert_eq!(mirror.grace, Duration::from_secs(90));
+}
+
+#[test]
+fn who_leads_instead_becomes_part_of_the_plan() {
+    let failover = |keys: &str| {
+        let outage = outage(&format!("on_leader_lost = \"failover\"\n{keys}"));
+        let OnLeaderLost::Failover(failover) = outage.on_leader_lost else { panic!("{outage:?}") };
+        failover
+    };
+    let usual = failover("failover_to = [\"bond\", \"acme\"]");
+    assert_eq!(usual.to, ["bond".into(), "acme".into()], "the order counts");
+    assert_eq!(usual.after, Duration::from_secs(120));
+    assert_eq!(usual.back_after, Some(Duration::from_secs(300)));
+    let patient = failover("failover_to = [\"acme\"]\nleader_grace = \"10m\"\nfail_back_after = \"never\"");
+    assert_eq!(patient.after, Duration::from_secs(600), "not before the grace is over");
+    assert_eq!(patient.back_after, None);
+    let quick = failover("failover_to = [\"acme\"]\nleader_grace = \"5s\"\nfailover_after = \"5s\"");
+    assert_eq!(quick.after, Duration::from_secs(5));
 }
 
 #[test]
@@ -203,6 +249,14 @@ fn the_reference_names_every_key() {
         "followers",
         "followers[].backoffice",
         "followers[].role",
+        "on_leader_lost",
+        "leader_grace",
+        "failover_to",
+        "failover_after",
+        "fail_back_after",
+        "unknown_cards",
+        "late_reject",
+        "absorb_leader_errors",
     ];
     for key in keys {
         assert!(page.contains(&format!("\n| `{key}` |")), "{key}\n{page}");
