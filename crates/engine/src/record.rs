@@ -111,6 +111,9 @@ pub struct TransactionRow {
     pub peers: BTreeMap<BackofficeId, PeerTransaction>,
     /// The payload of the StopTransaction as the charger sent it.
     pub raw_stop: Option<String>,
+    /// When that arrived first; UTC, milliseconds since 1970.
+    #[serde(default)]
+    pub stop_received_unix_ms: Option<i64>,
     /// The payload of the answer the charger got to that.
     pub stop_answer: Option<String>,
     /// When it closed; UTC, milliseconds since 1970.

@@ -56,7 +56,7 @@ use stage::Stage;
 const CONVERSATIONS: [(&str, usize); 24] = [
     ("outages.txt", 27),
     ("basics.txt", 2),
-    ("deliveries.txt", 20),
+    ("deliveries.txt", 24),
     ("presence.txt", 8),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),

@@ -30,7 +30,7 @@ enum Fate {
     Parked(&'static str),
 }
 
-/// What followers were told last. Each message is a fact of its own, so that remembering one writes
+/// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -132,27 +132,42 @@ impl Session {
 
     fn tell_running_transactions(&mut self, at: usize) {
         let id = self.links[at].id.clone();
-        let unknown: Vec<_> = self
-            .transactions
-            .running()
-            .filter(|row| !row.superseded && !row.peers.contains_key(&id))
-            // Until somebody has answered it, the charger itself goes on asking.
-            .filter(|row| row.start_answer.is_some())
-            .map(|row| (row.trace, Text::from(row.raw_start.as_str()), row.raw_stop.clone().map(Text::from)))
-            .collect();
-        for (trace, start, stop) in &unknown {
-            if let Some(row) = self.transactions.get_mut(*trace) {
-                let peer = PeerTransaction { stop_told: stop.is_some(), ..Default::default() };
+        let is_asked = self.leads(&id) || self.plan.leader == id;
+        let unknown = self.transactions.running().filter(|row| {
+            let is_unknown = match row.peers.get(&id) {
+                // The charger itself asks whoever leads, or is about to. Who did not answer then may
+                // have booked it, and is told again when it is known to run.
+                None => row.start_answer.is_some() || !is_asked && row.leader_at_start != id,
+                // Who was asked as leader follows now, and what comes next must not overtake it.
+                Some(peer) => {
+                    peer.state == PeerState::Asked && !self.leads(&id) && row.start_answer.is_some()
+                }
+            };
+            is_unknown && !row.superseded
+        });
+        let mut traces = Vec::new();
+        let mut messages = Vec::new();
+        for row in unknown {
+            traces.push((row.trace, row.raw_stop.is_some()));
+            let start = Text::from(row.raw_start.as_str());
+            messages.push((row.received_unix_ms, row.trace, "StartTransaction", start));
+            // A stop that waits for the leader's answer was told to the others already.
+            if let Some(stop) = &row.raw_stop {
+                let received = row.stop_received_unix_ms.unwrap_or(i64::MAX);
+                messages.push((received, row.trace, "StopTransaction", Text::from(stop.as_str())));
+            }
+        }
+        for (trace, stop_told) in traces {
+            if let Some(row) = self.transactions.get_mut(trace) {
+                let peer = PeerTransaction { stop_told, ..Default::default() };
                 row.peers.insert(id.clone(), peer);
             }
-            self.promise_transaction(*trace, [Side::Backoffice(id.clone())]);
-            self.tell_of_transaction(at, *trace, "StartTransaction", start.clone());
+            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
         }
-        // A stop that waits for the leader's answer was told to the others already.
-        for (trace, _, stop) in unknown {
-            if let Some(stop) = stop {
-                self.tell_of_transaction(at, trace, "StopTransaction", stop);
-            }
+        // In the order in which the charger said them (semantics T-56).
+        messages.sort_by_key(|(received_unix_ms, ..)| *received_unix_ms);
+        for (_, trace, action, request) in messages {
+            self.tell_of_transaction(at, trace, action, request);
         }
     }
 
@@ -212,11 +227,17 @@ impl Session {
         }
     }
 
-    /// What it answered as leader it is not told as follower, when the charger says it again.
+    /// What it answered as leader it is not told as follower: neither what waits in its lane by now,
+    /// nor when the charger says it again.
     fn answered_as_leader(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
-        let is_live = asked.copy.purpose == Purpose::ChargerWaits;
-        if is_live && is_recognised_by_content(asked.copy.name()) && matches!(outcome, Outcome::Result(_)) {
+        if asked.copy.number.is_some() || !matches!(outcome, Outcome::Result(_)) {
+            return;
+        }
+        if asked.copy.purpose == Purpose::ChargerWaits && is_recognised_by_content(asked.copy.name()) {
             self.told.is_answered(&self.links[at].id, fingerprint(&asked.copy));
+        }
+        if let Some(number) = self.links[at].outbox.take_delivered(&asked.copy) {
+            self.delivered(at, number);
         }
     }
 
@@ -224,6 +245,7 @@ impl Session {
     pub(super) fn late_delivery(&mut self, at: usize, asked: &Asked, outcome: &Outcome) {
         self.answered_as_leader(at, asked, outcome);
         if let Outcome::Result(_) = outcome
+            && asked.copy.number.is_some()
             && let Some(number) = self.links[at].outbox.take_delivered(&asked.copy)
         {
             self.delivered(at, number);

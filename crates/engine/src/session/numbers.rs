@@ -147,9 +147,11 @@ impl Session {
         let Some(row) = self.transactions.get_mut(trace) else { return };
         if asked.copy.purpose == Purpose::ChargerWaits {
             // The charger will ask whoever leads then. Should this one follow by that time, it is
-            // told like one that has just joined.
-            row.peers.remove(id);
-            self.promise_transaction(trace, []);
+            // told like one that has just joined; it may have been by now.
+            if row.peers.get(id).is_some_and(|peer| peer.state == PeerState::Asked) {
+                row.peers.remove(id);
+                self.promise_transaction(trace, []);
+            }
         } else {
             row.peers.entry(id.clone()).or_default().state = PeerState::Failed;
         }
@@ -215,6 +217,7 @@ impl Session {
             call.flags.push("repeated");
         } else {
             row.raw_stop = Some(call.payload.to_string());
+            row.stop_received_unix_ms = Some(call.received.unix_ms);
             row.peers.values_mut().for_each(|peer| peer.stop_told = false);
         }
         self.ask_about_stop(call);

@@ -76,6 +76,14 @@ impl Copy {
             && payload::field(&self.payload, "connectorId") == payload::field(&older.payload, "connectorId")
     }
 
+    /// Whether both are one message of the charger.
+    fn tells_the_same(&self, other: &Copy) -> bool {
+        let is_once = matches!(self.name(), "StartTransaction" | "StopTransaction");
+        self.name() == other.name()
+            && self.transaction == other.transaction
+            && (is_once && self.transaction.is_some() || self.payload == other.payload)
+    }
+
     fn bytes(&self) -> usize {
         self.payload.len() + self.action_token.len()
     }
@@ -345,15 +353,15 @@ impl Outbox {
         }
     }
 
-    /// Takes the next delivery out of the lane if a late answer, to `asked`, shows that it was
+    /// Takes a delivery out of the lane if an answer to `asked`, late or as leader, shows that it was
     /// booked. Returns its number.
     pub(super) fn take_delivered(&mut self, asked: &Copy) -> Option<u64> {
-        let is_same = |next: &Copy| match asked.number {
-            Some(number) => next.number == Some(number),
+        let at = self.lane.iter().position(|waiting| match asked.number {
+            Some(number) => waiting.number == Some(number),
             // It was asked as leader, and is to be told as follower.
-            None => next.name() == asked.name() && next.transaction == asked.transaction,
-        };
-        if self.lane.front().is_some_and(is_same) { self.lane.pop_front()?.number } else { None }
+            None => waiting.tells_the_same(asked),
+        })?;
+        self.lane.remove(at)?.number
     }
 
     fn take_soon(&mut self, at: usize) -> Option<Copy> {

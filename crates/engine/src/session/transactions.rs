@@ -144,6 +144,7 @@ impl Transactions {
             leader_at_start: leader.clone(),
             peers: peers.map(|peer| (peer, PeerTransaction::default())).collect::<BTreeMap<_, _>>(),
             raw_stop: None,
+            stop_received_unix_ms: None,
             stop_answer: None,
             closed_unix_ms: None,
             superseded: false,

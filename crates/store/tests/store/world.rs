@@ -70,6 +70,7 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
         leader_at_start: "volt".into(),
         peers: BTreeMap::from([("volt".into(), number_of(0)), ("acme".into(), number_of(1000))]),
         raw_stop: None,
+        stop_received_unix_ms: None,
         stop_answer: None,
         closed_unix_ms: (state == TransactionState::Closed).then(|| now() + number as i64),
         superseded: false,
