@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+#[path = "../../xtask/src/matrix.rs"]
+mod matrix;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -33,6 +36,14 @@ fn generated_pages_are_current() {
         let written = fs::read_to_string(&path).unwrap_or_default();
         assert!(written == text(&made.stdout), "docs/{page}.md is not current; run `cargo xtask docs`");
     }
+}
+
+/// Each row of semantics §9 has a test that says what every party sees, and the page says what they say.
+#[test]
+fn the_failure_matrix_is_whole_and_current() {
+    let made = matrix::page(&root()).unwrap_or_else(|findings| panic!("{findings}"));
+    let written = fs::read_to_string(root().join("docs/failure-matrix.md")).unwrap_or_default();
+    assert!(written == made, "docs/failure-matrix.md is not current; run `cargo xtask docs`");
 }
 
 #[test]

@@ -63,6 +63,7 @@ Where to look:
   `ocpp-proxy deliveries CHARGER`. *Parked* means that a person decides: `ocpp-proxy deliveries retry`, or `drop`.
 - **Who is connected** is in `ocpp_proxy_backoffice_connections`, failed dials in
   `ocpp_proxy_backoffice_connects_total{result=\"…\"}`.
+- **What a peer does wrong** counts in `ocpp_proxy_protocol_violations_total{kind=\"…\"}`.
 
 More in [operating.md](operating.md) and [metrics.md](metrics.md).
 ";
@@ -139,8 +140,8 @@ fn described<'a>(by_number: &'a BTreeMap<u8, Vec<&'a Row>>, number: u8) -> impl 
 }
 
 fn rules(row: &Row) -> String {
-    let rules: Vec<&str> =
-        row.codes.iter().map(String::as_str).filter(|code| !code.starts_with("X-")).collect();
+    let is_rule = |code: &&str| !code.starts_with("X-") && !code.starts_with("scenario ");
+    let rules: Vec<&str> = row.codes.iter().map(String::as_str).filter(is_rule).collect();
     if rules.is_empty() { String::new() } else { format!("By {}. ", rules.join(", ")) }
 }
 

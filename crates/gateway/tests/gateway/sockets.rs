@@ -88,6 +88,7 @@ async fn a_second_socket_from_the_same_address_replaces_the_first() {
     assert_eq!(replaced, 1.0);
 }
 
+/// X-23, F-70: a second socket from another address, while the first one is alive
 #[tokio::test]
 async fn a_living_charger_is_not_displaced_from_elsewhere() {
     let world = world().await;
@@ -113,6 +114,7 @@ async fn a_dead_charger_is_displaced_from_elsewhere() {
     assert_eq!(first.closed().await.closed(), (1008, "replaced"));
 }
 
+/// X-26, F-95: a charger that sends too large a message three times
 #[tokio::test]
 async fn a_charger_that_sends_too_much_again_and_again_is_kept_out() {
     let world = world().await;

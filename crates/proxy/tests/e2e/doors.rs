@@ -84,6 +84,7 @@ fn without_its_leader_a_charger_is_told_to_come_again() {
     session::whole(&mut back, session::GOOD_CARD);
 }
 
+/// X-23, F-70: the newest socket of a charger wins
 #[test]
 fn the_newest_socket_of_a_charger_wins() {
     let leader = Backoffice::start(Library::Python, json!({}));

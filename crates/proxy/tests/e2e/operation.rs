@@ -10,6 +10,12 @@ use crate::support::peer::{Backoffice, Library};
 use crate::support::proxy::{Proxy, rules};
 use crate::support::{session, set_up};
 
+/// X-21, §1.10: the proxy is stopped or restarted as planned
+///
+/// - charger: gets the answer that it waits for, then its socket is closed with 1001. It comes back by itself.
+/// - leader: its link is closed with 1001.
+/// - followers: are closed with 1001.
+/// - operator: the program ends with 0. Start it again.
 #[test]
 fn sigterm_finishes_what_is_in_flight_and_says_goodbye() {
     let leader = Backoffice::start(Library::Node, json!({"delay_ms": {"Authorize": 500}}));

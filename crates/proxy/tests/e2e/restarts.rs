@@ -44,6 +44,12 @@ fn transaction_numbers_survive_a_clean_stop() {
     numbers_survive("TERM");
 }
 
+/// X-21, §2.11: the proxy is killed during a transaction, and started again
+///
+/// - charger: connects again and goes on with the number that it has; it need not boot.
+/// - leader: hears of the rest of the transaction under its own number.
+/// - followers: the same.
+/// - operator: nothing to do: what the charger has had acknowledged is stored.
 #[test]
 fn transaction_numbers_survive_a_crash() {
     numbers_survive("KILL");

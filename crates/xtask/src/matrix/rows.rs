@@ -53,7 +53,7 @@ impl Row {
             }
         }
         for (party, text) in &row.sees {
-            for claim in claims(text).filter(|claim| !body.contains(claim)) {
+            for claim in claims(text).filter(|claim| !shows(body, claim)) {
                 findings.push(format!("{file}: “{title}” tells of {claim} ({party}), its test does not"));
             }
         }
@@ -189,17 +189,23 @@ fn seen(comments: &[&str]) -> Vec<(String, String)> {
 }
 
 /// What a sentence claims literally: what stands in backticks, and numbers. The program's own
-/// commands and settings of `proxy.toml` are advice.
-fn claims(text: &str) -> impl Iterator<Item = String> {
-    let quoted = text
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|quoted| !quoted.starts_with("ocpp-proxy ") && !quoted.contains(" = "));
-    let plain = text
-        .split('`')
-        .step_by(2)
-        .flat_map(|plain| plain.split(|c: char| !c.is_ascii_alphanumeric() && c != '-'));
-    let numbers = plain.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit()));
-    quoted.chain(numbers).map(str::to_owned).collect::<Vec<_>>().into_iter()
+/// commands, and the settings of `proxy.toml`, are advice.
+fn claims(text: &str) -> impl Iterator<Item = &str> {
+    let is_advice = |quoted: &&str| {
+        quoted.starts_with("ocpp-proxy ") || quoted.contains(" = ") || *quoted == "proxy.toml"
+    };
+    let quoted = text.split('`').skip(1).step_by(2).filter(move |quoted| !is_advice(quoted));
+    let words =
+        text.split('`').step_by(2).flat_map(|plain| plain.split(|c: char| !c.is_ascii_alphanumeric()));
+    quoted.chain(words.filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// Whether the test says so; a number as a whole.
+fn shows(body: &str, claim: &str) -> bool {
+    let is_number = claim.bytes().all(|byte| byte.is_ascii_digit());
+    body.match_indices(claim).any(|(at, _)| {
+        let before = body[..at].bytes().next_back();
+        let after = body[at + claim.len()..].bytes().next();
+        !is_number || ![before, after].into_iter().flatten().any(|byte| byte.is_ascii_digit())
+    })
 }
