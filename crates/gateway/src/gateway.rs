@@ -17,7 +17,7 @@ use crate::fleet::{Control, Fleet};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
-use crate::rate::Bucket;
+use crate::rate::{Bucket, Paces};
 use crate::routing::Routing;
 use crate::served::Served;
 use crate::shared::Shared;
@@ -107,6 +107,7 @@ impl Gateway {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
             refusals: Bucket::new(limits::REFUSALS_LOGGED_PER_SECOND, limits::REFUSALS_LOGGED_AT_ONCE),
             quarantine: Quarantine::default(),
+            paces: Paces::new(limits::RECALL_EVERY),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),
             store,

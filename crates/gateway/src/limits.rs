@@ -130,3 +130,13 @@ pub(crate) const REFUSALS_LOGGED_PER_SECOND: u32 = 1;
 
 /// Of those, how many may come at once.
 pub(crate) const REFUSALS_LOGGED_AT_ONCE: u32 = 20;
+
+/// Deliveries per second that one backoffice is sent of all chargers together, so that one that comes back
+/// is not flooded by everything it missed (semantics §2.8).
+const DELIVERIES_PER_SECOND: u64 = 200;
+
+/// Sessions read on in their lanes for one backoffice this far apart: each reading is for as many deliveries
+/// as the engine has in memory of a lane. What a lane begins with is in memory already and does not wait;
+/// the engine's own pace for a link holds for that.
+pub(crate) const RECALL_EVERY: Duration =
+    Duration::from_micros(1_000_000 * engine::limits::LANE_WINDOW as u64 / DELIVERIES_PER_SECOND);

@@ -1,8 +1,12 @@
-//! A token bucket: how many handshakes may come at once, and how many per second after that.
+//! How fast things may go: a token bucket for handshakes, where nobody waits, and a pace for what a
+//! backoffice that was away is told, where everybody does.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use dashmap::DashMap;
+use engine::BackofficeId;
+use tokio::time::{Instant, sleep_until};
 
 /// Refills steadily; a caller without a token is turned away, nobody waits.
 #[derive(Debug)]
@@ -40,10 +44,53 @@ impl Bucket {
     }
 }
 
+/// One turn after another, no sooner than so long after the last. Who came first goes first; who gives up
+/// while waiting takes nobody's time.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    every: Duration,
+    /// When the next turn may be; held by whoever is next.
+    next: tokio::sync::Mutex<Instant>,
+}
+
+impl Pace {
+    /// The first turn is at once.
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, next: tokio::sync::Mutex::new(Instant::now()) }
+    }
+
+    /// Resolves when it is the caller's turn.
+    pub(crate) async fn turn(&self) {
+        let mut next = self.next.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + self.every;
+    }
+}
+
+/// A pace for every backoffice. Only backoffices of `proxy.toml` get one.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    every: Duration,
+    of_each: DashMap<BackofficeId, Arc<Pace>>,
+}
+
+impl Paces {
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, of_each: DashMap::new() }
+    }
+
+    /// The pace that all sessions share towards this backoffice.
+    pub(crate) fn of(&self, backoffice: &BackofficeId) -> Arc<Pace> {
+        let pace = self.of_each.entry(backoffice.clone()).or_insert_with(|| Arc::new(Pace::new(self.every)));
+        pace.value().clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use futures_util::future::join_all;
+    use std::task::{Context, Waker};
 
     #[test]
     fn a_burst_then_the_rate() {
@@ -53,5 +100,40 @@ mod tests {
         assert!(!bucket.take(now + Duration::from_millis(400)));
         assert!(bucket.take(now + Duration::from_millis(600)));
         assert_eq!((0..9).filter(|_| bucket.take(now + Duration::from_secs(60))).count(), 3);
+    }
+
+    const EVERY: Duration = Duration::from_millis(80);
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_come_one_after_another_in_the_order_asked_for() {
+        let (paces, begun) = (Paces::new(EVERY), Instant::now());
+        let turn = async |number: u32| {
+            paces.of(&"acme".into()).turn().await;
+            assert_eq!(begun.elapsed().as_millis(), EVERY.as_millis() * u128::from(number));
+        };
+        join_all((0..50).map(turn)).await;
+        // Another backoffice has a pace of its own, and who was idle for long is not owed anything.
+        let idle = Instant::now();
+        paces.of(&"volt".into()).turn().await;
+        assert_eq!(idle.elapsed(), Duration::ZERO);
+        tokio::time::advance(EVERY * 10).await;
+        join_all((0..3).map(async |_| paces.of(&"acme".into()).turn().await)).await;
+        assert_eq!(idle.elapsed(), EVERY * 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_leaves_no_gap() {
+        let (pace, begun) = (Pace::new(EVERY), Instant::now());
+        pace.turn().await;
+        let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(pace.turn())).collect();
+        for turn in &mut waiting {
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(turn.as_mut().poll(&mut context).is_pending());
+        }
+        // Also the one whose turn it would be next.
+        let last = waiting.pop().unwrap();
+        drop(waiting);
+        last.await;
+        assert_eq!(begun.elapsed(), EVERY);
     }
 }

@@ -1,10 +1,13 @@
 //! Reading on in lanes: what the engine asked the store for and waits for.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use engine::{BackofficeId, ChargerId};
 use store::{Recalled, Store, StoreError};
+
+use crate::rate::Pace;
 
 type Reading = Pin<Box<dyn Future<Output = Result<Recalled, StoreError>> + Send>>;
 
@@ -13,10 +16,21 @@ type Reading = Pin<Box<dyn Future<Output = Result<Recalled, StoreError>> + Send>
 pub(crate) struct Recalls(Vec<(BackofficeId, Reading)>);
 
 impl Recalls {
-    /// Begins to read. An earlier reading of the same lane is of no use any more.
-    pub(crate) fn begin(&mut self, store: Store, charger: ChargerId, backoffice: BackofficeId, after: u64) {
+    /// Reads when it is this lane's turn among those of the backoffice. An earlier reading of the same lane
+    /// is of no use any more. A session that ends gives up its turns with this.
+    pub(crate) fn begin(
+        &mut self,
+        pace: Arc<Pace>,
+        store: Store,
+        charger: ChargerId,
+        backoffice: BackofficeId,
+        after: u64,
+    ) {
         let whose = backoffice.clone();
-        let reading = Box::pin(async move { store.recall(&charger, &whose, after).await });
+        let reading = Box::pin(async move {
+            pace.turn().await;
+            store.recall(&charger, &whose, after).await
+        });
         self.0.retain(|(other, _)| *other != backoffice);
         self.0.push((backoffice, reading));
     }

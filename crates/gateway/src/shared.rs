@@ -13,7 +13,7 @@ use crate::fleet::Fleet;
 use crate::gateway::Settings;
 use crate::metrics::Metrics;
 use crate::quarantine::Quarantine;
-use crate::rate::Bucket;
+use crate::rate::{Bucket, Paces};
 use crate::served::Served;
 
 /// What all parts of a gateway share.
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// How many refused handshakes are written to the log.
     pub(crate) refusals: Bucket,
     pub(crate) quarantine: Quarantine,
+    /// How fast backoffices are told what they missed.
+    pub(crate) paces: Paces,
     pub(crate) clock: Clock,
     pub(crate) draining: AtomicBool,
 }

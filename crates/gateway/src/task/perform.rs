@@ -62,7 +62,8 @@ impl Talk {
             }
             Effect::Recall { backoffice, after } => {
                 let (store, charger) = (self.shared.store.clone(), self.charger.clone());
-                self.recalls.begin(store, charger, backoffice, after);
+                let pace = self.shared.paces.of(&backoffice);
+                self.recalls.begin(pace, store, charger, backoffice, after);
             }
             Effect::Note(note) => {
                 self.lead.noted(&self.shared.metrics, &self.plan, &note);
