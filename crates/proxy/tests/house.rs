@@ -46,6 +46,38 @@ fn the_failure_matrix_is_whole_and_current() {
     assert!(written == made, "docs/failure-matrix.md is not current; run `cargo xtask docs`");
 }
 
+/// A page that could say anything would be worth nothing.
+#[test]
+fn the_failure_matrix_claims_nothing_that_no_test_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = |name: &str| folder.path().join("crates").join(name).join("tests");
+    for name in ["engine", "store", "gateway", "proxy", "sim"] {
+        fs::create_dir_all(tests(name)).unwrap();
+    }
+    fs::create_dir(tests("engine").join("transcripts")).unwrap();
+    let conversation = "Rows.\n\n== X-1: the leader is lost\n# charger: is closed with 1013, after 6 s.\n\
+        # followers: get `Rejected`.\n# operator: `ocpp-proxy logs`.\nwait 60s\nhangup charger 1001\n";
+    fs::write(tests("engine").join("transcripts/rows.txt"), conversation).unwrap();
+    let function = "/// X-36: there is no such row\n#[test]\nfn none() {\n}\n";
+    fs::write(tests("gateway").join("none.rs"), function).unwrap();
+    let findings = matrix::page(folder.path()).unwrap_err();
+    let expected = [
+        "does not say what this party sees: leader",
+        "tells of 1013 (charger), its test does not",
+        "tells of 6 (charger), its test does not",
+        "tells of Rejected (followers), its test does not",
+        "X-1 has no test that says what each party sees",
+        "X-35 has no test that says what each party sees",
+        "X-36 is no row of semantics §9",
+        "no test bears the name of scenario 25 of semantics §10",
+    ];
+    for finding in expected {
+        assert!(findings.contains(finding), "{finding}\nis not in\n{findings}");
+    }
+    // Each row that is not for later, the one that does not exist, seven scenarios, four false claims.
+    assert_eq!(findings.lines().count(), 33 + 1 + 7 + 4, "{findings}");
+}
+
 #[test]
 fn the_example_is_valid_and_without_warnings() {
     let checked = program(&["check"], &root());

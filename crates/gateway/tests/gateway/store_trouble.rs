@@ -11,6 +11,7 @@ fn ballast(number: u64, body: Option<String>) -> Vec<Record> {
     vec![Record::Fact(Fact { key: format!("ballast/{number}"), body })]
 }
 
+/// X-20, E19: a full disk keeps chargers out until there is room, without a restart
 #[tokio::test]
 async fn a_full_disk_keeps_chargers_out_until_there_is_room_and_says_so() {
     let leader = Backoffice::new().await;
