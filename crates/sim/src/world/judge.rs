@@ -279,7 +279,13 @@ impl Judge {
                         asked_live: BTreeSet::new(),
                         had_by: BTreeSet::new(),
                     };
-                    said.or_insert(new).spoken_number = spoken_number;
+                    let said = said.or_insert(new);
+                    said.spoken_number = spoken_number;
+                    // What the charger says again whoever led may hear again (T-61).
+                    let message = (action.to_owned(), blanked(payload));
+                    for who in &said.asked_live {
+                        self.booked.remove(&(who.clone(), message.clone()));
+                    }
                 }
             }
             Some(Frame::Result { id, payload }) => self.answer_heard(now, from, id, Ok(payload)),
@@ -315,7 +321,7 @@ impl Judge {
     /// The session was handed an event and answered with these effects.
     pub(super) fn batch(&mut self, now: Tick, effects: &[Effect], charger: &Charger, books: &Books<'_>) {
         self.summary.events += 1;
-        self.outage.batch_begins();
+        self.outage.look_at_lanes();
         if effects.len() > MOST_EFFECTS {
             self.accuse(format!("{} effects of one event", effects.len()));
         }
@@ -408,6 +414,7 @@ impl Judge {
             }
             None => self.accuse(format!("the charger was sent what is not OCPP-J: {text}")),
         }
+        self.outage.look_at_lanes();
     }
 
     fn said_to_backoffice(&mut self, now: Tick, to: &BackofficeId, text: &str) {

@@ -95,10 +95,15 @@ impl Transcript {
     }
 
     pub(super) fn push(&mut self, at: Tick, line: fmt::Arguments<'_>) {
+        let line = format!("{:>12.6} {line}", at.0 as f64 / 1e6);
+        // Where time stands still, what led there is of interest.
+        if self.lines.back() == Some(&line) {
+            return;
+        }
         if self.lines.len() >= self.most {
             self.lines.pop_front();
         }
-        self.lines.push_back(format!("{:>12.6} {line}", at.0 as f64 / 1e6));
+        self.lines.push_back(line);
     }
 
     pub(super) fn take(&mut self) -> Vec<String> {

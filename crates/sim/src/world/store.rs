@@ -114,6 +114,12 @@ impl Kept {
         self.lanes.get(backoffice).map_or(0, |lane| lane.waiting().count())
     }
 
+    /// Who led last (semantics §2.11).
+    pub(super) fn leader(&self) -> Option<BackofficeId> {
+        let lead: serde_json::Value = serde_json::from_str(self.facts.get("lead")?).ok()?;
+        lead["leader"].as_str().map(BackofficeId::from)
+    }
+
     /// The numbers of what waits for each backoffice.
     pub(super) fn lanes(&self) -> impl Iterator<Item = (&BackofficeId, impl Iterator<Item = u64>)> {
         self.lanes.iter().map(|(id, lane)| (id, lane.waiting().map(|delivery| delivery.number)))

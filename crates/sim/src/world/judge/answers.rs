@@ -3,7 +3,7 @@
 use engine::{CallNote, Decider, Effect, Note, Outcome, Side};
 
 use super::{Judge, OpenCall, TRANSACTION_ACTIONS};
-use crate::world::content::blanked;
+use crate::world::content::{blanked, without_ids};
 
 impl Judge {
     /// I-2, I-8: the charger's answer is its leader's, or the proxy says by which rule it is its own.
@@ -33,8 +33,10 @@ impl Judge {
         match &note.decider {
             Decider::Leader(by) => {
                 let said = payload.map(blanked);
-                let given = self.answers.get(&message).is_some_and(|answers| {
-                    answers.iter().any(|answer| answer.by == *by && answer.led && answer.payload == said)
+                let mut answers = self.answers.get(&message).into_iter().flatten();
+                let given = answers.any(|answer| {
+                    let is_same = answer.payload == said || is_mended(&call.action, &answer.payload, &said);
+                    answer.by == *by && answer.led && is_same
                 });
                 if !given {
                     self.accuse(format!(
@@ -82,4 +84,12 @@ impl Judge {
             ));
         }
     }
+}
+
+/// Whether the answer to a start is the leader's but for a number that was none, and now is one
+/// (semantics T-10).
+fn is_mended(action: &str, given: &Option<String>, said: &Option<String>) -> bool {
+    let (Some(given), Some(said)) = (given, said) else { return false };
+    let plain = |payload: &str| without_ids(&payload.replace('#', "0"));
+    action == "StartTransaction" && said.contains('#') && !given.contains('#') && plain(given) == plain(said)
 }

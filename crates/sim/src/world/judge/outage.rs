@@ -27,7 +27,7 @@ pub(super) struct Outages {
     plan_since: Tick,
     led_since: Tick,
     charger_since: Tick,
-    /// What waits in the lanes as the session sees it; and in whose lane something did before this batch.
+    /// What waits in the lanes as the session sees it; and in whose lane something did before this answer.
     lanes: BTreeMap<BackofficeId, BTreeSet<u64>>,
     waited: BTreeSet<BackofficeId>,
     /// Verdicts of leaders on cards, ever; and the cards of which the session must know one.
@@ -52,7 +52,8 @@ impl Outages {
         self.charger_since = now;
     }
 
-    pub(super) fn batch_begins(&mut self) {
+    /// What waits now is a reason for the next answer.
+    pub(super) fn look_at_lanes(&mut self) {
         let waiting = self.lanes.iter().filter(|(_, lane)| !lane.is_empty());
         self.waited = waiting.map(|(id, _)| id.clone()).collect();
     }
@@ -79,6 +80,12 @@ impl Outages {
 impl Judge {
     /// A session begins with what is kept.
     pub(in crate::world) fn session_begins(&mut self, now: Tick, kept: &Kept) {
+        // A lead that was passed on is passed back only when the plan's leader is there (semantics §2.11).
+        if let OnLeaderLost::Failover(failover) = &self.plan.outage.on_leader_lost
+            && let Some(led) = kept.leader().filter(|led| failover.to.contains(led))
+        {
+            self.leader = led;
+        }
         self.outage.lanes = kept.lanes().map(|(id, waiting)| (id.clone(), waiting.collect())).collect();
         self.outage.away_since = self.plan.backoffices().map(|id| (id.clone(), now)).collect();
         self.outage.led_since = now;
