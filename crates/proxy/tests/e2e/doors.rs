@@ -65,11 +65,11 @@ fn without_a_common_version_the_socket_opens_and_closes() {
 }
 
 #[test]
-fn without_its_leader_a_charger_is_told_to_come_again() {
+fn in_mirror_a_charger_without_its_leader_is_told_to_come_again() {
     let mut leader = Backoffice::start(Library::Node, json!({}));
     let follower = Backoffice::start(Library::Python, json!({}));
-    let proxy =
-        Proxy::start(&rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "control")]));
+    let rules = rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "control")]);
+    let proxy = Proxy::start(&format!("{rules}on_leader_lost = \"mirror\"\nleader_grace = \"0s\"\n"));
     let mut serving = RawCharger::connect(proxy.chargers, "CP1");
     session::arrive(&mut serving, session::GOOD_CARD);
 

@@ -16,6 +16,7 @@ mod edits;
 mod followers;
 mod matrix;
 mod operation;
+mod outages;
 mod restarts;
 mod sessions;
 mod sizes;
