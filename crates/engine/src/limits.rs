@@ -262,5 +262,8 @@ pub const BOOT_LOOP_COPIES: Duration = Duration::from_secs(60);
 /// A leader's clock further off than this is reported (semantics B-33).
 pub const CLOCK_ALERT: Duration = Duration::from_secs(60);
 
+/// No charger's clock says less: 2015-10-08, when OCPP 1.6 was published; milliseconds since 1970.
+pub const EARLIEST_UNIX_MS: i64 = 1_444_262_400_000;
+
 /// A BO that stops a transaction whose start is unanswered yet waits this long (semantics T-49).
 pub const NUMBER_AWAITED: Duration = Duration::from_secs(5);

@@ -25,6 +25,7 @@ impl Session {
             let reply = Reply::error("NotSupported", "this message is sent by backoffices only");
             return self.answer_charger(call, reply, Decider::Proxy("E7"));
         };
+        self.check_chargers_clock(&call);
         match action.name {
             "StartTransaction" => return self.start_received(call),
             "StopTransaction" => return self.stop_received(call),

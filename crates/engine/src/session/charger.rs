@@ -7,8 +7,9 @@ use crate::actions::{self, Action, StandIn};
 use crate::frame::{self, Frame, Malformed};
 use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
+use crate::time::instant;
 use crate::{
-    Decider, Direction, FrameKind, Moment, Note, Outcome, Reason, Side, Text, Tick, TraceId, limits,
+    Decider, Direction, FrameKind, Moment, Note, Outcome, Reason, Side, Text, Tick, TraceId, limits, payload,
 };
 
 /// What is known of the charger's socket.
@@ -32,6 +33,8 @@ pub(super) struct ChargerSide {
     /// expect (semantics F-25).
     pub(super) patience: Option<Duration>,
     garbage: Option<(Text, u32)>,
+    /// Its clock was found wrong on this connection.
+    is_clock_wrong: bool,
 }
 
 /// One call of the charger.
@@ -221,6 +224,23 @@ impl Session {
         };
         self.charger.waiting_bytes += call.bytes();
         self.charger.waiting.push_back(call);
+    }
+
+    /// Offline messages come late; but none comes from the future, or from before there was OCPP 1.6
+    /// (semantics X-29). Its times are told as they are (semantics B-34).
+    pub(super) fn check_chargers_clock(&mut self, call: &ChargerCall) {
+        if self.charger.is_clock_wrong || !matches!(call.name(), "StartTransaction" | "StatusNotification") {
+            return;
+        }
+        let Some(time) = payload::text(&call.payload, "timestamp").and_then(|time| instant(&time)) else {
+            return;
+        };
+        let ahead_ms = time.as_millisecond() - self.now.unix_ms;
+        let is_ahead = ahead_ms > i64::try_from(limits::CLOCK_ALERT.as_millis()).unwrap_or(i64::MAX);
+        if is_ahead || time.as_millisecond() < limits::EARLIEST_UNIX_MS {
+            self.charger.is_clock_wrong = true;
+            self.alert("charger_clock", format!("the charger's clock is wrong: it says {time}"));
+        }
     }
 
     /// What is no frame is answered where the rules can (semantics E1–E4, Q-24).

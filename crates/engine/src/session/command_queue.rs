@@ -88,6 +88,8 @@ pub(super) struct CommandQueue {
     /// Backoffices in the order they were last served.
     served: Vec<BackofficeId>,
     rates: Vec<(BackofficeId, VecDeque<Tick>)>,
+    /// When a flood of commands was last spoken of.
+    floods: Vec<(BackofficeId, Tick)>,
     pub(super) unanswered: u32,
     /// When a charger that answers no commands is asked again.
     pub(super) probe_at: Option<Tick>,
@@ -132,6 +134,16 @@ impl CommandQueue {
             recent.push_back(now);
         }
         has
+    }
+
+    /// Whether a flood is worth another word (semantics X-19).
+    pub(super) fn flood_begins(&mut self, id: &BackofficeId, now: Tick) -> bool {
+        self.floods.retain(|(_, when)| now.since(*when) < Duration::from_secs(60));
+        let begins = !self.floods.iter().any(|(other, _)| other == id);
+        if begins {
+            self.floods.push((id.clone(), now));
+        }
+        begins
     }
 
     /// Whether this backoffice has a command of that message id in progress, and whether it is the

@@ -62,6 +62,9 @@ impl Session {
         }
         if !self.queue.has_rate(id, self.now.tick) {
             let why = format!("more than {} commands a minute", limits::FOLLOWER_COMMANDS_PER_MINUTE);
+            if self.queue.flood_begins(id, self.now.tick) {
+                self.alert("command_flood", format!("{id} sends {why}; those beyond are refused"));
+            }
             return Err(failed("GenericError", &why, "K-3"));
         }
         check_members(rules, request)?;
