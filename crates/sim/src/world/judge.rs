@@ -82,7 +82,8 @@ struct Said {
     /// Who must have it once it is acknowledged: who was in the plan when it was first heard and has
     /// stayed there, and whoever led when the proxy answered.
     audience: Vec<BackofficeId>,
-    /// How often each backoffice was given it as a delivery.
+    /// How often each backoffice was asked it, and given it as a delivery.
+    asked: BTreeMap<BackofficeId, u32>,
     given: BTreeMap<BackofficeId, u32>,
     /// Who was asked it while the charger waited.
     asked_live: BTreeSet<BackofficeId>,
@@ -275,6 +276,7 @@ impl Judge {
                         serial: serial(payload),
                         acknowledged: false,
                         audience,
+                        asked: BTreeMap::new(),
                         given: BTreeMap::new(),
                         asked_live: BTreeSet::new(),
                         had_by: BTreeSet::new(),

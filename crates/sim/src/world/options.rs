@@ -106,7 +106,8 @@ impl WorldOptions {
             latency: Duration::from_millis(random.u64(1..=300)),
             commit: Duration::from_millis(random.u64(0..=30)),
             dial_failures_per_mille: if random.bool() { 0 } else { random.u32(..400) },
-            leader_dialed_first: random.bool(),
+            // As the gateway does; that the session can do so itself the milder worlds show.
+            leader_dialed_first: random.bool() || seed >= FIRST_WILD_SEED,
             charger_drops_every,
             backoffice_drops_every,
             plan_changes_every,

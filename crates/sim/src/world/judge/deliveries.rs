@@ -37,6 +37,7 @@ impl Judge {
             }
         }
         let Some(said) = self.said.get_mut(&message) else { return };
+        *said.asked.entry(to.clone()).or_default() += 1;
         if live {
             said.asked_live.insert(to.clone());
             return;
@@ -102,18 +103,18 @@ impl Judge {
     /// What is not tried again by itself needs a reason.
     pub(in crate::world) fn parked(&mut self, who: &BackofficeId, delivery: &Delivery) {
         let message = (delivery.action.clone(), blanked(&delivery.payload));
-        let given = self.said.get(&message).and_then(|said| said.given.get(who)).copied().unwrap_or(0);
+        let asked = self.said.get(&message).and_then(|said| said.asked.get(who)).copied().unwrap_or(0);
         let why = delivery.parked.as_deref().unwrap_or_default();
         let has_a_reason = match why {
-            "attempts_spent" => given >= limits::DELIVERY_ATTEMPTS,
-            "refused_as_malformed" => given >= 2,
-            "not_supported" => given >= 1,
+            "attempts_spent" => asked >= limits::DELIVERY_ATTEMPTS,
+            "refused_as_malformed" => asked >= 2,
+            "not_supported" => asked >= 1,
             // Looked at when everything has arrived.
             NOT_BOOKED => true,
             _ => false,
         };
         if !has_a_reason {
-            self.accuse(format!("T-58: {message:?} was parked for {who} ({why}) after {given} attempts"));
+            self.accuse(format!("T-58: {message:?} was parked for {who} ({why}) after {asked} attempts"));
         }
     }
 
