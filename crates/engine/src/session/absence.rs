@@ -52,9 +52,7 @@ impl Session {
                 let now = self.now.tick;
                 self.absence.since = Some(now);
                 self.alert("leader_lost", format!("{}, which leads, is not there", self.leader));
-                if self.plan.outage.on_leader_lost == OnLeaderLost::Mirror {
-                    self.end_when_grace_is_over(now);
-                }
+                self.end_when_grace_is_over();
                 true
             }
             (true, Some(_)) => {
@@ -67,12 +65,18 @@ impl Session {
         }
     }
 
-    /// Not all chargers of a site at the same moment (semantics T-69).
-    fn end_when_grace_is_over(&mut self, now: Tick) {
+    /// What the plan of now wants of an absence that goes on. Where the charger is to be sent away, not all
+    /// of a site are at the same moment (semantics T-69).
+    pub(super) fn end_when_grace_is_over(&mut self) {
+        let mirrors = self.plan.outage.on_leader_lost == OnLeaderLost::Mirror;
+        let Some(since) = self.absence.since.filter(|_| mirrors) else {
+            self.absence.ends_session = None;
+            return;
+        };
         let grace = self.plan.outage.grace;
-        let spread = grace.mul_f64(self.random.f64());
-        self.absence.ends_session = Some(now + grace + spread);
-        if grace.is_zero() {
+        let ends = since + grace + grace.mul_f64(self.random.f64());
+        self.absence.ends_session = Some(ends);
+        if ends <= self.now.tick {
             self.end(Reason::LeaderLost);
         }
     }
@@ -244,11 +248,11 @@ impl Session {
     }
 
     fn book_start(&mut self, call: &ChargerCall, trace: TraceId) -> Reply {
+        let leader = self.leader.clone();
+        self.owe_start(call, trace, &leader);
         if let Some(answer) = self.stored_start_answer(trace) {
             return Reply::result(answer);
         }
-        let leader = self.leader.clone();
-        self.owe_start(call, trace, &leader);
         let number = self.transactions.number_for_charger(None);
         let tag = self.transactions.get(trace).map(|row| row.id_tag.clone()).unwrap_or_default();
         let info = self.card_of_start(&tag);

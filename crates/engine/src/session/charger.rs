@@ -115,6 +115,7 @@ impl Session {
         self.boot.charger_arrived();
         self.queue.charger_arrived();
         self.note(Note::ChargerArrived);
+        self.give_lead_back();
         self.tell_newcomers();
         self.stop_all_refused();
         self.dial_new();

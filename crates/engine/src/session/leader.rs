@@ -12,6 +12,8 @@ use crate::{BackofficeId, Fact, Failover, Note, OnLeaderLost, Plan, Reason, Reco
 pub(super) struct Lead {
     /// Another than the plan's leader leads, because that one is away.
     has_failed_over: bool,
+    /// The charger has connected anew meanwhile.
+    is_given_back: bool,
     /// How often the lead was passed on, ever.
     epoch: u64,
 }
@@ -39,6 +41,11 @@ impl Session {
             self.leader = id.into();
             self.lead.has_failed_over = true;
         }
+    }
+
+    /// A new connection of the charger is the time to give the lead back.
+    pub(super) fn give_lead_back(&mut self) {
+        self.lead.is_given_back = self.lead.has_failed_over && self.can_lead(&self.plan.leader);
     }
 
     pub(super) fn plan_changed(&mut self, plan: Arc<Plan>) {
@@ -69,6 +76,9 @@ impl Session {
         if self.charger.is_here {
             self.dial_new();
         }
+        if former.outage != self.plan.outage {
+            self.end_when_grace_is_over();
+        }
     }
 
     /// Ends the links that the plan does not name. The acting leader's stays until another leads.
@@ -95,6 +105,7 @@ impl Session {
         let Some(to) = self.next_leader() else { return false };
         let Some(at) = self.at(&to) else { return false };
         self.lead.has_failed_over = to != self.plan.leader;
+        self.lead.is_given_back = false;
         let from = std::mem::replace(&mut self.leader, to);
         self.lead.epoch += 1;
         let fact = self.lead.fact(&self.leader);
@@ -129,6 +140,7 @@ impl Session {
         }
         let is_back = !self.lead.has_failed_over
             || !self.has_leader()
+            || self.lead.is_given_back
             || self.fails_back_at().is_some_and(|when| when <= self.now.tick);
         is_back.then(|| planned.clone())
     }
