@@ -2,6 +2,7 @@
 //! rules that need cargo, and writes the generated docs.
 
 mod docs;
+mod endurance;
 mod matrix;
 mod peers;
 mod purity;
@@ -32,6 +33,8 @@ enum Task {
     Setup,
     /// Writes the generated pages of docs/ anew: from the program itself, and from the tests.
     Docs,
+    /// Kills the real program and its backoffices many times, and counts what was lost.
+    Endurance(endurance::Endurance),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,
 }
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Docs => docs::write(),
+        Task::Endurance(asked) => endurance::run(&asked),
         Task::Purity => purity::prove(),
     }
 }

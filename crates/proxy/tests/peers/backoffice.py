@@ -2,7 +2,9 @@
 
 Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key: file paths),
 `first_transaction`, `rejected` (cards), `delay_ms` (by action or `*`), `answers` (by action),
-`garbage`, `silent`, `refuse` (lists of actions), `interval`, `subprotocols`.
+`garbage`, `silent`, `refuse` (lists of actions), `interval`, `subprotocols`, `journal` (file path: what is
+to be booked is written there before it is answered, and numbers go on from there), `quiet` (frames are not
+told).
 Cues: `call` (charger, action, payload, id), `raw` (charger, text, times), `set` (behaviour), `stall`,
 `resume`, `close` (code), `drop`.
 """
@@ -14,6 +16,8 @@ import sys
 from datetime import datetime, timezone
 from urllib.parse import unquote
 
+from journal import Journal
+from ocpp.charge_point import snake_to_camel_case
 from peer import Peer, Told, cues, tell
 from websockets.asyncio.server import serve
 
@@ -21,9 +25,28 @@ from websockets.asyncio.server import serve
 class Backoffice(Peer):
     ANSWERS = (
         "Authorize", "BootNotification", "DataTransfer", "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification",
-        "StopTransaction",
+        "FirmwareStatusNotification", "Heartbeat", "MeterValues", "SecurityEventNotification", "StartTransaction",
+        "StatusNotification", "StopTransaction",
     )
+    # What must not be lost.
+    BOOKED = ("MeterValues", "SecurityEventNotification", "StartTransaction", "StopTransaction")
+
+    def __init__(self, charger, told, behaviour, journal, path):
+        super().__init__(charger, told, behaviour)
+        self.journal = journal
+        self.link = journal.link(charger, path) if journal else None
+
+    def give(self, action, payload):
+        answer = super().give(action, payload)
+        if self.journal and action in self.BOOKED:
+            self.journal.write(
+                "booked",
+                link=self.link,
+                action=action,
+                payload=snake_to_camel_case(payload),
+                number=answer.get("transactionId"),
+            )
+        return answer
 
     def answer(self, action, payload):
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -50,11 +73,15 @@ class Backoffice(Peer):
 
 async def main(behaviour):
     behaviour["next_transaction"] = behaviour.get("first_transaction", 1)
+    journal = Journal(behaviour["journal"]) if "journal" in behaviour else None
+    if journal and journal.last_number is not None:
+        behaviour["next_transaction"] = journal.last_number + 1
     links = {}
 
     async def accept(socket):
         charger = unquote(socket.request.path.rsplit("/", 1)[-1])
-        link = Backoffice(charger, Told(socket, charger), behaviour)
+        told = Told(socket, charger, behaviour.get("quiet", False))
+        link = Backoffice(charger, told, behaviour, journal, socket.request.path)
         links[charger] = link
         tell(
             "connected",
@@ -63,6 +90,8 @@ async def main(behaviour):
             authorization=socket.request.headers.get("Authorization"),
         )
         await link.serve()
+        if journal:
+            journal.write("closed", link=link.link, code=socket.close_code)
         if links.get(charger) is link:
             del links[charger]
 

@@ -24,23 +24,28 @@ def tell(event, **facts):
 
 
 class Told:
-    """A connection that tells every frame, and can be told to stop reading."""
+    """A connection that tells every frame unless it is quiet, and can be told to stop reading."""
 
-    def __init__(self, websocket, charger):
+    def __init__(self, websocket, charger, quiet=False):
         self.websocket = websocket
         self.charger = charger
+        self.quiet = quiet
         self.reading = asyncio.Event()
         self.reading.set()
 
     async def recv(self):
         await self.reading.wait()
         frame = await self.websocket.recv()
-        tell("received", charger=self.charger, frame=frame)
+        self.tell("received", frame)
         return frame
 
     async def send(self, frame):
         await self.websocket.send(frame)
-        tell("sent", charger=self.charger, frame=frame)
+        self.tell("sent", frame)
+
+    def tell(self, event, frame):
+        if not self.quiet:
+            tell(event, charger=self.charger, frame=frame)
 
 
 class Peer(ChargePoint):
@@ -63,12 +68,16 @@ class Peer(ChargePoint):
             delay = delays.get(action, delays.get("*", 0))
             if delay:
                 await asyncio.sleep(delay / 1000)
-            given = self.behaviour.get("answers", {}).get(action)
-            return to_dataclass(call_result, action, given if given is not None else self.answer(action, payload))
+            return to_dataclass(call_result, action, self.give(action, payload))
 
         # The library finds routes by the names it saw decorated.
         answer.__name__ = f"on_{action}"
         return on(action)(answer)
+
+    def give(self, action, payload):
+        """The payload it does answer with."""
+        given = self.behaviour.get("answers", {}).get(action)
+        return given if given is not None else self.answer(action, payload)
 
     def answer(self, action, payload):
         """The payload to answer with, as it stands on the wire."""

@@ -17,6 +17,7 @@ use super::{Lines, PATIENCE, eventually, shortened};
 pub struct Proxy {
     child: Child,
     folder: TempDir,
+    life: u32,
     /// Where chargers connect.
     pub chargers: SocketAddr,
     /// Where metrics and health are.
@@ -69,8 +70,7 @@ impl Proxy {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("proxy.toml"), whole(&folder, rules)).unwrap();
         let (child, log) = spawn(program(&folder, &["run"]).env("OCPP_PROXY_LOG", "trace"));
-        let (chargers, admin) = addresses(&log);
-        Self { child, folder, chargers, admin, log }
+        Self::running(folder, child, log)
     }
 
     /// The same, with proxy.toml laid out so that it can be replaced in this way.
@@ -82,9 +82,42 @@ impl Proxy {
             symlink("..data/proxy.toml", folder.path().join("proxy.toml")).unwrap();
         }
         fs::write(folder.path().join("proxy.toml"), whole(&folder, rules)).unwrap();
-        let (child, log) = launch(&folder);
+        let (child, log) = launch(&folder, 1);
+        Self::running(folder, child, log)
+    }
+
+    /// The same, on a disk that can be [filled](Self::fill_disk).
+    pub fn start_on_small_disk(rules: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("proxy.toml"), whole(&folder, rules)).unwrap();
+        let program = program(&folder, &["run"]);
+        // Writing beyond the limit is to fail, not to end the program.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(program.get_program());
+        shell.args(program.get_args()).current_dir(folder.path()).stdin(Stdio::null());
+        let (child, log) = spawn(&mut shell);
+        Self::running(folder, child, log)
+    }
+
+    fn running(folder: TempDir, child: Child, log: Arc<Lines>) -> Self {
         let (chargers, admin) = addresses(&log);
-        Self { child, folder, chargers, admin, log }
+        Self { child, folder, life: 1, chargers, admin, log }
+    }
+
+    /// From now on no file of the program can be written.
+    pub fn fill_disk(&self) {
+        self.limit_files("0");
+    }
+
+    /// Its files can be written again.
+    pub fn free_disk(&self) {
+        self.limit_files("unlimited");
+    }
+
+    fn limit_files(&self, bytes: &str) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--pid={}", self.child.id())).arg(format!("--fsize={bytes}:"));
+        assert!(prlimit.status().unwrap().success());
     }
 
     /// Replaces proxy.toml.
@@ -136,8 +169,25 @@ impl Proxy {
     pub fn restart_after(&mut self, signal: &str) {
         self.signal(signal);
         self.wait_end();
-        (self.child, self.log) = launch(&self.folder);
+        self.start_again();
+    }
+
+    /// Ends the program as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts the program again on the same store, once it has ended; on other ports.
+    pub fn start_again(&mut self) {
+        self.life += 1;
+        (self.child, self.log) = launch(&self.folder, self.life);
         (self.chargers, self.admin) = addresses(&self.log);
+    }
+
+    /// The file of its store.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("ocpp-proxy.db")
     }
 
     /// Fetches a page of the admin address: status and body.
@@ -219,8 +269,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if std::thread::panicking() {
             let lines = self.log.all();
             let last: Vec<_> = lines.iter().rev().take(60).rev().map(shortened).collect();
@@ -249,8 +298,9 @@ fn program(folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-fn launch(folder: &TempDir) -> (Child, Arc<Lines>) {
-    spawn(&mut program(folder, &["run"]))
+/// `${PROXY_LIFE}` in proxy.toml stands for how often the program was started.
+fn launch(folder: &TempDir, life: u32) -> (Child, Arc<Lines>) {
+    spawn(program(folder, &["run"]).env("PROXY_LIFE", life.to_string()))
 }
 
 fn spawn(program: &mut Command) -> (Child, Arc<Lines>) {
