@@ -130,7 +130,7 @@ impl Backoffice {
         } else if strikes(faults.garbage) {
             text = ["[3,", "null", "[3]", "[\"hello\"]", "[9,\"x\",{}]"][self.random.usize(..5)].to_owned();
         } else if strikes(faults.duplicate) {
-            self.later.push((due, text.clone(), None));
+            self.later.push((due.max(self.asleep_until), text.clone(), Some(id.to_owned())));
         } else if strikes(faults.wrong_id) {
             text = text.replacen(id, "\"nobody-used-this\"", 1);
         } else if strikes(faults.late) {
