@@ -84,7 +84,9 @@ async fn a_lane_is_read_in_order_and_parked_ones_are_left_out() {
 #[tokio::test]
 async fn the_transaction_of_a_waiting_delivery_is_remembered_however_old() {
     let world = World::new();
-    let store = world.open();
+    // Upkeep comes when it likes: at first it finds nothing to forget.
+    let forever = Settings { keep_transactions_for: std::time::Duration::MAX, ..Settings::default() };
+    let store = Store::open(&world.path(), forever).unwrap();
     for number in 0..100 {
         let mut row = transaction(number, TransactionState::Closed);
         row.closed_unix_ms = Some(now() - 600 * 86_400_000 + number as i64);
@@ -94,6 +96,8 @@ async fn the_transaction_of_a_waiting_delivery_is_remembered_however_old() {
     let memory = store.remembered(&charger()).await.unwrap();
     assert_eq!(memory.transactions.len(), 65);
     assert_eq!(memory.transactions[64].trace, trace(3));
+    store.close().await;
+    let store = world.open();
     store.tidy().await.unwrap();
     let memory = store.remembered(&charger()).await.unwrap();
     assert_eq!(memory.transactions.iter().map(|row| row.trace).collect::<Vec<_>>(), [trace(3)]);
