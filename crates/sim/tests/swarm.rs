@@ -1,50 +1,91 @@
 //! Many seeds, each a world of its own: is there a conversation that breaks a promise?
 //!
-//! `SWARM_SEEDS` says how many seeds (256), `SWARM_FROM` which is the first (0), `SWARM_LINES` how much
-//! of the transcript a failure shows (160).
+//! `SWARM_SEEDS` says how many seeds (512, half of them milder worlds), `SWARM_FROM` which is the first,
+//! `SWARM_LINES` how much of the transcript a failure shows (160); with `SWARM_PROGRESS` it says from time
+//! to time how far it is, and each failure at once.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use sim::{Summary, World, WorldOptions};
+use sim::{FIRST_WILD_SEED, Failure, Summary, World, WorldOptions};
 
-const DEFAULT_SEEDS: u64 = 256;
+const DEFAULT_SEEDS: u64 = 512;
+/// How often the progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a number, but is {text:?}")),
-        Err(_) => default,
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, but is {text:?}")))
+}
+
+/// The seeds to run: those asked for, or as many milder worlds as wild ones.
+fn seeds() -> Vec<u64> {
+    let seeds = setting("SWARM_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    match setting("SWARM_FROM") {
+        Some(from) => (from..from + seeds).collect(),
+        None => (0..seeds / 2).chain((FIRST_WILD_SEED..).take((seeds - seeds / 2) as usize)).collect(),
+    }
+}
+
+/// What came of the seeds so far.
+struct Tally {
+    began: Instant,
+    told: Instant,
+    progress: bool,
+    ran: usize,
+    summary: Summary,
+    failures: Vec<Failure>,
+}
+
+impl Tally {
+    fn count(&mut self, of: usize, outcome: Result<Summary, Box<Failure>>) {
+        self.ran += 1;
+        match outcome {
+            Ok(summary) => self.summary.add(summary),
+            Err(failure) => {
+                if self.progress {
+                    let Failure { seed, broken, .. } = &*failure;
+                    eprintln!("seed {seed}: {}", broken.join("; "));
+                    eprintln!("    replay: cargo xtask swarm --seeds 1 --from {seed} --lines 400");
+                }
+                self.failures.push(*failure);
+            }
+        }
+        if self.progress && self.told.elapsed() > PROGRESS_EVERY {
+            self.told = Instant::now();
+            let a_second = self.ran as f64 / self.began.elapsed().as_secs_f64();
+            eprintln!("{} of {of} seeds, {a_second:.0}/s, {} failed", self.ran, self.failures.len());
+        }
     }
 }
 
 #[test]
 fn no_seed_breaks_a_promise() {
-    let (from, seeds) = (setting("SWARM_FROM", 0), setting("SWARM_SEEDS", DEFAULT_SEEDS));
-    let lines = usize::try_from(setting("SWARM_LINES", 160)).expect("a number of lines fits in memory");
-    let next = AtomicU64::new(from);
-    let outcomes = Mutex::new((Vec::new(), Summary::default(), 0_u64));
+    let seeds = seeds();
+    let lines = setting("SWARM_LINES").unwrap_or(160) as usize;
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally {
+        began: Instant::now(),
+        told: Instant::now(),
+        progress: setting("SWARM_PROGRESS").is_some(),
+        ran: 0,
+        summary: Summary::default(),
+        failures: Vec::new(),
+    });
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds {
-                        return;
-                    }
-                    let options = WorldOptions { shown_lines: lines, ..WorldOptions::draw(seed) };
-                    let outcome = World::with_options(seed, options).run();
-                    let mut outcomes = outcomes.lock().unwrap();
-                    outcomes.2 += 1;
-                    match outcome {
-                        Ok(summary) => outcomes.1.add(summary),
-                        Err(failure) => outcomes.0.push(failure),
-                    }
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let options = WorldOptions { shown_lines: lines, ..WorldOptions::draw(*seed) };
+                    let outcome = World::with_options(*seed, options).run();
+                    tally.lock().unwrap().count(seeds.len(), outcome);
                 }
             });
         }
     });
-    let (mut failures, summary, ran) = outcomes.into_inner().unwrap();
+    let Tally { ran, summary, mut failures, .. } = tally.into_inner().unwrap();
     failures.sort_by_key(|failure| failure.seed);
     if let Some(first) = failures.first() {
         let lines: Vec<String> = failures
@@ -53,9 +94,10 @@ fn no_seed_breaks_a_promise() {
             .collect();
         panic!("{first}\n{} of {ran} seeds failed:\n{}", failures.len(), lines.join("\n"));
     }
-    assert_eq!(ran, seeds);
+    assert_eq!(ran, seeds.len());
     println!("{ran} seeds: {summary:?}");
     // A swarm in which nothing happens proves nothing.
+    let seeds = ran as u64;
     if seeds >= DEFAULT_SEEDS {
         assert!(summary.charger_answers > 100 * seeds, "{summary:?}");
         assert!(summary.starts > 4 * seeds, "{summary:?}");
@@ -63,5 +105,8 @@ fn no_seed_breaks_a_promise() {
         assert!(summary.deliveries > 10 * seeds, "{summary:?}");
         assert!(summary.recalls > seeds / 10, "{summary:?}");
         assert!(summary.copies > summary.charger_answers, "{summary:?}");
+        assert!(summary.stand_ins > 4 * seeds, "{summary:?}");
+        assert!(summary.leads_passed > seeds / 10, "{summary:?}");
+        assert!(summary.late_stops > 0, "{summary:?}");
     }
 }

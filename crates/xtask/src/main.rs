@@ -7,6 +7,7 @@ mod matrix;
 mod peers;
 mod purity;
 mod shell;
+mod swarm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Task {
     Docs,
     /// Kills the real program and its backoffices many times, and counts what was lost.
     Endurance(endurance::Endurance),
+    /// Runs the simulated world with many seeds, optimised.
+    Swarm(swarm::Swarm),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,
 }
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         }
         Task::Docs => docs::write(),
         Task::Endurance(asked) => endurance::run(&asked),
+        Task::Swarm(swarm) => swarm.run(),
         Task::Purity => purity::prove(),
     }
 }

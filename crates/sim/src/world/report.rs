@@ -78,7 +78,7 @@ impl fmt::Display for Failure {
         for line in &self.transcript {
             writeln!(f, "  {line}")?;
         }
-        writeln!(f, "replay: SWARM_FROM={} SWARM_SEEDS=1 cargo test -p sim --test swarm", self.seed)
+        writeln!(f, "replay: cargo xtask swarm --seeds 1 --from {} --lines 400", self.seed)
     }
 }
 

@@ -83,8 +83,12 @@ impl Kept {
             waiting: lane.waiting().count() as u64,
             first: lane.first_after(0),
         });
+        // Traces are in the order of time.
+        let numbers: Vec<_> = self.transactions.values().filter_map(|row| row.charger_number).collect();
+        let surplus = numbers.len().saturating_sub(limits::NUMBERS_REMEMBERED);
         Memory {
             transactions,
+            numbers: numbers[surplus..].to_vec(),
             facts: self
                 .facts
                 .iter()

@@ -36,6 +36,8 @@ pub(super) struct Outages {
     /// Whether a backoffice accepted the charger when it was asked last.
     accepted: BTreeMap<BackofficeId, bool>,
     has_been_accepted: bool,
+    /// The last call whose leader was silent for too long.
+    last_silence: Option<(Tick, Message)>,
 }
 
 impl Outages {
@@ -151,7 +153,7 @@ impl Judge {
             "T-65" => !self.is_there(&leader),
             "T-66" => self.outage.waited.contains(&leader) || self.is_told_something(&leader),
             "E18" => self.plan.outage.absorb_leader_errors,
-            _ => now.since(call.since) >= SHORTEST_DEADLINE,
+            _ => self.waited_in_vain(now, call),
         };
         if !has_reason {
             self.accuse(format!("{rule}: the proxy answered {} though {leader} is there", call.action));
@@ -163,6 +165,15 @@ impl Judge {
                 call.action, call.payload
             ));
         }
+    }
+
+    /// The same said twice is asked once, and answered at the same time.
+    fn waited_in_vain(&mut self, now: Tick, call: &OpenCall) -> bool {
+        let message = (call.action.clone(), call.payload.clone());
+        let is_same = self.outage.last_silence.as_ref() == Some(&(now, message.clone()));
+        let waited = now.since(call.since) >= SHORTEST_DEADLINE;
+        self.outage.last_silence = Some((now, message));
+        waited || is_same
     }
 
     /// Whether the proxy may answer this in anybody's place (semantics T-65).
