@@ -46,6 +46,10 @@ pub const COMPARISONS: usize = 32;
 /// Closed transactions remembered in memory: late and repeated messages refer to them.
 pub const CLOSED_TRANSACTIONS: usize = 64;
 
+/// The charger's transaction numbers remembered longer than their transactions, so that none is used
+/// again while a late stop could still mean the first: a month of a busy charger (semantics T-10).
+pub const NUMBERS_REMEMBERED: usize = 1024;
+
 /// Rows of transactions that were never stopped; the oldest are closed as lost beyond it.
 pub const OPEN_TRANSACTIONS: usize = 256;
 

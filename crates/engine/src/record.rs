@@ -31,6 +31,9 @@ pub struct Memory {
     /// [`CLOSED_TRANSACTIONS`](crate::limits::CLOSED_TRANSACTIONS) that are, and all that the first
     /// deliveries of the lanes belong to.
     pub transactions: Vec<TransactionRow>,
+    /// The charger's numbers of the newest transactions, closed or not; at most
+    /// [`NUMBERS_REMEMBERED`](crate::limits::NUMBERS_REMEMBERED), oldest first.
+    pub numbers: Vec<ChargerTransactionId>,
     /// All facts.
     pub facts: Vec<Fact>,
     /// The lane of every backoffice that ever had a delivery of this charger.

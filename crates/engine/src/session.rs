@@ -182,7 +182,7 @@ impl Session {
     }
 
     fn remember(&mut self, memory: Memory) {
-        self.transactions.remember(memory.transactions);
+        self.transactions.remember(memory.transactions, memory.numbers);
         for Fact { key, body } in memory.facts {
             if let Some(body) = body {
                 self.remember_fact(&key, &body);

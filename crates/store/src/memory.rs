@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{BackofficeId, ChargerId, Delivery, Fact, Memory, Record, TraceId, TransactionRow, limits};
+use engine::{
+    BackofficeId, ChargerId, ChargerTransactionId, Delivery, Fact, Memory, Record, TraceId, TransactionRow,
+    limits,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
@@ -138,6 +141,16 @@ pub(crate) fn remembered(
             memory.transactions.extend(understood(charger, &body?, counters));
         }
     }
+    let sql = "SELECT number FROM transaction_numbers WHERE charger = ?1 AND party = ''
+               ORDER BY trace DESC LIMIT ?2";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let numbers = statement
+        .query_map(params![charger.as_str(), limits::NUMBERS_REMEMBERED as i64], |row| {
+            row.get(0).map(ChargerTransactionId)
+        })?;
+    memory.numbers = numbers.collect::<Result<_, _>>()?;
+    memory.numbers.reverse();
+    drop(statement);
     memory.lanes = deliveries::lanes(&snapshot, charger)?;
     let first = memory.lanes.iter().flat_map(|lane| &lane.first);
     let known: BTreeSet<TraceId> = memory.transactions.iter().map(|row| row.trace).collect();

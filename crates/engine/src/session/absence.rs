@@ -152,7 +152,8 @@ impl Session {
             let link = &self.links[at];
             let asked = link.asked.as_ref().map(|asked| &asked.copy);
             let is_asked = asked.is_some_and(|asked| asked.trace == call.asks && asked.number.is_none());
-            let delivers = !link.outbox.is_lane_empty() || asked.is_some_and(|asked| asked.number.is_some());
+            let is_delivery = |asked: &Copy| asked.number.is_some() && asked.has_its_order();
+            let delivers = link.outbox.has_transactions() || asked.is_some_and(is_delivery);
             copy.is_of_transactions() && delivers && !is_asked
         })
     }

@@ -97,11 +97,17 @@ impl Copy {
         self.order == 0 || now.since(self.queued) >= limits::DELIVERY_FRESH
     }
 
-    /// Whether it belongs into the order of transaction messages, live or not.
+    /// Whether it is live and belongs into the order of transaction messages.
     pub(super) fn is_of_transactions(&self) -> bool {
-        matches!(self.name(), "StartTransaction" | "StopTransaction" | "MeterValues")
-            && self.purpose == Purpose::ChargerWaits
-            && !is_triggered(&self.payload)
+        self.has_its_order() && self.purpose == Purpose::ChargerWaits && !is_triggered(&self.payload)
+    }
+
+    /// Whether live transaction messages may not overtake it.
+    pub(super) fn has_its_order(&self) -> bool {
+        matches!(
+            self.name(),
+            "StartTransaction" | "StopTransaction" | "MeterValues" | "SecurityEventNotification"
+        )
     }
 
     fn recalled(delivery: Delivery, now: Tick) -> Self {
@@ -216,7 +222,10 @@ impl Outbox {
 
     /// Puts a copy back that was sent in vain.
     pub(super) fn put_back(&mut self, copy: Copy) {
-        if copy.number.is_some() {
+        if copy.number > Some(self.last_in_memory) {
+            // What comes before it is in the store alone: it is read back from there in its turn.
+            self.beyond += 1;
+        } else if copy.number.is_some() {
             // Not always the first: what the leader was asked live may have become a delivery.
             let at = self.lane.partition_point(|other| other.number < copy.number);
             self.lane.insert(at, copy);
@@ -239,7 +248,7 @@ impl Outbox {
         let soon = self.soon.front().filter(|copy| copy.is_ready(now));
         // A transaction message of now waits behind those of before (OCPP 1.6 §3.7.1).
         let soon =
-            soon.filter(|copy| !copy.is_of_transactions() || self.is_lane_empty()).map(|copy| copy.order);
+            soon.filter(|copy| !copy.is_of_transactions() || !self.has_transactions()).map(|copy| copy.order);
         let takes_soon = match (lane, soon) {
             (None, None) => return None,
             (Some(_), None) => false,
@@ -268,8 +277,9 @@ impl Outbox {
         lane.into_iter().chain(soon).flatten().filter(|when| *when > now).min()
     }
 
-    pub(super) fn is_lane_empty(&self) -> bool {
-        self.lane.is_empty() && self.beyond == 0
+    /// Whether transaction messages wait in the lane, or may: what is in the store alone is not known.
+    pub(super) fn has_transactions(&self) -> bool {
+        self.beyond > 0 || self.lane.iter().any(Copy::has_its_order)
     }
 
     /// The first copy that `wanted` names among those of use soon, out of turn.

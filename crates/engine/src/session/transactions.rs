@@ -1,7 +1,7 @@
 //! Transaction numbers: one transaction, a number per party, never assumed to be equal
 //! (semantics §2.2–2.7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::payload;
 use crate::time::instant;
@@ -14,6 +14,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     rows: Vec<TransactionRow>,
+    /// The charger's numbers of transactions that are no longer among the rows, oldest first.
+    used: VecDeque<ChargerTransactionId>,
     /// The lowest number ever taken from the proxy's own band; durable through the rows that use it.
     lowest_own: Option<i64>,
 }
@@ -65,7 +67,7 @@ pub(super) enum Meant {
 }
 
 impl Transactions {
-    pub(super) fn remember(&mut self, mut rows: Vec<TransactionRow>) {
+    pub(super) fn remember(&mut self, mut rows: Vec<TransactionRow>, numbers: Vec<ChargerTransactionId>) {
         rows.sort_by_key(|row| row.trace);
         for row in &mut rows {
             // Whoever was asked as leader when the program ended may follow now, and is told then.
@@ -75,6 +77,10 @@ impl Transactions {
             self.note_own(row.charger_number);
         }
         self.rows = rows;
+        for number in numbers {
+            self.note_own(Some(number));
+            self.note_used(number);
+        }
     }
 
     /// Takes back rows that were forgotten here and are needed again.
@@ -163,7 +169,7 @@ impl Transactions {
         if let Some(BackofficeTransactionId(number)) = leaders {
             let safe = (1..=limits::LARGEST_TRANSACTION_NUMBER).contains(&number)
                 && !limits::OWN_TRANSACTION_NUMBERS.contains(&number);
-            if safe && self.by_charger_number(number).is_none() {
+            if safe && !self.is_used(number) {
                 return ChargerTransactionId(number);
             }
         }
@@ -171,11 +177,23 @@ impl Transactions {
             Some(lowest) if lowest > *limits::OWN_TRANSACTION_NUMBERS.start() => lowest - 1,
             _ => *limits::OWN_TRANSACTION_NUMBERS.end(),
         };
-        while self.by_charger_number(number).is_some() {
+        while self.is_used(number) {
             number -= 1;
         }
         self.note_own(Some(ChargerTransactionId(number)));
         ChargerTransactionId(number)
+    }
+
+    /// Whether the number stands for a transaction already, also for one that is long over.
+    fn is_used(&self, number: i64) -> bool {
+        self.used.contains(&ChargerTransactionId(number)) || self.by_charger_number(number).is_some()
+    }
+
+    fn note_used(&mut self, number: ChargerTransactionId) {
+        if self.used.len() == limits::NUMBERS_REMEMBERED {
+            self.used.pop_front();
+        }
+        self.used.push_back(number);
     }
 
     fn note_own(&mut self, number: Option<ChargerTransactionId>) {
@@ -252,6 +270,7 @@ impl Transactions {
         let closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
         let mut surplus = closed.saturating_sub(limits::CLOSED_TRANSACTIONS);
         let mut lost = (self.rows.len() - closed).saturating_sub(limits::OPEN_TRANSACTIONS);
+        let mut used = Vec::new();
         self.rows.retain(|row| {
             let budget = match row.state {
                 TransactionState::Closed => &mut surplus,
@@ -259,8 +278,10 @@ impl Transactions {
             };
             let drop = *budget > 0 && !needed(row.trace);
             *budget -= usize::from(drop);
+            used.extend(row.charger_number.filter(|_| drop));
             !drop
         });
+        used.into_iter().for_each(|number| self.note_used(number));
     }
 }
 

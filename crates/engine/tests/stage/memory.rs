@@ -52,6 +52,7 @@ impl Kept {
             Lane { backoffice: backoffice.clone(), last_number: *last_number, waiting, first }
         });
         Memory {
+            numbers: self.transactions.values().filter_map(|row| row.charger_number).collect(),
             transactions: self.transactions.values().cloned().collect(),
             facts: self.facts.values().cloned().collect(),
             lanes: lanes.collect(),
