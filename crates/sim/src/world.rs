@@ -346,6 +346,11 @@ impl World {
                 let failure = DialFailure::Unreachable("connection refused".to_owned());
                 self.hand(Event::BackofficeDown(leader, Departure::Undialable(failure)));
             }
+            if self.session.is_none() {
+                // It crashed just then.
+                self.schedule(Duration::from_secs(5), Happening::ChargerDials);
+                return;
+            }
         }
         self.charger_link.open();
         self.judge.link_is(self.now, &Side::Charger, true);

@@ -148,6 +148,8 @@ pub(super) struct Judge {
     outage: outage::Outages,
     /// What became of cards that the leader refused late.
     refusals: late_verdicts::Refusals,
+    /// What was parked before its backoffice had told its number.
+    parked_unbooked: BTreeSet<(BackofficeId, u64)>,
     /// Under which number a backoffice booked which session, as far as the proxy was told.
     numbers: BTreeSet<(BackofficeId, i64)>,
     pub(super) summary: Summary,
@@ -176,6 +178,7 @@ impl Judge {
             crashed: false,
             outage: outage::Outages::default(),
             refusals: late_verdicts::Refusals::default(),
+            parked_unbooked: BTreeSet::new(),
             numbers: BTreeSet::new(),
             summary: Summary::default(),
             broken: Vec::new(),
@@ -304,8 +307,7 @@ impl Judge {
             && let Some(copy) = self.copies.get(&(by.clone(), id.to_owned())).cloned()
         {
             let Copied { message, led, live, .. } = copy;
-            let is_pointless = !live
-                && matches!(answer, Err("NotImplemented" | "NotSupported"))
+            let is_pointless = matches!(answer, Err("NotImplemented" | "NotSupported"))
                 && !matches!(message.0.as_str(), "StartTransaction" | "StopTransaction");
             if answer.is_ok() || is_pointless {
                 self.has(by, &message, is_in_time);

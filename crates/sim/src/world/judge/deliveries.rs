@@ -4,7 +4,7 @@
 use engine::{BackofficeId, Delivery, limits};
 
 use super::{Books, Copied, Judge, Leaving, Message, OWED_ACTIONS, Said, TRANSACTION_ACTIONS};
-use crate::world::content::{blanked, number};
+use crate::world::content::{blanked, number, serial};
 use crate::world::store::Kept;
 
 /// Why a message of a transaction is parked whose start is, or was answered without a number.
@@ -109,8 +109,12 @@ impl Judge {
             "attempts_spent" => asked >= limits::DELIVERY_ATTEMPTS,
             "refused_as_malformed" => asked >= 2,
             "not_supported" => asked >= 1,
-            // Looked at when everything has arrived.
-            NOT_BOOKED => true,
+            // A late answer may tell its number later.
+            NOT_BOOKED => {
+                let is_new = self.parked_unbooked.insert((who.clone(), delivery.number));
+                let serial = serial(&delivery.payload).unwrap_or(0);
+                !is_new || !self.numbers.contains(&(who.clone(), serial))
+            }
             _ => false,
         };
         if !has_a_reason {
@@ -129,10 +133,7 @@ impl Judge {
             let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who));
             let lacking = lacking.filter(|who| {
                 let is_it = |delivery: &Delivery| is_of(delivery, message);
-                // Whose start was not booked is looked at above.
-                !kept
-                    .parked(who)
-                    .any(|delivery| is_it(delivery) && delivery.parked.as_deref() != Some(NOT_BOOKED))
+                !kept.parked(who).any(|delivery| is_it(delivery))
             });
             missed.extend(lacking.map(|who| format!("{who} was never given {message:?}")));
         }
