@@ -17,6 +17,8 @@ pub struct Link {
     pub own_life: u64,
     /// When it was closed, in seconds since 1970, unless the backoffice was killed before.
     pub closed: Option<f64>,
+    /// With which code, if the proxy said one.
+    pub code: Option<u64>,
     /// Which booking was the last on it.
     pub last_booking: Option<usize>,
 }
@@ -61,11 +63,18 @@ pub fn read(path: &Path) -> BTreeMap<String, Account> {
                 let account = accounts.entry(charger.to_owned()).or_default();
                 let proxy_life = line["path"].as_str().unwrap().split('/').nth(2).unwrap().parse().unwrap();
                 links.insert(line["link"].as_u64().unwrap(), (charger.to_owned(), account.links.len()));
-                account.links.push(Link { proxy_life, own_life: life, closed: None, last_booking: None });
+                account.links.push(Link {
+                    proxy_life,
+                    own_life: life,
+                    closed: None,
+                    code: None,
+                    last_booking: None,
+                });
             }
             "closed" => {
                 let (charger, link) = link();
-                accounts.get_mut(charger).unwrap().links[*link].closed = line["at"].as_f64();
+                let link = &mut accounts.get_mut(charger).unwrap().links[*link];
+                (link.closed, link.code) = (line["at"].as_f64(), line["code"].as_u64());
             }
             "booked" => {
                 let (charger, link) = link();

@@ -10,8 +10,11 @@ mod support;
 
 mod bookkeeper;
 mod charger;
+mod disk;
 mod journal;
 mod kills;
+mod late;
 mod ledger;
+mod points;
 mod scene;
 mod verdict;

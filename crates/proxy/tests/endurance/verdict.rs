@@ -11,6 +11,13 @@ use super::ledger::{Ledger, content};
 /// So much of what went wrong is printed.
 const SHOWN: usize = 20;
 
+/// The close code of a session that ends with its leader (semantics X-3).
+const GOING_AWAY: u64 = 1001;
+
+/// Chargers are sent away one after the other, so that the last may go when the leader is back
+/// (semantics T-69).
+const SENT_AWAY_S: f64 = 15.0;
+
 /// What is known of one backoffice's part in a run.
 pub struct Verdict {
     backoffice: &'static str,
@@ -124,7 +131,10 @@ impl Verdict {
             let what = format!("{charger}: {}", booking.content);
             match explanation(account, before, leader_outages) {
                 Some(because) => self.explained.push((because, what)),
-                None => self.unexplained.push(what),
+                None => {
+                    let links = &account.links[account.bookings[before].link..=booking.link];
+                    self.unexplained.push(format!("{what}, at {before} and {at}, on {links:?}"));
+                }
             }
         }
     }
@@ -149,8 +159,8 @@ fn explanation(account: &Account, before: usize, leader_outages: &[(f64, f64)]) 
     } else if next.proxy_life != link.proxy_life {
         Some(Because::ProxyKilled)
     } else {
-        let closed = link.closed?;
-        let is_outage = |(from, until): &(f64, f64)| *from <= closed && closed <= *until;
+        let closed = link.closed.filter(|_| link.code == Some(GOING_AWAY))?;
+        let is_outage = |(from, until): &(f64, f64)| *from <= closed && closed <= *until + SENT_AWAY_S;
         leader_outages.iter().any(is_outage).then_some(Because::SessionEnded)
     }
 }
@@ -237,6 +247,7 @@ fn the_judge_sees_what_is_wrong() {
                 proxy_life: *proxy_life,
                 own_life: 1,
                 closed: None,
+                code: None,
                 last_booking: None,
             });
         }

@@ -41,8 +41,18 @@ impl Lines {
     ///
     /// # Panics
     /// When none came in time; says `what` was waited for and what came instead.
-    pub fn wait<T>(&self, what: &str, mut find: impl FnMut(&Value) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait<T>(&self, what: &str, find: impl FnMut(&Value) -> Option<T>) -> T {
+        self.wait_within(PATIENCE, what, find)
+    }
+
+    /// The same, for what takes longer.
+    pub fn wait_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut find: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + patience;
         let mut seen = 0;
         let mut lines = self.lines.lock().unwrap();
         loop {

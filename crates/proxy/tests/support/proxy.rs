@@ -230,6 +230,15 @@ impl Proxy {
         (output.status, text(output.stdout), text(output.stderr))
     }
 
+    /// Waits until the store holds nothing that a backoffice must still be told; metrics may lag behind.
+    pub fn wait_all_told(&self, backoffice: &str) {
+        eventually(&format!("{backoffice} to be told everything"), || {
+            let (status, left, errors) = self.command(&["deliveries", "--backoffice", backoffice, "--json"]);
+            assert!(status.success(), "{errors}");
+            left.is_empty().then_some(())
+        });
+    }
+
     /// Waits until `ocpp-proxy logs CHARGER --json …` shows a row that fits.
     pub fn wait_logged(&self, arguments: &[&str], mut fits: impl FnMut(&Value) -> bool) -> Value {
         let arguments = [&["logs"], arguments, &["--json"]].concat();
