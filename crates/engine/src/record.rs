@@ -123,6 +123,9 @@ pub struct TransactionRow {
     pub closed_unix_ms: Option<i64>,
     /// Another transaction started on the connector before this one was stopped.
     pub superseded: bool,
+    /// The charger goes on without an answer to the start: it does not ask again.
+    #[serde(default)]
+    pub given_up: bool,
     /// The proxy answered the start in the leader's place.
     #[serde(default)]
     pub provisional: bool,

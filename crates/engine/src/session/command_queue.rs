@@ -236,6 +236,9 @@ impl Session {
         }
         let Some(at) = self.next_in_turn() else { return false };
         let Some(mut command) = self.queue.waiting.remove(at) else { return false };
+        if self.is_moot(&command) {
+            return true;
+        }
         if let Some(requester) = command.requesters.first() {
             let id = requester.id.clone();
             self.queue.served.retain(|other| *other != id);

@@ -133,14 +133,16 @@ impl Session {
     fn tell_running_transactions(&mut self, at: usize) {
         let id = self.links[at].id.clone();
         let is_asked = self.leads(&id) || self.plan.leader == id;
+        let leads = self.leads(&id);
         let unknown = self.transactions.running().filter(|row| {
+            let is_given_up = row.given_up && !leads;
             let is_unknown = match row.peers.get(&id) {
                 // The charger itself asks whoever leads, or is about to. Who did not answer then may
                 // have booked it, and is told again when it is known to run.
-                None => row.start_answer.is_some() || !is_asked && row.leader_at_start != id,
+                None => row.start_answer.is_some() || is_given_up || !is_asked && row.leader_at_start != id,
                 // Who was asked as leader follows now, and what comes next must not overtake it.
                 Some(peer) => {
-                    peer.state == PeerState::Asked && !self.leads(&id) && row.start_answer.is_some()
+                    peer.state == PeerState::Asked && !leads && (row.start_answer.is_some() || is_given_up)
                 }
             };
             is_unknown && !row.superseded

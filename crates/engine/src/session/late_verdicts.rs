@@ -61,6 +61,12 @@ impl Session {
         self.queue_command(command);
     }
 
+    /// Whether a command of the proxy's own is overtaken: the transaction has ended by itself.
+    pub(super) fn is_moot(&self, command: &Command) -> bool {
+        let row = command.transaction.and_then(|trace| self.transactions.get(trace));
+        command.requesters.is_empty() && row.is_some_and(|row| row.state != TransactionState::Open)
+    }
+
     /// The charger answered a command of the proxy's own.
     pub(super) fn own_command_answered(&mut self, command: &Command, is_accepted: bool) {
         let Some(row) = command.transaction.and_then(|trace| self.transactions.get_mut(trace)) else {

@@ -202,6 +202,7 @@ impl Session {
             call.flags.push(if trace.is_some() { "inferred" } else { "unknown_transaction" });
         }
         call.transaction = trace;
+        self.start_is_given_up(trace);
         let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else {
             // It was never started here: the leader may know it, a follower cannot (semantics T-44).
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
@@ -279,9 +280,22 @@ impl Session {
                 let connector = connector.and_then(|c| c.parse().ok()).unwrap_or(0);
                 call.transaction = self.transactions.inferred_for_meter(connector);
                 call.flags.push(if call.transaction.is_some() { "inferred" } else { "unknown_transaction" });
+                self.start_is_given_up(call.transaction);
             }
         }
         self.ask_everyone(call);
+    }
+
+    /// The charger speaks of a transaction whose start has no answer: it does not ask for one any more.
+    /// Who led then and follows now has perhaps not booked it (semantics T-52).
+    fn start_is_given_up(&mut self, trace: Option<TraceId>) {
+        let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else { return };
+        if row.start_answer.is_none() && !row.given_up {
+            row.given_up = true;
+            let trace = row.trace;
+            self.promise_transaction(trace, []);
+            self.tell_newcomers();
+        }
     }
 
     // What each party is told

@@ -154,6 +154,7 @@ impl Transactions {
             stop_answer: None,
             closed_unix_ms: None,
             superseded: false,
+            given_up: false,
             provisional: false,
             refused_late: false,
         });

@@ -74,6 +74,7 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
         stop_answer: None,
         closed_unix_ms: (state == TransactionState::Closed).then(|| now() + number as i64),
         superseded: false,
+        given_up: false,
         provisional: false,
         refused_late: false,
     }
