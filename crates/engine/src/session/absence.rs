@@ -242,7 +242,9 @@ impl Session {
                 Reply::result("{}")
             }
             _ => {
-                self.owe(call);
+                if !self.has_answered(call) {
+                    self.owe(call);
+                }
                 Reply::result("{}")
             }
         }

@@ -88,6 +88,10 @@ impl Told {
         self.messages.iter().any(|message| message.hash == hash && message.to.contains(id))
     }
 
+    fn has_answered(&self, id: &BackofficeId, hash: u64) -> bool {
+        self.messages.iter().any(|message| message.hash == hash && message.answered_by.contains(id))
+    }
+
     fn is_answered(&mut self, id: &BackofficeId, hash: u64) {
         if !self.messages.iter().any(|message| message.hash == hash) {
             self.add(hash, Vec::new());
@@ -198,6 +202,12 @@ impl Session {
     pub(super) fn is_owed(&self, call: &ChargerCall) -> bool {
         let copy = self.copy(call, Purpose::Inform);
         is_recognised(&copy) && self.told.is_told(&self.leader, fingerprint(&copy))
+    }
+
+    /// Whether the leader has answered the very same, though the charger did not hear it.
+    pub(super) fn has_answered(&self, call: &ChargerCall) -> bool {
+        let copy = self.copy(call, Purpose::Inform);
+        is_recognised(&copy) && self.told.has_answered(&self.leader, fingerprint(&copy))
     }
 
     /// Remembers that the leader has it among its deliveries.
