@@ -110,3 +110,20 @@ fn no_seed_breaks_a_promise() {
         assert!(summary.late_stops > 0, "{summary:?}");
     }
 }
+
+/// Seeds that broke a promise once: one a line, with what it was.
+const REGRESSIONS: &str = include_str!("regressions.txt");
+
+#[test]
+fn what_was_mended_stays_whole() {
+    let mut ran = 0;
+    for line in REGRESSIONS.lines() {
+        let (seed, what) = line.split_once(' ').expect("a seed, and what it was");
+        let seed = seed.parse().expect("a seed is a number");
+        if let Err(failure) = World::new(seed).run() {
+            panic!("{failure}\nonce it was this: {what}");
+        }
+        ran += 1;
+    }
+    assert_eq!(ran, 24);
+}
