@@ -288,12 +288,17 @@ impl Charger {
 
     /// Whether it waits for no answer and has no transaction message left to deliver.
     pub fn is_settled(&self) -> bool {
-        self.outstanding.is_empty() && self.asks.is_empty() && self.sessions.queue_is_empty()
+        self.outstanding.is_empty() && self.asks.is_empty() && self.sessions.backlog() == 0
     }
 
     /// The sessions it has had, oldest first.
     pub fn sessions(&self) -> &[ChargingSession] {
         self.sessions.all()
+    }
+
+    /// How many transaction messages it has not delivered yet.
+    pub fn backlog(&self) -> usize {
+        self.sessions.backlog()
     }
 
     /// Whether it answers commands.

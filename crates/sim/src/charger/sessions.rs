@@ -115,8 +115,8 @@ impl Sessions {
         self.all.iter().find(|session| session.running && session.number == Number::Told(number))
     }
 
-    pub(super) fn queue_is_empty(&self) -> bool {
-        self.queue.is_empty()
+    pub(super) fn backlog(&self) -> usize {
+        self.queue.len()
     }
 
     pub(super) fn begin(&mut self, now: Moment, connector: i64, id_tag: &str, reservation: Option<i64>) {

@@ -47,12 +47,13 @@ impl World {
         self.check_last_session()
     }
 
-    /// Waits as long as the lanes grow shorter: a backoffice may think for long about each of many
-    /// deliveries.
+    /// Waits as long as the lanes and the charger's own queue grow shorter: a backoffice may think for
+    /// long about each of many messages.
     fn drain_lanes(&mut self) -> Result<(), Vec<String>> {
         let mut fewest = usize::MAX;
         loop {
-            let waiting = self.undelivered().map(|(_, waiting)| waiting).sum();
+            let lanes: usize = self.undelivered().map(|(_, waiting)| waiting).sum();
+            let waiting = lanes + self.charger.backlog();
             if waiting == 0 || waiting >= fewest {
                 return Ok(());
             }

@@ -264,7 +264,7 @@ impl World {
             for Commit { ticket, keep } in &behind {
                 self.fail(*ticket, keep);
             }
-            self.judge.records_lost();
+            self.judge.records_lost(&self.kept);
             self.release();
             for _ in 0..=behind.len() {
                 self.hand(Event::StoreFailed);
@@ -311,7 +311,7 @@ impl World {
         }
         self.commits.clear();
         self.reading.clear();
-        self.judge.records_lost();
+        self.judge.records_lost(&self.kept);
         self.session = None;
         self.judge.session_gone(self.now, true);
         let away = Duration::from_secs(self.random.u64(1..20));

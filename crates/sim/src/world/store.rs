@@ -7,6 +7,8 @@ use engine::{
     limits,
 };
 
+use super::content;
+
 /// What is committed.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -116,6 +118,14 @@ impl Kept {
     /// How many deliveries a backoffice still waits for.
     pub(super) fn waiting(&self, backoffice: &BackofficeId) -> usize {
         self.lanes.get(backoffice).map_or(0, |lane| lane.waiting().count())
+    }
+
+    /// Whether it is kept under which number a backoffice has booked a session of the charger.
+    pub(super) fn has_number(&self, who: &BackofficeId, serial: i64) -> bool {
+        self.transactions.values().any(|row| {
+            let is_known = row.peers.get(who).is_some_and(|peer| peer.number.is_some());
+            is_known && content::serial(&row.raw_start) == Some(serial)
+        })
     }
 
     /// Who led last (semantics §2.11).

@@ -61,8 +61,9 @@ impl Judge {
     }
 
     /// Not everything that was to be kept is: the last message of each lane may come again.
-    pub(in crate::world) fn records_lost(&mut self) {
+    pub(in crate::world) fn records_lost(&mut self, kept: &Kept) {
         self.forget_outages();
+        self.numbers.retain(|(who, serial)| kept.has_number(who, *serial));
         for repeatable in std::mem::take(&mut self.last_booked) {
             self.booked.remove(&repeatable);
         }
@@ -133,7 +134,7 @@ impl Judge {
             let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who));
             let lacking = lacking.filter(|who| {
                 let is_it = |delivery: &Delivery| is_of(delivery, message);
-                !kept.parked(who).any(|delivery| is_it(delivery))
+                !kept.parked(who).any(is_it)
             });
             missed.extend(lacking.map(|who| format!("{who} was never given {message:?}")));
         }

@@ -49,9 +49,16 @@ impl Judge {
         let answer: Value = serde_json::from_str(answer).unwrap_or(Value::Null);
         let status = answer["idTagInfo"]["status"].as_str().unwrap_or("Accepted");
         let refuses = message.0 == "StartTransaction" && !matches!(status, "Accepted" | "ConcurrentTx");
-        let told = self.told.iter().find(|(_, start)| **start == message.1).map(|(told, _)| *told);
-        let Some(told) = told.filter(|_| refuses && *by == self.leader) else { return };
-        self.refusals.refused.entry(told).or_insert(0);
+        if !refuses || *by != self.leader {
+            return;
+        }
+        // What was told before a crash may not have been kept, and be told anew.
+        let told = self.told.iter().filter(|(_, start)| **start == message.1).map(|(told, _)| *told);
+        let told: Vec<i64> = told.collect();
+        for told in &told {
+            self.refusals.refused.entry(*told).or_insert(0);
+        }
+        let Some(told) = told.last().copied() else { return };
         let answers = self.answers.get(message).into_iter().flatten();
         let was_provisional =
             limits::OWN_TRANSACTION_NUMBERS.contains(&told) && !answers.into_iter().any(|answer| answer.led);

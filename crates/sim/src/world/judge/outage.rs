@@ -272,7 +272,10 @@ impl Judge {
         let away = self.away_since(&self.leader).map(|since| now.since(since));
         let outage = &self.plan.outage;
         let is_mirrored = outage.on_leader_lost == OnLeaderLost::Mirror;
-        let is_over = away.is_none_or(|away| away >= outage.grace) && !self.is_there(&self.leader);
+        // One that has not accepted the charger may be as good as away for longer (semantics B-15).
+        let refuses = self.outage.accepted.get(&self.leader) != Some(&true);
+        let is_over =
+            !self.is_there(&self.leader) && (refuses || away.is_none_or(|away| away >= outage.grace));
         if !is_mirrored || !(waits || is_over) {
             self.accuse(format!(
                 "T-65: the charger was sent away under {:?} while {} is away for {away:?}",

@@ -261,7 +261,7 @@ fn what_was_booked_comes_again_only_after_a_crash() {
     court.heard(&backoffice("follower"), r#"[3,"z",{}]"#);
     accused(&give(&mut court, "follower", "w"), "T-60");
     court.heard(&backoffice("follower"), r#"[3,"w",{}]"#);
-    court.judge.records_lost();
+    court.judge.records_lost(&Kept::default());
     assert!(give(&mut court, "follower", "v").is_empty());
 }
 
