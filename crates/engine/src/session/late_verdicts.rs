@@ -8,8 +8,8 @@ use crate::session::command_queue::Command;
 use crate::{BackofficeId, LateReject, Text, TraceId, TransactionState, actions, payload};
 
 impl Session {
-    /// A backoffice has been told of a start that was answered without it. Only the leader's verdict
-    /// counts, and only if the charger was told otherwise.
+    /// A backoffice has been told of a start that was answered without it. Only the verdict of the
+    /// leader in whose place the charger was answered counts, and only if the charger was told otherwise.
     pub(super) fn settle_late(&mut self, id: &BackofficeId, trace: TraceId) {
         let leads = self.leads(id);
         let Some(row) = self.transactions.get_mut(trace) else { return };
@@ -19,7 +19,8 @@ impl Session {
         let refuses = verdict.is_some_and(|status| !matches!(status, "Accepted" | "ConcurrentTx"));
         let runs = row.state == TransactionState::Open && !row.superseded;
         let accepted = row.start_answer.as_ref().is_some_and(was_accepted);
-        if !(leads && row.provisional && refuses && runs && accepted) {
+        let is_its = leads && row.leader_at_start == *id && row.provisional;
+        if !(is_its && refuses && runs && accepted) {
             return;
         }
         if self.plan.outage.late_reject == LateReject::Ignore || !self.configuration.stops_on_invalid_id {
