@@ -56,6 +56,7 @@ impl Bookkeeper {
     }
 }
 
-fn now() -> f64 {
+/// In seconds since 1970, as a journal has it.
+pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }

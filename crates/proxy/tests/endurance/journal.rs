@@ -36,6 +36,8 @@ pub struct Booking {
     pub number: Option<i64>,
     /// On which of the charger's links.
     pub link: usize,
+    /// When, in seconds since 1970.
+    pub at: f64,
 }
 
 /// One charger's part of a journal.
@@ -87,6 +89,7 @@ pub fn read(path: &Path) -> BTreeMap<String, Account> {
                     content: content(action, &line["payload"]),
                     number: line["number"].as_i64(),
                     link: *link,
+                    at: line["at"].as_f64().unwrap(),
                 });
             }
             other => panic!("an entry of an unknown kind: {other}"),

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::bookkeeper::Bookkeeper;
+use super::bookkeeper::{Bookkeeper, now};
 use super::charger::{Parked, Street};
 use super::journal;
 use super::support::proxy::{Proxy, rules};
-use super::verdict::Verdict;
+use super::verdict::{Kills, Verdict};
 
 /// How long the world may need for a fact. The proxy waits up to 5 minutes before it dials a
 /// backoffice again that failed often (semantics §1.5).
@@ -32,6 +32,7 @@ pub enum Victim {
 /// All parties of a run.
 pub struct Scene {
     proxy: Proxy,
+    proxy_kills: Vec<f64>,
     backoffices: Vec<Bookkeeper>,
     street: Arc<Street>,
     chargers: Vec<Parked>,
@@ -66,7 +67,15 @@ impl Scene {
             Arc::new(Street::new(proxy.chargers, pace.clamp(Duration::from_secs(2), Duration::from_secs(6))));
         let chargers = (1..=chargers).map(|n| Parked::power_up(n, &street, random.fork())).collect();
         drop(entered);
-        Self { proxy, backoffices, street, chargers, _folder: folder, _runtime: runtime }
+        Self {
+            proxy,
+            proxy_kills: Vec::new(),
+            backoffices,
+            street,
+            chargers,
+            _folder: folder,
+            _runtime: runtime,
+        }
     }
 
     /// What a victim is called.
@@ -80,7 +89,10 @@ impl Scene {
     /// Kills one of them.
     pub fn kill(&mut self, victim: Victim) {
         match victim {
-            Victim::Proxy => self.proxy.kill(),
+            Victim::Proxy => {
+                self.proxy_kills.push(now());
+                self.proxy.kill();
+            }
             Victim::Backoffice(at) => self.backoffices[at].kill(),
         }
     }
@@ -141,9 +153,14 @@ impl Scene {
     pub fn judge(&self) -> Vec<Verdict> {
         let held: Vec<_> = self.chargers.iter().map(|one| (&one.name, one.ledger.lock().unwrap())).collect();
         let ledgers: BTreeMap<_, _> = held.iter().map(|(name, ledger)| (name.as_str(), &**ledger)).collect();
-        let outages = &self.backoffices[0].outages;
-        let verdict =
-            |one: &Bookkeeper| Verdict::of(one.name, &ledgers, &journal::read(&one.journal), outages);
+        let verdict = |one: &Bookkeeper| {
+            let kills = Kills {
+                proxy: self.proxy_kills.clone(),
+                backoffice: one.outages.iter().map(|(killed, _)| *killed).collect(),
+                leader_outages: self.backoffices[0].outages.clone(),
+            };
+            Verdict::of(one.name, &ledgers, &journal::read(&one.journal), &kills)
+        };
         self.backoffices.iter().map(verdict).collect()
     }
 

@@ -18,6 +18,20 @@ const GOING_AWAY: u64 = 1001;
 /// (semantics T-69).
 const SENT_AWAY_S: f64 = 15.0;
 
+/// An answer, its way and its commit take less, even on a busy machine.
+const IN_FLIGHT_S: f64 = 3.0;
+
+/// When what was killed, in seconds since 1970.
+#[derive(Default)]
+pub struct Kills {
+    /// The proxy.
+    pub proxy: Vec<f64>,
+    /// The backoffice that is judged.
+    pub backoffice: Vec<f64>,
+    /// From when to when the leader was down.
+    pub leader_outages: Vec<(f64, f64)>,
+}
+
 /// What is known of one backoffice's part in a run.
 pub struct Verdict {
     backoffice: &'static str,
@@ -49,12 +63,12 @@ pub enum Because {
 }
 
 impl Verdict {
-    /// Judges one backoffice. `leader_outages`: from when to when the leader was down, in seconds since 1970.
+    /// Judges one backoffice.
     pub fn of(
         backoffice: &'static str,
         ledgers: &BTreeMap<&str, &Ledger>,
         accounts: &BTreeMap<String, Account>,
-        leader_outages: &[(f64, f64)],
+        kills: &Kills,
     ) -> Self {
         let mut verdict = Self {
             backoffice,
@@ -73,7 +87,7 @@ impl Verdict {
             verdict.look_for_losses(charger, ledger, account);
             verdict.look_at_order(charger, ledger, account);
             verdict.look_at_numbers(charger, account);
-            verdict.look_at_repetitions(charger, account, leader_outages);
+            verdict.look_at_repetitions(charger, account, kills);
         }
         verdict
     }
@@ -124,12 +138,12 @@ impl Verdict {
         }
     }
 
-    fn look_at_repetitions(&mut self, charger: &str, account: &Account, leader_outages: &[(f64, f64)]) {
+    fn look_at_repetitions(&mut self, charger: &str, account: &Account, kills: &Kills) {
         let mut last: HashMap<&str, usize> = HashMap::new();
         for (at, booking) in account.bookings.iter().enumerate() {
             let Some(before) = last.insert(&booking.content, at) else { continue };
             let what = format!("{charger}: {}", booking.content);
-            match explanation(account, before, leader_outages) {
+            match explanation(account, before, kills) {
                 Some(because) => self.explained.push((because, what)),
                 None => {
                     let links = &account.links[account.bookings[before].link..=booking.link];
@@ -148,21 +162,26 @@ impl Verdict {
 
 /// Why what was booked at `before` may be booked again: it was the last thing on its link, and that
 /// link did not end by its own.
-fn explanation(account: &Account, before: usize, leader_outages: &[(f64, f64)]) -> Option<Because> {
+fn explanation(account: &Account, before: usize, kills: &Kills) -> Option<Because> {
     let at = account.bookings[before].link;
     let link = &account.links[at];
     let next = account.links.get(at + 1)?;
     if link.last_booking != Some(before) {
         None
     } else if next.own_life != link.own_life {
-        Some(Because::BackofficeKilled)
+        was_in_flight(&kills.backoffice, account.bookings[before].at).then_some(Because::BackofficeKilled)
     } else if next.proxy_life != link.proxy_life {
-        Some(Because::ProxyKilled)
+        was_in_flight(&kills.proxy, account.bookings[before].at).then_some(Because::ProxyKilled)
     } else {
         let closed = link.closed.filter(|_| link.code == Some(GOING_AWAY))?;
         let is_outage = |(from, until): &(f64, f64)| *from <= closed && closed <= *until + SENT_AWAY_S;
-        leader_outages.iter().any(is_outage).then_some(Because::SessionEnded)
+        kills.leader_outages.iter().any(is_outage).then_some(Because::SessionEnded)
     }
+}
+
+/// Whether a kill came so soon that the proxy may not have stored yet that this was booked.
+fn was_in_flight(kills: &[f64], booked: f64) -> bool {
+    kills.iter().any(|killed| booked <= *killed && *killed <= booked + IN_FLIGHT_S)
 }
 
 /// Which of a charger's sessions a message belongs to: its meter readings tell.
@@ -240,7 +259,7 @@ fn the_judge_sees_what_is_wrong() {
         assert!(ledger.hears(&sequence, r#"[3,"id",{}]"#));
     }
     // Which message was booked on which link.
-    let judge = |booked: &[(usize, usize)], proxy_lives: &[u64]| {
+    let judge_at = |booked: &[(usize, usize)], proxy_lives: &[u64], killed: f64| {
         let mut account = Account::default();
         for proxy_life in proxy_lives {
             account.links.push(Link {
@@ -257,11 +276,17 @@ fn the_judge_sees_what_is_wrong() {
             account.links[*link].last_booking = Some(account.bookings.len());
             let content = content(action, payload);
             let (action, payload) = ((*action).to_owned(), payload.clone());
-            account.bookings.push(Booking { action, payload, content, number, link: *link });
+            account.bookings.push(Booking { action, payload, content, number, link: *link, at: 100.0 });
         }
         let accounts = BTreeMap::from([("CP1".to_owned(), account)]);
-        Verdict::of("volt", &BTreeMap::from([("CP1", &ledger)]), &accounts, &[])
+        Verdict::of(
+            "volt",
+            &BTreeMap::from([("CP1", &ledger)]),
+            &accounts,
+            &Kills { proxy: vec![killed], ..Default::default() },
+        )
     };
+    let judge = |booked: &[(usize, usize)], proxy_lives: &[u64]| judge_at(booked, proxy_lives, 101.0);
     let whole = [(0, 0), (1, 0), (2, 0), (3, 0)];
     assert!(judge(&whole, &[1]).is_good());
     assert_eq!(judge(&[(0, 0), (1, 0), (3, 0)], &[1]).lost.len(), 1);
@@ -271,6 +296,7 @@ fn the_judge_sees_what_is_wrong() {
     assert_eq!(judge(&twice, &[1, 2]).explained.len(), 1);
     assert!(judge(&twice, &[1, 2]).is_good());
     assert_eq!(judge(&twice, &[1, 1]).unexplained.len(), 1);
+    assert_eq!(judge_at(&twice, &[1, 2], 110.0).unexplained.len(), 1, "it was booked long before");
     let late = [(0, 0), (1, 0), (2, 0), (1, 1), (3, 1)];
     assert_eq!(judge(&late, &[1, 2]).unexplained.len(), 1);
     let shown = judge(&[], &[]).to_string();
