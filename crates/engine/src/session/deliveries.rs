@@ -245,7 +245,7 @@ impl Session {
         if asked.copy.number.is_some() || !matches!(outcome, Outcome::Result(_)) {
             return;
         }
-        if asked.copy.purpose == Purpose::ChargerWaits && is_recognised_by_content(asked.copy.name()) {
+        if asked.copy.purpose == Purpose::ChargerWaits && is_recognised_by_content(&asked.copy) {
             self.told.is_answered(&self.links[at].id, fingerprint(&asked.copy));
         }
         if let Some(number) = self.links[at].outbox.take_delivered(&asked.copy) {
@@ -312,7 +312,10 @@ impl Session {
         let queued = self.now.unix_ms - i64::try_from(waited).unwrap_or(0);
         let mut delivery = copy.delivery(&self.links[at].id, number, queued);
         delivery.parked = parked.map(str::to_owned);
-        self.promise(Record::Delivery(Box::new(delivery)), []);
+        // Those behind it go on, but not before it is known to be parked: else a crash would put it
+        // after them.
+        let waits = parked.map(|_| Side::Backoffice(self.links[at].id.clone()));
+        self.promise(Record::Delivery(Box::new(delivery)), waits);
     }
 
     fn start_waits(&mut self, id: &BackofficeId, copy: &Copy, state: PeerState) {
@@ -363,14 +366,18 @@ impl Session {
     }
 }
 
-/// Whether its content alone says that it is said again; starts and stops are recognised by their
-/// transaction.
+/// Whether its content alone says that it is said again; starts, and stops of transactions that are
+/// known, are recognised by their transaction.
 fn is_recognised(copy: &Copy) -> bool {
-    copy.keeping() == Keeping::InOrder && is_recognised_by_content(copy.name())
+    copy.keeping() == Keeping::InOrder && is_recognised_by_content(copy)
 }
 
-fn is_recognised_by_content(name: &str) -> bool {
-    matches!(name, "MeterValues" | "SecurityEventNotification")
+fn is_recognised_by_content(copy: &Copy) -> bool {
+    match copy.name() {
+        "MeterValues" | "SecurityEventNotification" => true,
+        "StopTransaction" => copy.transaction.is_none(),
+        _ => false,
+    }
 }
 
 /// By which a message is recognised when it is said again.
