@@ -25,6 +25,7 @@ mod outbox;
 mod owned;
 mod permissions;
 mod presence;
+mod status;
 mod transactions;
 mod translations;
 
@@ -38,6 +39,8 @@ use crate::{
     BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
     Plan, Reason, Record, Side, Text, Tick, TraceId,
 };
+
+pub use status::{Ended, LinkStatus, Stage, Status};
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use engine::{BackofficeId, ChargerId};
@@ -12,6 +13,7 @@ use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 use crate::task;
+use crate::view::LiveCharger;
 
 /// What a session's task is told from outside. The channel is unbounded, but what fills it is not:
 /// handshakes are limited and each waits for its answer; the rest comes from the operator.
@@ -23,8 +25,10 @@ pub(crate) enum Control {
     Arrived(Box<Arrival>),
     /// An operator had deliveries of this lane tried again or dropped.
     LaneChanged(BackofficeId),
-    /// There are other rules.
+    /// There are other rules, or an operator has chosen another leader.
     RoutingChanged,
+    /// Somebody looks.
+    Describe(oneshot::Sender<LiveCharger>),
     /// The program stops: finish what is in flight.
     Drain,
     /// The program stops now.
@@ -75,8 +79,17 @@ pub(crate) struct Arrival {
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     /// By the identity in small letters: two spellings are one charger (semantics F-61).
-    sessions: DashMap<String, mpsc::UnboundedSender<Control>>,
+    sessions: DashMap<String, Place>,
+    /// How many of them have their charger.
+    online: AtomicUsize,
     left: Notify,
+}
+
+/// Where a session is found.
+#[derive(Debug)]
+struct Place {
+    controls: mpsc::UnboundedSender<Control>,
+    is_online: Arc<AtomicBool>,
 }
 
 impl Fleet {
@@ -85,19 +98,21 @@ impl Fleet {
     pub(crate) fn enter(shared: &Arc<Shared>, charger: &ChargerId) -> mpsc::UnboundedSender<Control> {
         let start = || {
             let (sender, receiver) = mpsc::unbounded_channel();
-            let membership = Membership { shared: shared.clone(), as_sent: charger.clone() };
+            let is_online = Arc::new(AtomicBool::new(false));
+            let (shared, as_sent) = (shared.clone(), charger.clone());
+            let membership = Membership { shared, as_sent, is_online: is_online.clone() };
             tokio::spawn(task::run(membership, receiver));
-            sender
+            Place { controls: sender, is_online }
         };
         // The guard lives for this statement only.
-        shared.fleet.sessions.entry(folded(charger)).or_insert_with(start).value().clone()
+        shared.fleet.sessions.entry(folded(charger)).or_insert_with(start).controls.clone()
     }
 
     /// Tells every session; `control` makes one message for each.
     pub(crate) fn tell_all(&self, control: impl Fn() -> Control) {
         for session in &self.sessions {
             // A task that has just ended does not need to hear it.
-            let _ = session.value().send(control());
+            let _ = session.controls.send(control());
         }
     }
 
@@ -105,8 +120,18 @@ impl Fleet {
     pub(crate) fn tell(&self, charger: &ChargerId, control: Control) {
         if let Some(session) = self.sessions.get(&folded(charger)) {
             // As above.
-            let _ = session.send(control);
+            let _ = session.controls.send(control);
         }
+    }
+
+    /// Whether a charger is connected.
+    pub(crate) fn is_online(&self, charger: &ChargerId) -> bool {
+        self.sessions.get(&folded(charger)).is_some_and(|place| place.is_online.load(Ordering::Relaxed))
+    }
+
+    /// How many chargers are connected.
+    pub(crate) fn online(&self) -> usize {
+        self.online.load(Ordering::Relaxed)
     }
 
     /// Resolves when no session is left.
@@ -127,6 +152,22 @@ pub(crate) struct Membership {
     pub(crate) shared: Arc<Shared>,
     /// The identity as the charger wrote it when it first knocked.
     pub(crate) as_sent: ChargerId,
+    is_online: Arc<AtomicBool>,
+}
+
+impl Membership {
+    /// Says whether the charger is there.
+    pub(crate) fn set_online(&self, is_online: bool) {
+        if self.is_online.swap(is_online, Ordering::Relaxed) == is_online {
+            return;
+        }
+        let online = &self.shared.fleet.online;
+        if is_online {
+            online.fetch_add(1, Ordering::Relaxed);
+        } else {
+            online.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What two spellings of one identity have in common. Beyond ASCII a letter is what it is.
@@ -136,6 +177,7 @@ pub(crate) fn folded(charger: &ChargerId) -> String {
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        self.set_online(false);
         self.shared.fleet.sessions.remove(&folded(&self.as_sent));
         self.shared.fleet.left.notify_waiters();
     }

@@ -16,11 +16,13 @@ use crate::clock::Clock;
 use crate::fleet::{Control, Fleet};
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::routing::Routing;
 use crate::served::Served;
 use crate::shared::Shared;
+use crate::view::View;
 use crate::{admin, listener, tls};
 
 /// Where to listen, and how much at once.
@@ -110,6 +112,7 @@ impl Gateway {
             paces: Paces::new(limits::RECALL_EVERY),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),
+            overrides: Overrides::default(),
             store,
             metrics,
             fleet: Fleet::default(),
@@ -145,6 +148,11 @@ impl Gateway {
         let served = Served::new(routing, Some(&self.shared.served.load()));
         self.shared.served.store(Arc::new(served));
         self.shared.fleet.tell_all(|| Control::RoutingChanged);
+    }
+
+    /// A look at what runs.
+    pub fn view(&self) -> View {
+        View::new(self.shared.clone())
     }
 
     /// The live tail: every note from now on. A listener that is too far behind loses the oldest.

@@ -131,6 +131,8 @@ impl Greeting<'_> {
                         return None;
                     }
                 }
+                // Nothing is to be seen yet; whoever asks hears that by the sender's end.
+                Next::Told(Some(Control::Describe(_))) => {}
                 Next::Told(Some(Control::Drain | Control::Stop) | None) => {
                     self.answer_all(Verdict::Stopping);
                     return None;
@@ -183,7 +185,8 @@ impl Greeting<'_> {
     fn dial(&mut self) {
         let (shared, charger) = (&self.place.shared, &self.charger);
         let served = shared.served.load();
-        let found = served.plan(charger).and_then(|plan| {
+        let found = served.plan(charger, &shared.overrides).and_then(|found| {
+            let plan = found.plan;
             let destination = served.destination(&plan.leader)?.clone();
             Some((plan, destination))
         });
@@ -253,7 +256,8 @@ impl Greeting<'_> {
             let now = served.destination(&plan.leader);
             now.is_some_and(|now| Arc::ptr_eq(now, destination))
         };
-        match (&mut self.stage, served.plan(charger)) {
+        let plan = served.plan(charger, &shared.overrides).map(|found| found.plan);
+        match (&mut self.stage, plan) {
             (
                 Stage::Dialing { plan, destination, .. } | Stage::Ready(Ready { plan, destination, .. }),
                 Some(other),
@@ -302,7 +306,7 @@ impl Stage {
 /// before the one first remembered, and that before the one that was sent (semantics F-61). A store that cannot keep anything would end the session at its first
 /// transaction: better not to begin.
 async fn recall(place: &Membership) -> Result<(ChargerId, Memory), String> {
-    let Membership { shared, as_sent } = place;
+    let Membership { shared, as_sent, .. } = place;
     shared.store.is_writable().map_err(|why| format!("the store cannot keep anything: {why}"))?;
     let unreadable = |error| format!("what was kept of this charger cannot be read: {error}");
     let remembered = shared.store.remembered(as_sent).await.map_err(unreadable)?;

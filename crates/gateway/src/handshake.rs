@@ -118,7 +118,7 @@ async fn admit(
     if shared.is_draining() {
         return Err(Refusal::later("stopping", "the proxy is stopping\n"));
     }
-    if shared.served.load().plan(&charger).is_none() {
+    if !shared.served.load().serves(&charger) {
         return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
     }
     if let Some(remaining) = shared.quarantine.remaining(&charger, Instant::now()) {

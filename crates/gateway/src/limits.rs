@@ -140,3 +140,6 @@ const DELIVERIES_PER_SECOND: u64 = 200;
 /// the engine's own pace for a link holds for that.
 pub(crate) const RECALL_EVERY: Duration =
     Duration::from_micros(1_000_000 * engine::limits::LANE_WINDOW as u64 / DELIVERIES_PER_SECOND);
+
+/// How long somebody who looks waits for a session's answer; a session answers between two messages.
+pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -114,7 +114,7 @@ fn entry(note: Note) -> Option<LogEntry> {
 }
 
 /// For a person: what happened, with what the other side said.
-fn described(departure: &Departure) -> String {
+pub(crate) fn described(departure: &Departure) -> String {
     match departure {
         Departure::Closed(Some(code)) => format!("closed with {code}"),
         Departure::Closed(None) => "closed without a code".to_owned(),

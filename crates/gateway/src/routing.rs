@@ -24,6 +24,19 @@ pub struct Rule {
     pub pattern: Pattern,
     /// Who leads and who follows.
     pub plan: Arc<Plan>,
+    /// Who may say who leads.
+    pub leader_source: LeaderSource,
+}
+
+/// Who may say who leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LeaderSource {
+    /// `proxy.toml` alone.
+    File,
+    /// `proxy.toml`, unless an operator has made another backoffice leader in the portal or on the command
+    /// line.
+    #[default]
+    Portal,
 }
 
 /// An identity, or a glob for many. Capitals and small letters are equal (semantics F-61).
@@ -42,6 +55,11 @@ impl Pattern {
         let glob = GlobBuilder::new(text).case_insensitive(true).build()?.compile_matcher();
         let identity = (!text.contains(['*', '?', '[', '{', '\\'])).then(|| ChargerId::from(text));
         Ok(Self { glob, identity })
+    }
+
+    /// The notation of `match`.
+    pub fn text(&self) -> &str {
+        self.glob.glob().glob()
     }
 
     /// Whether this identity is meant.
@@ -115,17 +133,13 @@ impl fmt::Debug for Secret {
 }
 
 impl Routing {
-    /// The plan of a charger; `None` when no rule matches: it is then refused.
-    pub fn plan(&self, charger: &ChargerId) -> Option<Arc<Plan>> {
-        self.rule(charger).map(|rule| rule.plan.clone())
-    }
-
     /// How `proxy.toml` writes the identity, if a rule is for this charger alone.
     pub(crate) fn spelling(&self, charger: &ChargerId) -> Option<&ChargerId> {
         self.rule(charger)?.pattern.identity()
     }
 
-    fn rule(&self, charger: &ChargerId) -> Option<&Rule> {
+    /// The first rule for a charger.
+    pub fn rule(&self, charger: &ChargerId) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.pattern.is_match(charger.as_str()))
     }
 }

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::fleet::Fleet;
 use crate::gateway::Settings;
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::served::Served;
@@ -21,6 +22,8 @@ use crate::served::Served;
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) served: ArcSwap<Served>,
+    /// Leaders that operators have chosen.
+    pub(crate) overrides: Overrides,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) fleet: Fleet,

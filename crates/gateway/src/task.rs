@@ -3,6 +3,7 @@
 //! it in. Nothing here ever waits for one peer.
 
 mod charger;
+mod describe;
 mod lead;
 mod perform;
 mod poll;
@@ -44,9 +45,11 @@ pub(crate) async fn run(place: Membership, mut controls: UnboundedReceiver<Contr
     let place = place;
     let Some(greeted) = greet(&place, &mut controls).await else { return };
     let mut talk = Talk::begin(&place, greeted);
+    place.set_online(talk.seat.is_some());
     while !talk.is_over() {
         let happening = poll_fn(|cx| talk.poll(cx, &mut controls)).await;
         talk.take_in(happening);
+        place.set_online(talk.seat.is_some());
     }
     talk.end().await;
     drop(place);
@@ -66,6 +69,8 @@ struct Talk {
     plan: Arc<Plan>,
     version: Version,
     seat: Option<ChargerSeat>,
+    /// Where the charger last came from.
+    from: IpAddr,
     /// The leader's first.
     slots: Vec<Slot>,
     departures: Departures,
@@ -88,6 +93,7 @@ struct Talk {
 struct ChargerSeat {
     seat: Seat,
     from: IpAddr,
+    since_unix_ms: i64,
 }
 
 /// Who a happening is about.
@@ -120,6 +126,7 @@ impl Talk {
             session,
             version,
             seat: None,
+            from: arrival.from,
             slots: Vec::new(),
             departures: Departures::default(),
             held: Held::default(),
@@ -205,6 +212,8 @@ impl Talk {
             Control::Arrived(arrival) => self.arrived(arrival),
             Control::LaneChanged(backoffice) => self.tell(Event::LaneChanged(backoffice)),
             Control::RoutingChanged => self.rules_changed(),
+            // Whoever asked may have gone.
+            Control::Describe(reply) => drop(reply.send(self.describe())),
             Control::Drain => self.tell(Event::DrainBegan),
             Control::Stop => {
                 self.dismiss_charger(Reason::Shutdown);

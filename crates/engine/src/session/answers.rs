@@ -59,6 +59,8 @@ impl Session {
 
     fn answer_in_time(&mut self, at: usize, asked: Asked, reply: Reply) {
         let id = self.links[at].id.clone();
+        let now = self.now.tick;
+        self.links[at].last_answer = Some((now, now.since(asked.sent)));
         if self.leads(&id) {
             self.absence.leader_answered();
         }

@@ -20,6 +20,15 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    /// The word on the wire.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Verdict::Accepted => "Accepted",
+            Verdict::Pending => "Pending",
+            Verdict::Rejected => "Rejected",
+        }
+    }
+
     fn read(answer: &str) -> Option<Self> {
         match &*payload::text(answer, "status")? {
             "Accepted" => Some(Verdict::Accepted),

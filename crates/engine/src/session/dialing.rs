@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::links::LinkState;
+use crate::session::status::Ended;
 use crate::{BackofficeId, Departure, DialFailure, Effect, Note, Reason, Side, Tick, limits};
 
 impl Session {
@@ -43,6 +44,7 @@ impl Session {
         let Some(at) = self.at(id) else { return };
         let retry = self.redial_after(at, &departure);
         self.close_link(at, Some(self.now.tick + retry));
+        self.links[at].ended = Some(Ended::Left(departure.clone()));
         let retry_in_ms = u64::try_from(retry.as_millis()).ok();
         self.note(Note::LinkDown { backoffice: id.clone(), departure, retry_in_ms });
     }
@@ -113,6 +115,7 @@ impl Session {
         self.effects.push_back(Effect::HangUp(side.clone(), reason));
         self.note(Note::HungUp(side, reason));
         self.close_link(at, redial);
+        self.links[at].ended = Some(Ended::HungUp(reason));
     }
 
     pub(super) fn hang_up_all(&mut self, reason: Reason) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::session::boot::Verdict;
 use crate::session::outbox::{Asked, Outbox};
+use crate::session::status::Ended;
 use crate::session::{Earliest, Session};
 use crate::{BackofficeId, Departure, Effect, Outcome, Reason, Side, Text, Tick, TraceId, limits};
 
@@ -29,6 +30,10 @@ pub(super) struct Link {
     /// CALLs whose time is over; their answers may still say something (semantics F-53, F-54).
     pub(super) overdue: VecDeque<Asked>,
     pub(super) last_asked: Tick,
+    /// When it last answered in time, and how long that took.
+    pub(super) last_answer: Option<(Tick, Duration)>,
+    /// Why it was last closed, or could not be opened.
+    pub(super) ended: Option<Ended>,
     /// What it answered to this charger's BootNotification.
     pub(super) boot: Option<Verdict>,
     /// When it is asked again, since it has not accepted the charger yet.
@@ -67,6 +72,8 @@ impl Link {
             asked: None,
             overdue: VecDeque::new(),
             last_asked: Tick(0),
+            last_answer: None,
+            ended: None,
             boot: None,
             boot_again: None,
             heartbeat: limits::HEARTBEAT_DEFAULT,

@@ -178,8 +178,7 @@ impl Outbox {
 
     /// What the store knows of the lane; what is in memory is left out.
     pub(super) fn into_lane(self, backoffice: BackofficeId) -> Lane {
-        let waiting = self.lane.len() as u64 + self.beyond;
-        Lane { backoffice, last_number: self.last_number, waiting, first: Vec::new() }
+        Lane { backoffice, last_number: self.last_number, waiting: self.waiting(), first: Vec::new() }
     }
 
     /// Gives a copy its place in the lane. Whoever calls makes it durable.
@@ -280,6 +279,11 @@ impl Outbox {
     /// Whether transaction messages wait in the lane, or may: what is in the store alone is not known.
     pub(super) fn has_transactions(&self) -> bool {
         self.beyond > 0 || self.lane.iter().any(Copy::has_its_order)
+    }
+
+    /// How many deliveries wait in the lane, as far as is known.
+    pub(super) fn waiting(&self) -> u64 {
+        self.lane.len() as u64 + self.beyond
     }
 
     /// The first copy that `wanted` names among those of use soon, out of turn.

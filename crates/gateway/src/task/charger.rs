@@ -4,6 +4,7 @@ use engine::{Departure, Event, Note, Reason, Side};
 use tokio::time::Instant;
 
 use super::{ChargerSeat, Talk};
+use crate::clock::unix_ms;
 use crate::fleet::{Arrival, Knock, Verdict};
 use crate::limits::{CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, REPLACED_CLOSE_TIMEOUT};
 use crate::links::Seat;
@@ -55,7 +56,8 @@ impl Talk {
         self.yielded_to = None;
         let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
         // The new one is installed first, so that the end of the old one cannot disturb it.
-        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from });
+        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from, since_unix_ms: unix_ms() });
+        self.from = arrival.from;
         self.held.forget(&Side::Charger);
         let result = if former.is_some() { "duplicate_replaced" } else { "accepted" };
         self.shared.metrics.charger_connected(result);

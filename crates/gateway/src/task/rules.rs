@@ -13,7 +13,7 @@ use crate::notes;
 impl Talk {
     pub(super) fn rules_changed(&mut self) {
         let served = self.shared.served.load_full();
-        let Some(plan) = served.plan(&self.charger) else {
+        let Some(plan) = served.plan(&self.charger, &self.shared.overrides).map(|found| found.plan) else {
             // Without a plan there is no grace: nobody may come back.
             self.dismiss_charger(Reason::NotServed);
             self.stopping = true;

@@ -1,6 +1,6 @@
 //! Who gets in, with which version, and what the others are told.
 
-use gateway::{Gateway, Metrics, Pattern, Rule};
+use gateway::{Gateway, LeaderSource, Metrics, Pattern, Rule};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::backoffice::{Backoffice, Manner};
@@ -327,7 +327,10 @@ async fn an_identity_in_the_rules_counts_as_it_is_written_there() {
     let backoffice = Backoffice::new().await;
     let mut rules = routing(&[("volt", &backoffice.url())]);
     let plan = rules.rules[0].plan.clone();
-    rules.rules.insert(0, Rule { pattern: Pattern::new("Cp-One").unwrap(), plan });
+    rules.rules.insert(
+        0,
+        Rule { pattern: Pattern::new("Cp-One").unwrap(), plan, leader_source: LeaderSource::Portal },
+    );
     let world = World::new(rules).await;
     let dial = Charger::dial(world.address, "CP-ONE");
     let (charger, (asked, _link)) = tokio::join!(dial, backoffice.link(Manner::Agree));

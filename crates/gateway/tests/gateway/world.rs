@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, Follower, OnLeaderLost, Outage, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule, Settings};
+use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings};
 use store::Store;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,7 +34,11 @@ pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routin
         .skip(1)
         .map(|(name, _)| Follower { backoffice: BackofficeId::from(*name), role: Role::Control });
     let plan = Plan::new(BackofficeId::from(backoffices[0].0), followers.collect());
-    let rule = Rule { pattern: Pattern::new("CP*").unwrap(), plan: Arc::new(plan) };
+    let rule = Rule {
+        pattern: Pattern::new("CP*").unwrap(),
+        plan: Arc::new(plan),
+        leader_source: LeaderSource::Portal,
+    };
     let backoffices: BTreeMap<_, _> = backoffices
         .iter()
         .map(|(name, settings)| (BackofficeId::from(*name), Arc::new(settings.clone())))

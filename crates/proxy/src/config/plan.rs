@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use engine::{Follower, Plan, Role};
-use gateway::{Pattern, Rule};
+use gateway::{LeaderSource, Pattern, Rule};
 
 use super::check::Remarks;
 use super::explain::{quoted, suggestion};
 use super::outage::outage;
-use super::schema::{self, RoleName};
+use super::schema::{self, LeaderSourceName, RoleName};
 use super::source::Node;
 
 /// Every rule in the order of the file; `None` when one of them cannot be used.
@@ -31,7 +31,8 @@ pub(crate) fn check_all(file: &schema::File, root: &Node, remarks: &mut Remarks<
         }
         let plan = plan(file, rule, node, remarks);
         rules = rules.zip(pattern.zip(plan)).map(|(mut all, (pattern, plan))| {
-            all.push(Rule { pattern, plan: Arc::new(plan) });
+            let leader_source = leader_source(rule.leader_source);
+            all.push(Rule { pattern, plan: Arc::new(plan), leader_source });
             all
         });
     }
@@ -116,5 +117,12 @@ fn role(name: RoleName) -> Role {
     match name {
         RoleName::Control => Role::Control,
         RoleName::Observer => Role::Observer,
+    }
+}
+
+fn leader_source(name: LeaderSourceName) -> LeaderSource {
+    match name {
+        LeaderSourceName::Portal => LeaderSource::Portal,
+        LeaderSourceName::File => LeaderSource::File,
     }
 }

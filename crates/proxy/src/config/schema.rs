@@ -137,6 +137,9 @@ pub(crate) struct ChargerRule {
     #[serde(default)]
     #[schemars(extend("line" = FOLLOWERS))]
     pub(crate) followers: Vec<FollowerRule>,
+    /// Who may say who leads.
+    #[serde(default)]
+    pub(crate) leader_source: LeaderSourceName,
     /// What becomes of the charger while its leader is away. [outages.md](outages.md) says what each
     /// means for drivers and for billing.
     #[serde(default)]
@@ -187,6 +190,19 @@ pub(crate) mod defaults {
     pub(crate) fn fail_back_after() -> String {
         "5m".to_owned()
     }
+}
+
+/// Who may say who leads.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LeaderSourceName {
+    /// This file, unless an operator makes another backoffice of the rule leader of a charger: in the
+    /// portal or with `ocpp-proxy leader`. That holds until it is taken back there, and this file stays as
+    /// it is.
+    #[default]
+    Portal,
+    /// This file alone: what was chosen elsewhere has no effect.
+    File,
 }
 
 /// What becomes of the charger while its leader is away.

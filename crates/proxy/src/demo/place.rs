@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::{BackofficeId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule, Settings};
+use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings};
 use store::Store;
 
 use super::backoffice::BackofficeServer;
@@ -129,7 +129,7 @@ fn routing(
             (BackofficeId::from("acme"), reached(acme)),
         ]
         .into(),
-        rules: vec![Rule { pattern, plan: Arc::new(plan) }],
+        rules: vec![Rule { pattern, plan: Arc::new(plan), leader_source: LeaderSource::File }],
     })
 }
 
