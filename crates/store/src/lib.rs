@@ -5,15 +5,18 @@
 //! anyone wait, and what does not fit is dropped and counted.
 //!
 //! Everything is in one SQLite file. One thread writes it and commits in groups ([`Store`]); reads
-//! have connections of their own, and [`LogReader`] may sit in another program. What is secret is
+//! have connections of their own, and [`LogReader`] may sit in another program.
+//! [`Browser`] reads what pages show. What is secret is
 //! taken out before it reaches the disk (`redaction`).
 
+mod browse;
 mod counters;
 mod database;
 mod deliveries;
 mod error;
 mod figures;
 mod json;
+mod lead;
 mod log;
 mod memory;
 mod queue;
@@ -25,10 +28,16 @@ mod store;
 mod upkeep;
 mod writer;
 
+pub use browse::{
+    Browser, Caller, CallsQuery, CardDifference, ChargerSummary, ChargersQuery, Comparison, ComparisonQuery,
+    Connector, FieldDifference, Latency, ListedTransaction, OutcomeIs, Page, RunningTransaction,
+    TransactionsQuery,
+};
 pub use deliveries::list::{Deliveries, ListedDelivery, ListedLane, Which};
 pub use deliveries::orders::{Asked, DeliveryOrder, LaneChange, OrderWhat, Ordered};
 pub use error::{OpenError, StoreError};
 pub use figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
+pub use lead::{LeadChange, LeaderOrder, LeaderOverride};
 pub use log::{
     Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
 };

@@ -16,11 +16,6 @@ use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::{OpenError, Recalled, StoreError, database, deliveries};
 
-/// Threads that read, each with a connection.
-const READERS: usize = 2;
-/// Questions that may wait for them.
-const QUESTIONS: usize = 16_384;
-
 /// A record in the shape of its table.
 pub(crate) enum StoredRecord {
     Transaction { row: Box<TransactionRow>, body: String },
@@ -226,11 +221,12 @@ type Question = Box<dyn FnOnce(&Connection) + Send>;
 pub(crate) struct Readers(SyncSender<Question>);
 
 impl Readers {
-    /// Opens their connections. They end when this is dropped.
-    pub(crate) fn start(path: &Path) -> Result<Self, OpenError> {
-        let (questions, received) = sync_channel::<Question>(QUESTIONS);
+    /// Opens a connection for each of the threads; so many questions may wait for them. They end when this
+    /// is dropped.
+    pub(crate) fn start(path: &Path, threads: usize, questions: usize) -> Result<Self, OpenError> {
+        let (questions, received) = sync_channel::<Question>(questions);
         let received = Arc::new(Mutex::new(received));
-        for _ in 0..READERS {
+        for _ in 0..threads {
             let connection = database::open_for_reading(path)?;
             let received = Arc::clone(&received);
             std::thread::Builder::new()
@@ -252,7 +248,10 @@ impl Readers {
     ) -> Result<A, StoreError> {
         let (reply, answer) = oneshot::channel();
         let question: Question = Box::new(move |connection| {
-            let _not_awaited_any_more = reply.send(question(connection));
+            // Whoever asked may have gone away while the question waited.
+            if !reply.is_closed() {
+                let _not_awaited_any_more = reply.send(question(connection));
+            }
         });
         self.0.try_send(question).map_err(|_| StoreError::Overloaded)?;
         answer.await.unwrap_or(Err(StoreError::Closed))

@@ -8,6 +8,7 @@ use engine::ChargerId;
 use tokio::sync::oneshot;
 
 use crate::counters::{Counters, DropReason};
+use crate::lead::LeaderOrder;
 use crate::memory::StoredRecord;
 use crate::rows::LogEntry;
 use crate::{Limits, StoreError};
@@ -29,6 +30,8 @@ pub(crate) enum Order {
     Begin(ChargerId, Done),
     /// Say when every earlier keep is settled.
     Settle(Done),
+    /// Make durable who leads.
+    Lead(Box<LeaderOrder>, Done),
     /// Apply the retention now and say when it is done.
     Tidy(Done),
 }
@@ -165,7 +168,7 @@ impl Queue {
                 barred.remove(&folded(charger));
                 true
             }
-            Order::Settle(_) | Order::Tidy(_) => true,
+            Order::Lead(..) | Order::Settle(_) | Order::Tidy(_) => true,
         })
     }
 
@@ -181,7 +184,7 @@ impl Queue {
                 Order::Begin(charger, _) => {
                     waiting.barred.remove(&folded(charger));
                 }
-                Order::Settle(_) | Order::Tidy(_) => {}
+                Order::Lead(..) | Order::Settle(_) | Order::Tidy(_) => {}
             }
         }
     }
@@ -320,7 +323,7 @@ impl Order {
     /// Tells whoever awaits it how it went.
     pub(crate) fn settle(self, outcome: Result<(), StoreError>) {
         match self {
-            Order::Keep(_, _, done) | Order::Tidy(done) => settle(done, outcome),
+            Order::Keep(_, _, done) | Order::Lead(_, done) | Order::Tidy(done) => settle(done, outcome),
             // Told how it stands, not how the others fared, unless nobody can tell.
             Order::Begin(_, done) | Order::Settle(done) => match outcome {
                 Err(error @ (StoreError::Closed | StoreError::Overloaded)) => settle(done, Err(error)),

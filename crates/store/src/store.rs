@@ -17,12 +17,18 @@ use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
+use crate::lead::{LeaderOrder, LeaderWatchers};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Done, Order, Queue};
 use crate::room::Room;
 use crate::rows::LogEntry;
 use crate::writer::{Around, Health, Writer};
 use crate::{Figures, Limits, OpenError, Settings, StoreError};
+
+/// Threads that read, each with a connection.
+const READERS: usize = 2;
+/// Questions that may wait for them.
+const QUESTIONS: usize = 16_384;
 
 /// What the proxy remembers. Cheap to clone; the last clone dropped writes what waits and closes the
 /// file.
@@ -34,6 +40,7 @@ struct Open {
     counters: Arc<Counters>,
     health: Arc<Health>,
     watchers: Arc<Watchers>,
+    leader_watchers: Arc<LeaderWatchers>,
     readers: Readers,
     files: Files,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -60,10 +67,11 @@ impl Store {
         let (bounds, room) = (Bounds::new(&limits), Room::new(path, &limits));
         let queue = Arc::new(Queue::new(limits));
         let watchers = Arc::new(Watchers::default());
+        let leader_watchers = Arc::new(LeaderWatchers::default());
         let counters = Arc::new(Counters::default());
         let health = Arc::new(Health::default());
-        let readers = Readers::start(path)?;
-        let around = Around { queue, counters, health, watchers };
+        let readers = Readers::start(path, READERS, QUESTIONS)?;
+        let around = Around { queue, counters, health, watchers, leader_watchers };
         let writer = Writer::new(connection, lock, settings, bounds, room, around.clone())
             .map_err(|error| failed(&error))?;
         let writer = std::thread::Builder::new()
@@ -71,8 +79,9 @@ impl Store {
             .spawn(move || writer.run())
             .map_err(|error| failed(&error))?;
         let writer = Mutex::new(Some(writer));
-        let Around { queue, counters, health, watchers } = around;
-        Ok(Store(Arc::new(Open { queue, counters, health, watchers, readers, files, writer })))
+        let Around { queue, counters, health, watchers, leader_watchers } = around;
+        let open = Open { queue, counters, health, watchers, leader_watchers, readers, files, writer };
+        Ok(Store(Arc::new(open)))
     }
 
     /// What was kept of this charger: every fact, every transaction that is not closed, the newest 64
@@ -165,6 +174,27 @@ impl Store {
     /// anew.
     pub fn lane_changes(&self) -> UnboundedReceiver<LaneChange> {
         self.0.watchers.subscribe()
+    }
+
+    /// Makes an operator's word about who leads a charger durable; `None` means whom `proxy.toml` names.
+    /// Whether the charger can have this leader is for the caller to know.
+    pub fn set_leader(
+        &self,
+        charger: &ChargerId,
+        leader: Option<BackofficeId>,
+        by: &str,
+        reason: &str,
+    ) -> Kept {
+        let order =
+            LeaderOrder { charger: charger.clone(), leader, by: by.to_owned(), reason: reason.to_owned() };
+        let (done, outcome) = oneshot::channel();
+        self.0.queue.order(Order::Lead(Box::new(order), done));
+        Kept(outcome)
+    }
+
+    /// Tells from now on what other programs ordered about who leads; it stands in the file already.
+    pub fn leader_orders(&self) -> UnboundedReceiver<LeaderOrder> {
+        self.0.leader_watchers.subscribe()
     }
 
     /// Adds to the message log. Never waits; what does not fit is dropped and counted.

@@ -15,6 +15,7 @@ use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::{self, Lock};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::deliveries::orders::Watchers;
+use crate::lead::LeaderWatchers;
 use crate::queue::{GROUP_ROWS, Order, Queue, Wake, settle};
 use crate::room::Room;
 use crate::rows;
@@ -67,6 +68,7 @@ pub(crate) struct Around {
     pub(crate) counters: Arc<Counters>,
     pub(crate) health: Arc<Health>,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) leader_watchers: Arc<LeaderWatchers>,
 }
 
 pub(crate) struct Writer {
@@ -76,6 +78,7 @@ pub(crate) struct Writer {
     counters: Arc<Counters>,
     health: Arc<Health>,
     watchers: Arc<Watchers>,
+    leader_watchers: Arc<LeaderWatchers>,
     bounds: Bounds,
     room: Arc<Room>,
     upkeep: Upkeep,
@@ -110,12 +113,12 @@ impl Writer {
         room: Room,
         around: Around,
     ) -> rusqlite::Result<Self> {
-        let Around { queue, counters, health, watchers } = around;
+        let Around { queue, counters, health, watchers, leader_watchers } = around;
         let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
         counters.counted(LaneCount::all(&connection)?);
         let room = Arc::new(room);
         let upkeep = Upkeep::new(Instant::now(), bounds, Arc::clone(&room));
-        let round = Round::default();
+        let round = Round::new(&connection)?;
         Ok(Self {
             connection,
             settings,
@@ -123,6 +126,7 @@ impl Writer {
             counters,
             health,
             watchers,
+            leader_watchers,
             bounds,
             room,
             upkeep,

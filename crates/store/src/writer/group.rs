@@ -36,9 +36,13 @@ impl Group {
         may_log: bool,
     ) -> Vec<(ChargerId, LogEntry)> {
         for order in &orders {
-            if let Order::Keep(_, records, _) = order {
-                self.keeps += records.len() as u64;
-                self.has_deliveries |= records.iter().any(StoredRecord::is_of_a_lane);
+            match order {
+                Order::Keep(_, records, _) => {
+                    self.keeps += records.len() as u64;
+                    self.has_deliveries |= records.iter().any(StoredRecord::is_of_a_lane);
+                }
+                Order::Lead(..) => self.keeps += 1,
+                Order::Begin(..) | Order::Settle(_) | Order::Tidy(_) => {}
             }
         }
         self.orders.extend(orders);
@@ -85,10 +89,14 @@ pub(super) fn write_records(
     evicted: &mut Evicted,
 ) -> Result<(), StoreError> {
     for order in orders {
-        if let Order::Keep(charger, records, _) = order {
-            for record in records {
-                record.write(connection, charger, bounds, evicted)?;
+        match order {
+            Order::Keep(charger, records, _) => {
+                for record in records {
+                    record.write(connection, charger, bounds, evicted)?;
+                }
             }
+            Order::Lead(order, _) => order.write(connection, false)?,
+            Order::Begin(..) | Order::Settle(_) | Order::Tidy(_) => {}
         }
     }
     Ok(())

@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use super::Writer;
 use crate::StoreError;
 use crate::counters::{Attempt, LaneCount};
 use crate::deliveries::bounds::Evicted;
 use crate::deliveries::orders;
+use crate::lead;
 
 /// Orders from outside are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -19,14 +22,17 @@ pub(super) struct Round {
     pub(super) due: Instant,
     /// When the orders were last looked at, in SQLite's own counting.
     data_version: Option<i64>,
+    /// The last order about who leads that was told.
+    heard: i64,
     counted: Option<Instant>,
     /// Deliveries came or went since they were counted.
     pub(super) has_news: bool,
 }
 
-impl Default for Round {
-    fn default() -> Self {
-        Self { due: Instant::now(), data_version: None, counted: None, has_news: false }
+impl Round {
+    pub(super) fn new(connection: &Connection) -> rusqlite::Result<Self> {
+        let heard = lead::last(connection)?;
+        Ok(Self { due: Instant::now(), data_version: None, heard, counted: None, has_news: false })
     }
 }
 
@@ -41,7 +47,7 @@ impl Writer {
         self.round.due = now + LOOK_EVERY;
         if let Err(error) = self.carry_out_orders() {
             self.counters.failed(Attempt::Upkeep);
-            tracing::warn!(%error, "an order about deliveries cannot be carried out; it is tried again");
+            tracing::warn!(%error, "an operator's order cannot be carried out; it is tried again");
         }
         if self.round.counted.is_none_or(|counted| counted + COUNT_EVERY <= now) {
             self.count_lanes();
@@ -56,10 +62,14 @@ impl Writer {
         }
         let mut evicted = Evicted::default();
         let changes = orders::carry_out_all(&self.connection, &mut evicted)?;
+        let heard = lead::last(&self.connection)?;
+        let orders = lead::from_outside(&self.connection, self.round.heard)?;
         self.round.data_version = Some(version);
+        self.round.heard = heard;
         self.round.has_news |= !changes.is_empty();
         self.counters.evicted(evicted);
         self.watchers.tell(&changes);
+        self.leader_watchers.tell(&orders);
         Ok(())
     }
 

@@ -1,0 +1,208 @@
+//! Who leads by the word of an operator, instead of the backoffice that `proxy.toml` names.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use engine::{BackofficeId, ChargerId};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use crate::upkeep::unix_ms;
+use crate::{Limits, OpenError, StoreError, database};
+
+/// So many changes of one charger are remembered.
+const HISTORY: i64 = 1_000;
+/// A name or a reason longer than this is cut.
+const TEXT_CHARS: usize = 1_000;
+
+/// An operator's word about who leads a charger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderOrder {
+    /// Whose leader.
+    pub charger: ChargerId,
+    /// Who leads from now on; `None`: whom `proxy.toml` names.
+    pub leader: Option<BackofficeId>,
+    /// Who says so, for people.
+    pub by: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A charger that is led by the word of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaderOverride {
+    /// Which.
+    pub charger: ChargerId,
+    /// Who leads.
+    pub leader: BackofficeId,
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+}
+
+/// A change that an operator made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeadChange {
+    /// When; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+    /// Who leads from then on; `None`: whom `proxy.toml` names.
+    pub leader: Option<BackofficeId>,
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl LeaderOrder {
+    /// Writes it into the file, whether a proxy holds the store or none does; a proxy that does hears of it
+    /// within about a second, see [`Store::leader_orders`](crate::Store::leader_orders). Whether the charger
+    /// can have this leader is for the caller to know. Blocking.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file and what would do.
+    pub fn give(&self, path: &Path) -> Result<(), OpenError> {
+        let failed = |error: rusqlite::Error| OpenError::Failed {
+            path: path.to_owned(),
+            cause: StoreError::from(error).to_string(),
+        };
+        if !path.exists() {
+            return Err(OpenError::Missing { path: path.to_owned() });
+        }
+        match database::open_for_writing(path, &Limits::default()) {
+            // The lock is held until the connection is closed.
+            Ok((connection, _lock)) => {
+                let given = self.carry_out(&connection).map_err(failed);
+                drop(connection);
+                given
+            }
+            Err(OpenError::InUse { .. }) => {
+                let connection = database::open_beside_the_writer(path)?;
+                self.carry_out(&connection).map_err(failed)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn carry_out(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        self.write(&transaction, true)?;
+        transaction.commit()
+    }
+
+    /// Writes it inside the transaction that is open. From outside means: by another program than the one
+    /// that holds the store.
+    pub(crate) fn write(&self, connection: &Connection, from_outside: bool) -> rusqlite::Result<()> {
+        let unix_ms = unix_ms();
+        let charger = self.charger.as_str();
+        let (by, reason) = (cut(&self.by), cut(&self.reason));
+        let leader = self.leader.as_ref().map(BackofficeId::as_str);
+        match leader {
+            Some(leader) => {
+                let sql = "INSERT INTO leader_overrides (charger, leader, said_by, reason, unix_ms)
+                           VALUES (?1, ?2, ?3, ?4, ?5)
+                           ON CONFLICT (charger) DO UPDATE SET leader = excluded.leader,
+                               said_by = excluded.said_by, reason = excluded.reason,
+                               unix_ms = excluded.unix_ms";
+                connection.prepare_cached(sql)?.execute(params![charger, leader, by, reason, unix_ms])?;
+            }
+            None => {
+                let sql = "DELETE FROM leader_overrides WHERE charger = ?1";
+                connection.prepare_cached(sql)?.execute([charger])?;
+            }
+        }
+        let sql = "INSERT INTO lead_history (charger, unix_ms, leader, said_by, reason, from_outside)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let values = params![charger, unix_ms, leader, by, reason, from_outside];
+        connection.prepare_cached(sql)?.execute(values)?;
+        let sql = "DELETE FROM lead_history WHERE charger = ?1 AND id <=
+                       (SELECT id FROM lead_history WHERE charger = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        connection.prepare_cached(sql)?.execute(params![charger, HISTORY]).map(drop)
+    }
+}
+
+/// See [`crate::Browser::lead_history`].
+pub(crate) fn history(
+    connection: &Connection,
+    charger: &ChargerId,
+    limit: usize,
+) -> Result<Vec<LeadChange>, StoreError> {
+    let sql = "SELECT unix_ms, leader, said_by, reason FROM lead_history WHERE charger = ?1
+               ORDER BY id DESC LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let changes = statement.query_map(params![charger.as_str(), limit], |row| {
+        Ok(LeadChange {
+            unix_ms: row.get(0)?,
+            leader: row.get::<_, Option<String>>(1)?.map(|leader| leader.as_str().into()),
+            by: row.get(2)?,
+            reason: row.get(3)?,
+        })
+    })?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`crate::Browser::leader_overrides`].
+pub(crate) fn overrides(connection: &Connection) -> Result<Vec<LeaderOverride>, StoreError> {
+    let sql = "SELECT charger, leader, said_by, reason, unix_ms FROM leader_overrides ORDER BY charger";
+    let mut statement = connection.prepare_cached(sql)?;
+    let overrides = statement.query_map([], read)?;
+    Ok(overrides.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<LeaderOverride> {
+    Ok(LeaderOverride {
+        charger: row.get::<_, String>(0)?.as_str().into(),
+        leader: row.get::<_, String>(1)?.as_str().into(),
+        by: row.get(2)?,
+        reason: row.get(3)?,
+        unix_ms: row.get(4)?,
+    })
+}
+
+/// The place of the last order in the file.
+pub(crate) fn last(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(id), 0) FROM lead_history", [], |row| row.get(0))
+}
+
+/// What other programs ordered after this place.
+pub(crate) fn from_outside(connection: &Connection, after: i64) -> rusqlite::Result<Vec<LeaderOrder>> {
+    let sql = "SELECT charger, leader, said_by, reason FROM lead_history
+               WHERE id > ?1 AND from_outside ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let orders = statement.query_map([after], |row| {
+        Ok(LeaderOrder {
+            charger: row.get::<_, String>(0)?.as_str().into(),
+            leader: row.get::<_, Option<String>>(1)?.map(|leader| leader.as_str().into()),
+            by: row.get(2)?,
+            reason: row.get(3)?,
+        })
+    })?;
+    orders.collect()
+}
+
+/// The beginning, if it is too long for a page.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Everybody who wants to hear of orders that other programs gave.
+#[derive(Default)]
+pub(crate) struct LeaderWatchers(Mutex<Vec<UnboundedSender<LeaderOrder>>>);
+
+impl LeaderWatchers {
+    pub(crate) fn subscribe(&self) -> UnboundedReceiver<LeaderOrder> {
+        // Only an operator's orders make it grow, no peer.
+        let (sender, orders) = mpsc::unbounded_channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        orders
+    }
+
+    pub(crate) fn tell(&self, orders: &[LeaderOrder]) {
+        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| orders.iter().all(|order| watcher.send(order.clone()).is_ok()));
+    }
+}
