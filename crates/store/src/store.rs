@@ -17,7 +17,7 @@ use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
-use crate::lead::{LeaderOrder, LeaderWatchers};
+use crate::lead::{self, LeaderOrder, LeaderOverride, LeaderWatchers};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Done, Order, Queue};
 use crate::room::Room;
@@ -190,6 +190,14 @@ impl Store {
         let (done, outcome) = oneshot::channel();
         self.0.queue.order(Order::Lead(Box::new(order), done));
         Kept(outcome)
+    }
+
+    /// Every charger that is led by the word of an operator.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn leader_overrides(&self) -> Result<Vec<LeaderOverride>, StoreError> {
+        self.read(lead::overrides).await
     }
 
     /// Tells from now on what other programs ordered about who leads; it stands in the file already.
