@@ -25,8 +25,10 @@ pub(crate) enum Control {
     Arrived(Box<Arrival>),
     /// An operator had deliveries of this lane tried again or dropped.
     LaneChanged(BackofficeId),
-    /// There are other rules, or an operator has chosen another leader.
+    /// There are other rules.
     RoutingChanged,
+    /// An operator has chosen the leader.
+    LeaderChosen,
     /// Somebody looks.
     Describe(oneshot::Sender<LiveCharger>),
     /// The program stops: finish what is in flight.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use engine::{ChargerId, Note};
-use store::{LaneChange, Store};
+use store::{LaneChange, LeaderOrder, Store, StoreError};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
@@ -71,6 +71,9 @@ pub enum StartError {
         /// What would do.
         remedy: &'static str,
     },
+    /// What operators chose cannot be read.
+    #[error("the leaders that operators have chosen cannot be read from the store: {0}")]
+    Leaders(#[from] StoreError),
     /// The metrics have been used for another gateway.
     #[error("the store's metrics cannot be registered: {0}; give every gateway its own metrics")]
     Metrics(String),
@@ -85,6 +88,7 @@ pub struct Gateway {
     admin_address: Option<SocketAddr>,
     chargers: Task,
     _lanes: Task,
+    _orders: Task,
     /// Serves until the gateway is gone.
     _admin: Option<Task>,
 }
@@ -105,6 +109,9 @@ impl Gateway {
         let chargers = listener::bind(settings.chargers, "listen.chargers")?;
         let admin = settings.admin.map(|address| listener::bind(address, "listen.admin")).transpose()?;
         let (charger_address, admin_address) = (chargers.address, admin.as_ref().map(|bound| bound.address));
+        // Before they are read, so that none is missed.
+        let orders = store.leader_orders();
+        let overrides = Overrides::new(store.leader_overrides().await?);
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
             refusals: Bucket::new(limits::REFUSALS_LOGGED_PER_SECOND, limits::REFUSALS_LOGGED_AT_ONCE),
@@ -112,7 +119,7 @@ impl Gateway {
             paces: Paces::new(limits::RECALL_EVERY),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),
-            overrides: Overrides::default(),
+            overrides,
             store,
             metrics,
             fleet: Fleet::default(),
@@ -122,13 +129,23 @@ impl Gateway {
         });
         let lanes =
             Task(tokio::spawn(pass_on_lane_changes(shared.store.lane_changes(), Arc::downgrade(&shared))));
+        shared.overrides.all().iter().for_each(|chosen| shared.warn_unless_in_force(chosen));
+        let orders = Task(tokio::spawn(take_leader_orders(orders, Arc::downgrade(&shared))));
         let chargers = Task(tokio::spawn(listener::serve(shared.clone(), chargers.listener)));
         let admin = admin.map(|bound| Task(tokio::spawn(admin::serve(shared.clone(), bound.listener))));
         tracing::info!(chargers = %charger_address, path = shared.settings.path, "listening for chargers");
         if let Some(address) = admin_address {
             tracing::info!(admin = %address, "serving /metrics, /healthz and /readyz");
         }
-        Ok(Gateway { shared, charger_address, admin_address, chargers, _lanes: lanes, _admin: admin })
+        Ok(Gateway {
+            shared,
+            charger_address,
+            admin_address,
+            chargers,
+            _lanes: lanes,
+            _orders: orders,
+            _admin: admin,
+        })
     }
 
     /// Where chargers are listened for.
@@ -147,6 +164,7 @@ impl Gateway {
     pub fn apply(&self, routing: Routing) {
         let served = Served::new(routing, Some(&self.shared.served.load()));
         self.shared.served.store(Arc::new(served));
+        self.shared.overrides.all().iter().for_each(|chosen| self.shared.warn_unless_in_force(chosen));
         self.shared.fleet.tell_all(|| Control::RoutingChanged);
     }
 
@@ -180,6 +198,13 @@ impl Gateway {
 async fn pass_on_lane_changes(mut changes: UnboundedReceiver<LaneChange>, shared: Weak<Shared>) {
     while let (Some(change), Some(shared)) = (changes.recv().await, shared.upgrade()) {
         shared.fleet.tell(&change.charger, Control::LaneChanged(change.backoffice));
+    }
+}
+
+/// Takes in what operators said of leaders from another program.
+async fn take_leader_orders(mut orders: UnboundedReceiver<LeaderOrder>, shared: Weak<Shared>) {
+    while let (Some(order), Some(shared)) = (orders.recv().await, shared.upgrade()) {
+        shared.leader_chosen(order);
     }
 }
 

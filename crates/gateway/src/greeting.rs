@@ -126,7 +126,7 @@ impl Greeting<'_> {
                         self.lanes_changed.push(backoffice);
                     }
                 }
-                Next::Told(Some(Control::RoutingChanged)) => {
+                Next::Told(Some(Control::RoutingChanged | Control::LeaderChosen)) => {
                     if !self.rules_changed() {
                         return None;
                     }

@@ -34,4 +34,5 @@ mod wire;
 pub use gateway::{Gateway, Settings, StartError};
 pub use metrics::{Metrics, metrics_markdown};
 pub use routing::{BackofficeSettings, BasicAuth, LeaderSource, Pattern, Routing, Rule, Secret};
-pub use view::{LeaderOverride, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View};
+pub use store::LeaderOverride;
+pub use view::{LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View};

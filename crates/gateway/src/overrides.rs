@@ -4,15 +4,22 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use engine::{BackofficeId, ChargerId, Follower, OnLeaderLost, Plan, Role};
+use store::LeaderOverride;
 
 use crate::fleet::folded;
-use crate::view::LeaderOverride;
 
 /// All choices, by the identity in small letters. Only operators make it grow, by one entry a charger.
 #[derive(Debug, Default)]
 pub(crate) struct Overrides(DashMap<String, LeaderOverride>);
 
 impl Overrides {
+    /// With what was chosen before.
+    pub(crate) fn new(chosen: Vec<LeaderOverride>) -> Self {
+        let overrides = Self::default();
+        chosen.into_iter().for_each(|chosen| overrides.set(chosen));
+        overrides
+    }
+
     /// What was chosen for a charger.
     pub(crate) fn of(&self, charger: &ChargerId) -> Option<LeaderOverride> {
         self.0.get(&folded(charger)).map(|chosen| chosen.clone())
@@ -26,6 +33,11 @@ impl Overrides {
     /// Forgets what was chosen for a charger.
     pub(crate) fn remove(&self, charger: &ChargerId) {
         self.0.remove(&folded(charger));
+    }
+
+    /// Every choice.
+    pub(crate) fn all(&self) -> Vec<LeaderOverride> {
+        self.0.iter().map(|chosen| chosen.clone()).collect()
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use engine::{ChargerId, Note};
-use store::Store;
+use engine::{BackofficeId, ChargerId, Note};
+use store::{LeaderOrder, LeaderOverride, Store};
 use tokio::sync::broadcast;
 
-use crate::clock::Clock;
-use crate::fleet::Fleet;
+use crate::clock::{Clock, unix_ms};
+use crate::fleet::{Control, Fleet};
 use crate::gateway::Settings;
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
@@ -39,6 +39,35 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Takes in what an operator chose, which is durable already.
+    pub(crate) fn leader_chosen(&self, order: LeaderOrder) {
+        let LeaderOrder { charger, leader, by, reason } = order;
+        let named = leader.as_ref().map_or("whom proxy.toml names", BackofficeId::as_str);
+        tracing::info!(%charger, leader = named, by, reason, "an operator chose the leader");
+        match leader {
+            Some(leader) => {
+                let chosen =
+                    LeaderOverride { charger: charger.clone(), leader, by, reason, unix_ms: unix_ms() };
+                self.overrides.set(chosen.clone());
+                self.warn_unless_in_force(&chosen);
+            }
+            None => self.overrides.remove(&charger),
+        }
+        self.fleet.tell(&charger, Control::LeaderChosen);
+    }
+
+    /// An operator who chose a leader must not believe that it leads when it cannot.
+    pub(crate) fn warn_unless_in_force(&self, chosen: &LeaderOverride) {
+        let LeaderOverride { charger, leader, by, .. } = chosen;
+        let Some(found) = self.served.load().plan(charger, &self.overrides) else {
+            tracing::warn!(%charger, %leader, by, "the chosen leader has no effect: no rule matches the charger");
+            return;
+        };
+        if let Err(why) = found.may_be_led_by(Some(leader)) {
+            tracing::warn!(%charger, %leader, by, "the chosen leader has no effect: {why}");
+        }
+    }
+
     /// Whether the program is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)

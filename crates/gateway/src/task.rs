@@ -36,7 +36,7 @@ use crate::recalls::Recalls;
 use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
-use lead::Lead;
+use lead::{Lead, Source};
 
 /// Serves one charger from its first knock until its session is over.
 pub(crate) async fn run(place: Membership, mut controls: UnboundedReceiver<Control>) {
@@ -211,7 +211,8 @@ impl Talk {
             Control::Knock(knock) => self.knocked(knock),
             Control::Arrived(arrival) => self.arrived(arrival),
             Control::LaneChanged(backoffice) => self.tell(Event::LaneChanged(backoffice)),
-            Control::RoutingChanged => self.rules_changed(),
+            Control::RoutingChanged => self.rules_changed(Source::File),
+            Control::LeaderChosen => self.rules_changed(Source::Operator),
             // Whoever asked may have gone.
             Control::Describe(reply) => drop(reply.send(self.describe())),
             Control::Drain => self.tell(Event::DrainBegan),

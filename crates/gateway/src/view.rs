@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use engine::{BackofficeId, ChargerId, Note, Plan, Role};
+use store::{LeaderOrder, LeaderOverride};
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
 
 use crate::LeaderSource;
-use crate::clock::unix_ms;
 use crate::fleet::Control;
 use crate::limits::DESCRIBE_TIMEOUT;
 use crate::shared::Shared;
@@ -74,21 +74,6 @@ pub enum LiveLink {
         /// What happened, for a person; free of secrets.
         reason: Option<String>,
     },
-}
-
-/// A leader that an operator has chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaderOverride {
-    /// For which charger.
-    pub charger: ChargerId,
-    /// Who is to lead.
-    pub leader: BackofficeId,
-    /// Who chose it.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// When; UTC, milliseconds since 1970.
-    pub unix_ms: i64,
 }
 
 /// The plan of a charger, and where it comes from.
@@ -187,8 +172,9 @@ impl View {
         self.shared.served.load().plan(charger, &self.shared.overrides)
     }
 
-    /// Makes another backoffice of the plan the leader, until it is taken back with `None`. The choice is
-    /// durable before this resolves; the session follows as soon as nothing is in flight.
+    /// Makes another backoffice of the plan the leader, until that is taken back with `None` or by naming whom
+    /// `proxy.toml` names. The choice is durable before this resolves; the session follows as soon as the new
+    /// leader is there and nothing is in flight.
     ///
     /// # Errors
     /// When nobody may choose for this charger, or this backoffice cannot lead it, or the choice cannot be
@@ -202,17 +188,15 @@ impl View {
     ) -> Result<(), SetLeaderError> {
         let found = self.plan(charger).ok_or_else(|| SetLeaderError::UnknownCharger(charger.clone()))?;
         found.may_be_led_by(leader.as_ref())?;
-        match leader {
-            Some(leader) => self.shared.overrides.set(LeaderOverride {
-                charger: charger.clone(),
-                leader,
-                by: by.to_owned(),
-                reason: reason.to_owned(),
-                unix_ms: unix_ms(),
-            }),
-            None => self.shared.overrides.remove(charger),
+        // Whom the file names needs no choice; one would go on to hold when the file names another.
+        let leader = leader.filter(|leader| *leader != found.file_leader);
+        if leader.is_none() && found.overridden.is_none() {
+            return Ok(());
         }
-        self.shared.fleet.tell(charger, Control::RoutingChanged);
+        let kept = self.shared.store.set_leader(charger, leader.clone(), by, reason).await;
+        kept.map_err(|error| SetLeaderError::Store(error.to_string()))?;
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        self.shared.leader_chosen(LeaderOrder { charger: charger.clone(), leader, by, reason });
         Ok(())
     }
 

@@ -139,7 +139,7 @@ pub(super) const METRICS: &[Metric] = &[
         "ocpp_proxy_leader_switches_total",
         Counter,
         &["source"],
-        "Changes of a charger's leader by their source: file, failover or fail_back.",
+        "Changes of a charger's leader by their source: file, operator, failover or fail_back.",
     ),
     metric(
         "ocpp_proxy_store_commit_seconds",

@@ -12,25 +12,61 @@ pub(super) struct Lead {
     /// Another than the plan's leader leads.
     is_passed_on: bool,
     counted: Option<Counted>,
+    /// Whence the plan's leader is.
+    planned_by: Source,
+}
+
+/// Whence a change of the leader came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Source {
+    /// `proxy.toml`.
+    #[default]
+    File,
+    /// An operator.
+    Operator,
+    /// The leader is away, and another leads in its place.
+    Failover,
+    /// The leader is back.
+    FailBack,
+}
+
+impl Source {
+    /// The value of the metric's label.
+    fn label(self) -> &'static str {
+        match self {
+            Source::File => "file",
+            Source::Operator => "operator",
+            Source::Failover => "failover",
+            Source::FailBack => "fail_back",
+        }
+    }
 }
 
 impl Lead {
-    /// Takes in what a note says of the leader.
-    pub(super) fn noted(&mut self, metrics: &Metrics, plan: &Plan, note: &Note) {
+    /// The plan names another leader, who will lead when that can be.
+    pub(super) fn is_to_change(&mut self, source: Source) {
+        self.planned_by = source;
+    }
+
+    /// Takes in what a note says of the leader. Tells whence a change came.
+    pub(super) fn noted(&mut self, metrics: &Metrics, plan: &Plan, note: &Note) -> Option<Source> {
         match note {
             Note::Alert { kind: "leader_lost", .. } => self.is_away = true,
             Note::Alert { kind: "leader_back", .. } => self.is_away = false,
             Note::LeaderChanged { to, .. } => {
                 let was_passed_on = std::mem::replace(&mut self.is_passed_on, *to != plan.leader);
-                metrics.leader_switched(match (was_passed_on, self.is_passed_on) {
-                    (_, true) => "failover",
-                    (true, false) => "fail_back",
-                    (false, false) => "file",
-                });
+                let source = match (was_passed_on, self.is_passed_on) {
+                    (_, true) => Source::Failover,
+                    (true, false) => Source::FailBack,
+                    (false, false) => self.planned_by,
+                };
+                metrics.leader_switched(source.label());
                 self.is_away = false;
+                return Some(source);
             }
             _ => {}
         }
+        None
     }
 
     /// Counts the charger among those without a leader as long as it is one of them.

@@ -6,12 +6,13 @@ use engine::{Departure, Event, Reason};
 use tokio::time::Instant;
 
 use super::Talk;
+use super::lead::Source;
 use crate::limits::CLOSE_TIMEOUT;
 use crate::links::State;
 use crate::notes;
 
 impl Talk {
-    pub(super) fn rules_changed(&mut self) {
+    pub(super) fn rules_changed(&mut self, source: Source) {
         let served = self.shared.served.load_full();
         let Some(plan) = served.plan(&self.charger, &self.shared.overrides).map(|found| found.plan) else {
             // Without a plan there is no grace: nobody may come back.
@@ -20,6 +21,9 @@ impl Talk {
             return;
         };
         if *plan != *self.plan {
+            if plan.leader != self.plan.leader {
+                self.lead.is_to_change(source);
+            }
             self.plan = plan.clone();
             self.tell(Event::PlanChanged(plan));
         }
