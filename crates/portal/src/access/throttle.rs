@@ -1,0 +1,121 @@
+//! How often someone may fail to log in, by address and by name.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits::{FAILURE_WINDOW, FAILURES_COUNTED, FAILURES_PER_ADDRESS, FAILURES_PER_NAME};
+
+/// Counts in windows; bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    addresses: Mutex<Failures<IpAddr>>,
+    names: Mutex<Failures<String>>,
+}
+
+impl Throttle {
+    /// Counts an attempt before its password is looked at, so that many at once count too; `Err` says
+    /// how long to wait.
+    pub(crate) fn attempt(&self, address: IpAddr, name: &str) -> Result<(), Duration> {
+        let now = Instant::now();
+        lock(&self.addresses).add(prefix(address), FAILURES_PER_ADDRESS, now)?;
+        lock(&self.names).add(name.to_lowercase(), FAILURES_PER_NAME, now)
+    }
+
+    /// The password was right: it does not count.
+    pub(crate) fn succeeded(&self, address: IpAddr, name: &str) {
+        lock(&self.addresses).take_back(&prefix(address));
+        lock(&self.names).take_back(&name.to_lowercase());
+    }
+}
+
+/// Whoever has an IPv6 address has 2⁶⁴ of them.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}
+
+fn lock<Who>(failures: &Mutex<Failures<Who>>) -> std::sync::MutexGuard<'_, Failures<Who>> {
+    failures.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often, since when.
+#[derive(Debug)]
+struct Failures<Who>(HashMap<Who, (u32, Instant)>);
+
+impl<Who> Default for Failures<Who> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<Who: Hash + Eq + Clone> Failures<Who> {
+    fn add(&mut self, who: Who, most: u32, now: Instant) -> Result<(), Duration> {
+        if self.0.len() >= FAILURES_COUNTED && !self.0.contains_key(&who) {
+            self.0.retain(|_, (_, since)| now.duration_since(*since) < FAILURE_WINDOW);
+            if self.0.len() >= FAILURES_COUNTED
+                && let Some(stalest) = self.0.iter().min_by_key(|(_, (_, since))| *since)
+            {
+                let stalest = stalest.0.clone();
+                self.0.remove(&stalest);
+            }
+        }
+        let (times, since) = self.0.entry(who).or_insert((0, now));
+        let passed = now.duration_since(*since);
+        if passed >= FAILURE_WINDOW {
+            (*times, *since) = (0, now);
+        } else if *times >= most {
+            return Err(FAILURE_WINDOW - passed);
+        }
+        *times += 1;
+        Ok(())
+    }
+
+    fn take_back(&mut self, who: &Who) {
+        if let Some((times, _)) = self.0.get_mut(who) {
+            *times = times.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guesser_is_stopped_and_let_go_on_later() {
+        let throttle = Throttle::default();
+        let from = "192.0.2.7".parse().unwrap();
+        let let_in = (0..50).filter(|round| throttle.attempt(from, &format!("anna{round}")).is_ok()).count();
+        assert_eq!(let_in, FAILURES_PER_ADDRESS as usize);
+        assert!(throttle.attempt("192.0.2.8".parse().unwrap(), "anna").is_ok());
+        tokio::time::advance(FAILURE_WINDOW).await;
+        assert!(throttle.attempt(from, "anna").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_from_everywhere_is_stopped_by_the_name_and_what_is_counted_is_bounded() {
+        let throttle = Throttle::default();
+        let from = |round: u32| IpAddr::V4((0x0a00_0000 + round).into());
+        let let_in = (0..20_000).filter(|round| throttle.attempt(from(*round), "Anna").is_ok()).count();
+        assert_eq!(let_in, FAILURES_PER_NAME as usize);
+        assert_eq!(lock(&throttle.addresses).0.len(), FAILURES_COUNTED);
+        assert_eq!(prefix("2001:db8::1".parse().unwrap()), prefix("2001:db8::ffff:2".parse().unwrap()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_succeeds_is_never_stopped() {
+        let throttle = Throttle::default();
+        let from = "::1".parse().unwrap();
+        for _ in 0..100 {
+            throttle.attempt(from, "anna").unwrap();
+            throttle.succeeded(from, "anna");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The pages, one file each. A page reads, and writes HTML; whatever it needs to know it asks the store's
+//! browser and the gateway's view.
+
+pub(crate) mod chargers;
+pub(crate) mod login;
+pub(crate) mod logs;
+pub(crate) mod proxy;
+pub(crate) mod switch;
+pub(crate) mod transactions;
+pub(crate) mod why;
+
+use axum::http::StatusCode;
+use engine::ChargerId;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use store::ChargerSummary;
+
+use crate::layout;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+
+/// Where a charger's pages begin.
+pub(crate) fn charger_address(charger: &ChargerId) -> String {
+    layout::charger_path(charger, "")
+}
+
+/// Where it is told why this card was rejected.
+pub(crate) fn why_address(charger: &ChargerId, id_tag: &str) -> String {
+    let id_tag = utf8_percent_encode(id_tag, NON_ALPHANUMERIC);
+    format!("{}?id_tag={id_tag}", layout::charger_path(charger, "cards"))
+}
+
+/// The charger of an address, as it spells itself, and what is remembered of it; a page that explains
+/// when there is none.
+pub(crate) async fn known(state: &AppState, said: &str) -> Result<(ChargerId, Option<ChargerSummary>), Refusal> {
+    let said = ChargerId::from(said);
+    if let Some(summary) = state.browser().charger(&said).await? {
+        return Ok((summary.charger.clone(), Some(summary)));
+    }
+    if state.view().is_online(&said) {
+        return Ok((said, None));
+    }
+    let remedy = "A charger is known from its first connection on. Check the spelling, or search for a part of \
+                  it in the list of chargers.";
+    Err(Refusal::new(StatusCode::NOT_FOUND, format!("No charger {said} has ever connected"), remedy))
+}
