@@ -19,10 +19,10 @@ UPDATE chargers SET vendor   = json_extract(request, '$.chargePointVendor'),
                     firmware = json_extract(request, '$.firmwareVersion')
     FROM boots WHERE boots.charger = chargers.charger AND json_valid(request);
 
--- A call that a follower answered differently than the leader.
+-- A call on which a follower decided differently than the leader.
 ALTER TABLE calls ADD COLUMN differs INTEGER NOT NULL DEFAULT 0;
 UPDATE calls SET differs = 1 WHERE trace IN (SELECT trace FROM answers
-    WHERE verdict IN ('conflict', 'weak_conflict', 'skew') OR (verdict = 'follower_error' AND outcome = 'error'));
+    WHERE verdict IN ('conflict', 'weak_conflict', 'follower_error') AND differences IS NOT NULL);
 CREATE INDEX calls_differing      ON calls (charger, received_unix_ms) WHERE differs = 1;
 CREATE INDEX calls_differing_time ON calls (received_unix_ms)          WHERE differs = 1;
 

@@ -23,7 +23,7 @@ pub use self::search::{Caller, CallsQuery, OutcomeIs};
 pub use self::transactions::{ListedTransaction, TransactionsQuery};
 use crate::lead::{self, LeadChange, LeaderOverride};
 use crate::memory::Readers;
-use crate::{ListedLane, LoggedCall, LoggedOccurrence, News, OpenError, StoreError};
+use crate::{ListedLane, LoggedCall, LoggedOccurrence, News, OpenError, StoreError, database};
 
 /// Threads that answer questions, each with a connection.
 const READERS: usize = 3;
@@ -52,6 +52,7 @@ impl Browser {
     /// # Errors
     /// Says what is wrong with the file and what would do.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        database::check_current(path)?;
         Ok(Self(Arc::new(Readers::start(path, READERS, QUESTIONS)?)))
     }
 

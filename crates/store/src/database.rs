@@ -145,15 +145,32 @@ fn open_read_only(path: &Path, more: &str) -> Result<Connection, Failure> {
     let connection = Connection::open_with_flags(uri(path, more), flags)?;
     connection.busy_timeout(BUSY_FOR)?;
     check_ours(&connection, path)?;
-    let newest =
-        embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
-    let applied: Option<i32> =
-        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
-    if applied > newest {
+    let applied = applied(&connection)?;
+    if applied > newest() {
         let detail = format!("its schema is {}", applied.unwrap_or_default());
         return Err(Failure::Known(OpenError::NewerSchema { path: path.to_owned(), detail }));
     }
     Ok(connection)
+}
+
+/// The newest schema that this program knows.
+fn newest() -> Option<i32> {
+    embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max()
+}
+
+/// The schema of the file.
+fn applied(connection: &Connection) -> rusqlite::Result<Option<i32>> {
+    connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))
+}
+
+/// Refuses a file that was not brought up to date by this version yet.
+pub(crate) fn check_current(path: &Path) -> Result<(), OpenError> {
+    let connection = open_for_reading(path)?;
+    let applied = applied(&connection).map_err(|error| Failure::Sqlite(error).explain(path))?;
+    if applied < newest() {
+        return Err(OpenError::OlderSchema { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// The path as a URI; only what has a meaning in a URI is escaped.

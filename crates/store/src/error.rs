@@ -44,6 +44,12 @@ pub enum OpenError {
         /// What is too new.
         detail: String,
     },
+    /// The file was written by an older version, and no proxy of this one has opened it yet.
+    #[error("the store {path} was written by an older version of this program; start the proxy once")]
+    OlderSchema {
+        /// The path.
+        path: PathBuf,
+    },
     /// Another program writes this file.
     #[error("the store {path} is in use by another ocpp-proxy; stop it or change store.path")]
     InUse {

@@ -22,6 +22,7 @@ mod memory;
 mod queue;
 mod redaction;
 mod room;
+mod roster;
 mod rows;
 mod settings;
 mod store;

@@ -1,19 +1,21 @@
 //! Reading the message log, also from another program while the proxy writes it.
 
 mod entry;
-mod query;
-mod table;
+mod news;
+pub(crate) mod query;
+pub(crate) mod table;
 
 use std::path::{Path, PathBuf};
 
 use engine::ChargerId;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::Connection;
 
 use crate::database::{self, Files};
 use crate::{OpenError, StoreError};
 pub use entry::{LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem};
-use query::{Query, bounded};
-use table::{ANSWER_COLUMNS, answer, answers, trace};
+pub(crate) use news::{last, since};
+use query::Query;
+use table::answers;
 
 /// What to look for. Conditions are joined by "and".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl LogReader {
         }
         let order = if filter.newest_first { "DESC" } else { "ASC" };
         let tail = format!("ORDER BY c.received_unix_ms {order}, c.seq {order}");
-        let mut calls = query.calls(&snapshot, &tail, filter.limit)?;
+        let mut calls = query.calls(&snapshot, "calls c", &tail, filter.limit)?;
         for call in &mut calls {
             call.answers = answers(&snapshot, call.trace, i64::MAX)?;
         }
@@ -150,65 +152,14 @@ impl LogReader {
     /// # Errors
     /// When the file cannot be read.
     pub fn news(&self, filter: &Filter, cursor: i64) -> Result<News, StoreError> {
-        let snapshot = self.connection.unchecked_transaction()?;
-        let limit = bounded(filter.limit);
         // The plus keeps SQLite from walking the charger's whole log: what is new is at its end.
-        let mut query = Query::of_calls(filter, "+c.charger");
-        query.and("c.seq > ", cursor.into());
-        let calls = query.calls(&snapshot, "ORDER BY c.seq", limit)?;
-
-        let mut query = Query::of_calls(filter, "+c.charger");
-        query.and("a.seq > ", cursor.into());
-        query.and("c.seq <= ", cursor.into());
-        let sql = format!(
-            "SELECT {ANSWER_COLUMNS}, c.trace, c.action, c.received_unix_ms
-             FROM answers a CROSS JOIN calls c ON c.trace = a.trace
-             WHERE {} ORDER BY a.seq LIMIT {limit}",
-            query.conditions
-        );
-        let mut statement = snapshot.prepare_cached(&sql)?;
-        let late = statement.query_map(params_from_iter(&query.values), |row| {
-            Ok(NewsItem::LateAnswer {
-                answer: Box::new(answer(row)?),
-                trace: trace(row, 14)?,
-                action: row.get(15)?,
-                received_unix_ms: row.get(16)?,
-            })
-        })?;
-        let late = late.collect::<Result<Vec<_>, _>>()?;
-        drop(statement);
-
-        let mut query = Query::of_occurrences(filter, "+o.charger");
-        query.and("o.seq > ", cursor.into());
-        let occurrences = query.occurrences(&snapshot, "ORDER BY o.seq", limit)?;
-
-        // When a limit cut something off, go on from there.
-        let end_of_calls = calls.last().filter(|_| calls.len() == limit).map(|call| call.seq);
-        let end_of_late = late.last().filter(|_| late.len() == limit).map(NewsItem::seq);
-        let end_of_occurrences = occurrences.last().filter(|_| occurrences.len() == limit).map(|one| one.seq);
-        let ends = [end_of_calls, end_of_late, end_of_occurrences].into_iter().flatten();
-        let cursor = match ends.min() {
-            Some(end) => end,
-            None => last(&snapshot)?.max(cursor),
-        };
-        let mut items = late;
-        for mut call in calls.into_iter().filter(|call| call.seq <= cursor) {
-            call.answers = answers(&snapshot, call.trace, cursor)?;
-            items.push(NewsItem::Call(Box::new(call)));
-        }
-        items.extend(occurrences.into_iter().map(|one| NewsItem::Occurrence { occurrence: Box::new(one) }));
-        items.retain(|item| item.seq() <= cursor);
-        items.sort_by_key(NewsItem::seq);
-        Ok(News { items, cursor })
+        let calls = Query::of_calls(filter, "+c.charger");
+        let occurrences = Query::of_occurrences(filter, "+o.charger");
+        since(&self.connection, &calls, Some(&occurrences), cursor, filter.limit)
     }
 
     /// Bytes of the file and its write-ahead log.
     pub fn size_bytes(&self) -> u64 {
         self.files.size_bytes()
     }
-}
-
-fn last(connection: &Connection) -> rusqlite::Result<i64> {
-    let last = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0)).optional()?;
-    Ok(last.unwrap_or(0))
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{Bounds, Evicted};
-use crate::{OpenError, Recalled, StoreError, database, deliveries};
+use crate::{OpenError, Recalled, StoreError, database, deliveries, roster};
 
 /// A record in the shape of its table.
 pub(crate) enum StoredRecord {
@@ -61,7 +61,11 @@ impl StoredRecord {
             StoredRecord::Fact(Fact { key, body: Some(body) }) => {
                 let sql = "INSERT INTO facts (charger, key, body) VALUES (?1, ?2, ?3)
                            ON CONFLICT (charger, key) DO UPDATE SET body = excluded.body";
-                connection.prepare_cached(sql)?.execute(params![charger, key, body]).map(drop)
+                connection.prepare_cached(sql)?.execute(params![charger, key, body])?;
+                match key.as_str() {
+                    "boot" => roster::booted(connection, charger, body),
+                    _ => roster::known(connection, charger),
+                }
             }
             StoredRecord::Fact(Fact { key, body: None }) => {
                 let sql = "DELETE FROM facts WHERE charger = ?1 AND key = ?2";
@@ -77,10 +81,16 @@ fn write_transaction(
     row: &TransactionRow,
     body: &str,
 ) -> rusqlite::Result<()> {
+    roster::known(connection, charger)?;
     let trace = row.trace.to_string();
-    let sql = "INSERT OR REPLACE INTO transactions (charger, trace, state, charger_number, id_tag,
-                   connector_id, received_unix_ms, closed_unix_ms, body)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    // The row stays the same one: lists go on after it.
+    let sql = "INSERT INTO transactions (charger, trace, state, charger_number, id_tag, connector_id,
+                   received_unix_ms, closed_unix_ms, body)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+               ON CONFLICT (charger, trace) DO UPDATE SET state = excluded.state,
+                   charger_number = excluded.charger_number, id_tag = excluded.id_tag,
+                   connector_id = excluded.connector_id, received_unix_ms = excluded.received_unix_ms,
+                   closed_unix_ms = excluded.closed_unix_ms, body = excluded.body";
     connection.prepare_cached(sql)?.execute(params![
         charger,
         trace,
@@ -155,22 +165,6 @@ pub(crate) fn remembered(
     Ok(memory)
 }
 
-/// See [`crate::Store::spelling`].
-pub(crate) fn spelling(
-    connection: &Connection,
-    charger: &ChargerId,
-) -> Result<Option<ChargerId>, StoreError> {
-    // What is kept longest is asked first; each of these is one step down an index.
-    let sql = "SELECT coalesce(
-                   (SELECT charger FROM facts WHERE charger = ?1 ORDER BY key LIMIT 1),
-                   (SELECT charger FROM transactions WHERE charger = ?1 ORDER BY trace LIMIT 1),
-                   (SELECT charger FROM calls WHERE charger = ?1 ORDER BY received_unix_ms LIMIT 1),
-                   (SELECT charger FROM occurrences WHERE charger = ?1 ORDER BY unix_ms LIMIT 1))";
-    let spelling: Option<String> =
-        connection.prepare_cached(sql)?.query_row([charger.as_str()], |row| row.get(0))?;
-    Ok(spelling.map(|spelling| ChargerId::from(spelling.as_str())))
-}
-
 /// See [`crate::Store::recall`].
 pub(crate) fn recall(
     connection: &Connection,
@@ -228,6 +222,7 @@ impl Readers {
         let received = Arc::new(Mutex::new(received));
         for _ in 0..threads {
             let connection = database::open_for_reading(path)?;
+            connection.set_prepared_statement_cache_capacity(64);
             let received = Arc::clone(&received);
             std::thread::Builder::new()
                 .name("store-reader".to_owned())

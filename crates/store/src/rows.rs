@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::counters::RowKind;
 use crate::json::Tape;
 use crate::redaction::{self, Clean};
+use crate::roster;
 
 /// An extracted value longer than this is cut: it is for finding, the payload is for reading.
 const EXTRACT_CHARS: usize = 255;
@@ -89,7 +90,11 @@ pub(crate) fn insert(
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let detail = redaction::text(&detail);
             let values = params![seq, charger.as_str(), unix_ms, kind, cut(&who), detail.text];
-            connection.prepare_cached(sql)?.execute(values).map(drop)
+            connection.prepare_cached(sql)?.execute(values)?;
+            match kind {
+                "charger_arrived" | "charger_left" => roster::seen(connection, charger.as_str(), unix_ms),
+                _ => roster::known(connection, charger.as_str()),
+            }
         }
     }
 }
@@ -100,6 +105,7 @@ fn insert_call(
     charger: &ChargerId,
     call: &CallNote,
 ) -> rusqlite::Result<()> {
+    roster::known(connection, charger.as_str())?;
     let payload = redaction::payload(&call.payload);
     let outcome = StoredOutcome::new(&call.outcome);
     let found = Extract::of_call(&payload.text, outcome.answer_text());
@@ -116,9 +122,10 @@ fn insert_call(
     let trace = call.trace.to_string();
     let sql = "INSERT INTO calls (seq, trace, charger, caller, action, received_unix_ms, payload, outcome,
                    answer, error_code, error_description, decider, decided_by, latency_us, leader, flags,
-                   redacted, id_tag, transaction_number, connector_id, status)
+                   redacted, id_tag, transaction_number, connector_id, status, differs)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                   ?20, ?21)";
+                   ?20, ?21, EXISTS (SELECT 1 FROM answers WHERE trace = ?2 AND differences IS NOT NULL
+                       AND verdict IN ('conflict', 'weak_conflict', 'follower_error')))";
     connection.prepare_cached(sql)?.execute(params![
         seq,
         trace,
@@ -186,7 +193,33 @@ fn insert_answer(connection: &Connection, seq: i64, answer: &AnswerNote) -> rusq
         found.transaction_number,
         found.status,
     ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
+    connection.prepare_cached(sql)?.execute(values)?;
+    mark_call(connection, &trace, answer, differences.is_some(), found.status.as_deref())
+}
+
+/// Marks the call, if it is in the log by now, when a follower decided differently than the leader. Clocks
+/// that differ are no decision.
+fn mark_call(
+    connection: &Connection,
+    trace: &str,
+    answer: &AnswerNote,
+    has_differences: bool,
+    status: Option<&str>,
+) -> rusqlite::Result<()> {
+    match answer.verdict {
+        Verdict::Conflict | Verdict::WeakConflict | Verdict::FollowerError if has_differences => {
+            let sql = "UPDATE calls SET differs = 1 WHERE trace = ?1 AND differs = 0";
+            connection.prepare_cached(sql)?.execute([trace]).map(drop)
+        }
+        // It was told after the leader had decided: the card counts, whenever it was asked about.
+        Verdict::Late | Verdict::NotComparable if !answer.led && status.is_some() => {
+            let sql = "UPDATE calls SET differs = 1 WHERE trace = ?1 AND differs = 0 AND outcome = 'result'
+                           AND decider = 'leader' AND action IN ('Authorize', 'StartTransaction')
+                           AND (status = 'Accepted') <> (?2 = 'Accepted')";
+            connection.prepare_cached(sql)?.execute(params![trace, status]).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An outcome with its secrets taken out.

@@ -23,7 +23,7 @@ use crate::queue::{Done, Order, Queue};
 use crate::room::Room;
 use crate::rows::LogEntry;
 use crate::writer::{Around, Health, Writer};
-use crate::{Figures, Limits, OpenError, Settings, StoreError};
+use crate::{Figures, Limits, OpenError, Settings, StoreError, roster};
 
 /// Threads that read, each with a connection.
 const READERS: usize = 2;
@@ -149,7 +149,7 @@ impl Store {
     /// When the file cannot be read.
     pub async fn spelling(&self, charger: &ChargerId) -> Result<Option<ChargerId>, StoreError> {
         let charger = charger.clone();
-        self.read(move |connection| memory::spelling(connection, &charger)).await
+        self.read(move |connection| roster::spelling(connection, &charger)).await
     }
 
     /// Makes records durable, all of them or none. The order is given when this is called, not when

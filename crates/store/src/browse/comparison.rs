@@ -1,10 +1,16 @@
 //! A follower beside the leader: what would change if it led.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use engine::{BackofficeId, ChargerId, TraceId};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde::Serialize;
 
-use crate::StoreError;
+use crate::deliveries::number;
+use crate::log::query::Query;
+use crate::log::table::trace;
+use crate::{LoggedDifference, StoreError};
 
 /// What to compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +26,28 @@ pub struct ComparisonQuery {
 }
 
 /// How a follower's answers compare with the leader's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Comparison {
     /// The counts and the answer times are of the calls received since then (UTC, milliseconds since 1970):
     /// of the whole period or, when it has very many calls, of its newest. Cards and fields are of the whole
     /// period.
     pub counted_since_unix_ms: i64,
-    /// The charger's calls that the follower was to answer too.
+    /// The charger's calls that the follower was to answer too: the sum of the next seven.
     pub calls_compared: u64,
     /// Answered alike.
     pub same: u64,
     /// Answered alike but for fields that are expected to differ.
     pub noise: u64,
+    /// Answered alike but for clocks that are more than ten seconds apart.
+    pub skew: u64,
     /// Answered differently.
     pub conflicts: u64,
     /// The follower answered with a CALLERROR.
     pub errors: u64,
     /// The follower did not answer, or was not connected.
     pub unanswered: u64,
+    /// The follower answered what cannot be compared: late, or while the leader was away.
+    pub not_comparable: u64,
     /// Cards that one of the two accepted and the other did not, the most frequent first.
     pub cards: Vec<CardDifference>,
     /// Where in which answers they differ, the most frequent first.
@@ -89,18 +99,187 @@ pub struct Latency {
     pub max: u64,
 }
 
-pub(super) fn compare(_connection: &Connection, query: &ComparisonQuery) -> Result<Comparison, StoreError> {
-    Ok(Comparison {
-        counted_since_unix_ms: query.since_unix_ms,
-        calls_compared: 0,
-        same: 0,
-        noise: 0,
-        conflicts: 0,
-        errors: 0,
-        unanswered: 0,
-        cards: Vec::new(),
-        fields: Vec::new(),
-        leader_latency_us: Latency::default(),
-        follower_latency_us: Latency::default(),
-    })
+/// Calls that are counted, at most.
+const COUNTED: usize = 100_000;
+/// Differing calls that are looked at for cards and fields, at most.
+const DIFFERING: usize = 100_000;
+/// Cards, and fields, that are told apart, at most: what a peer invents must not fill the memory.
+const TOLD_APART: usize = 10_000;
+
+/// See [`super::Browser::comparison`].
+pub(super) fn compare(connection: &Connection, query: &ComparisonQuery) -> Result<Comparison, StoreError> {
+    // One snapshot for all questions.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut fields = BTreeMap::new();
+    let mut comparison = count(&snapshot, query, &mut fields)?;
+    comparison.cards = differing(&snapshot, query, &mut fields)?;
+    let of_field = |((action, pointer), times)| FieldDifference { action, pointer, times };
+    comparison.fields = fields.into_iter().map(of_field).collect();
+    comparison.fields.sort_by_key(|field| Reverse(field.times));
+    Ok(comparison)
+}
+
+/// The conditions on the calls, with the index to read them by: of one charger, or of all.
+fn period(query: &ComparisonQuery, of_one: &'static str, of_all: &'static str) -> (&'static str, Query) {
+    let mut calls = Query::new();
+    let index = match &query.charger {
+        Some(charger) => {
+            calls.and("c.charger = ", charger.as_str().to_owned().into());
+            of_one
+        }
+        None => of_all,
+    };
+    calls.and("c.received_unix_ms >= ", query.since_unix_ms.into());
+    calls.and("c.received_unix_ms <= ", query.until_unix_ms.into());
+    (index, calls)
+}
+
+/// Everything but cards and fields, except that clocks which differ are a field.
+fn count(
+    connection: &Connection,
+    query: &ComparisonQuery,
+    fields: &mut BTreeMap<(String, String), u64>,
+) -> Result<Comparison, StoreError> {
+    let (index, mut calls) = period(query, "calls_time", "calls_age");
+    let sql = format!(
+        "SELECT c.received_unix_ms FROM calls c INDEXED BY {index} WHERE {}
+         ORDER BY c.received_unix_ms DESC LIMIT 1 OFFSET {COUNTED}",
+        calls.conditions
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let values = params_from_iter(&calls.values);
+    let left_out: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
+    drop(statement);
+    let since = left_out.map_or(query.since_unix_ms, |left_out| left_out.saturating_add(1));
+    calls.and("c.received_unix_ms >= ", since.into());
+    let follower = calls.bind(query.follower.as_str().to_owned().into());
+    let sql = format!(
+        "SELECT c.action, f.verdict, f.outcome, f.latency_us,
+             (SELECT l.latency_us FROM answers l INDEXED BY answers_trace
+              WHERE l.trace = c.trace AND l.led AND l.outcome IN ('result', 'error') LIMIT 1)
+         FROM calls c INDEXED BY {index} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
+         WHERE {} AND c.caller = '' AND f.backoffice = {follower} AND NOT f.led",
+        calls.conditions
+    );
+    let mut comparison = Comparison { counted_since_unix_ms: since, ..Comparison::default() };
+    let (mut leader, mut follower) = (Vec::new(), Vec::new());
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&calls.values))?;
+    while let Some(row) = rows.next()? {
+        comparison.calls_compared += 1;
+        let latency: i64 = row.get(3)?;
+        if let Some(latency) = row.get::<_, Option<i64>>(4)? {
+            leader.push(number(latency));
+        }
+        let (verdict, outcome): (String, String) = (row.get(1)?, row.get(2)?);
+        match (verdict.as_str(), outcome.as_str()) {
+            (_, "error") => comparison.errors += 1,
+            (verdict, "result") => match verdict {
+                "same" => comparison.same += 1,
+                "noise" => comparison.noise += 1,
+                "skew" => {
+                    comparison.skew += 1;
+                    add(fields, (row.get(0)?, "/currentTime".to_owned()));
+                }
+                "conflict" | "weak_conflict" => comparison.conflicts += 1,
+                _ => comparison.not_comparable += 1,
+            },
+            _ => {
+                comparison.unanswered += 1;
+                continue;
+            }
+        }
+        follower.push(number(latency));
+    }
+    comparison.leader_latency_us = Latency::of(leader);
+    comparison.follower_latency_us = Latency::of(follower);
+    Ok(comparison)
+}
+
+/// The cards; fields are added.
+fn differing(
+    connection: &Connection,
+    query: &ComparisonQuery,
+    fields: &mut BTreeMap<(String, String), u64>,
+) -> Result<Vec<CardDifference>, StoreError> {
+    let (index, mut calls) = period(query, "calls_differing", "calls_differing_time");
+    let follower = calls.bind(query.follower.as_str().to_owned().into());
+    let sql = format!(
+        "SELECT c.trace, c.charger, c.action, c.received_unix_ms, c.id_tag,
+             coalesce((SELECT l.status FROM answers l INDEXED BY answers_trace
+                       WHERE l.trace = c.trace AND l.led LIMIT 1),
+                      CASE WHEN c.decider = 'leader' THEN c.status END), f.status, f.differences
+         FROM calls c INDEXED BY {index} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
+         WHERE c.differs = 1 AND {} AND c.caller = '' AND f.backoffice = {follower} AND NOT f.led
+         ORDER BY c.received_unix_ms DESC LIMIT {DIFFERING}",
+        calls.conditions
+    );
+    let mut cards: BTreeMap<(String, String, String), CardDifference> = BTreeMap::new();
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&calls.values))?;
+    while let Some(row) = rows.next()? {
+        let action: String = row.get(2)?;
+        if let Some(differences) = row.get::<_, Option<String>>(7)? {
+            let differences: Vec<LoggedDifference> = serde_json::from_str(&differences).unwrap_or_default();
+            for difference in differences {
+                add(fields, (action.clone(), difference.pointer));
+            }
+        }
+        let is_of_a_card =
+            ["Authorize", "StartTransaction"].iter().any(|name| action.eq_ignore_ascii_case(name));
+        let (Some(id_tag), Some(leader), Some(follower), true) = (
+            row.get::<_, Option<String>>(4)?,
+            row.get::<_, Option<String>>(5)?,
+            row.get::<_, Option<String>>(6)?,
+            is_of_a_card,
+        ) else {
+            continue;
+        };
+        if (leader == "Accepted") == (follower == "Accepted") {
+            continue;
+        }
+        let key = (id_tag.to_ascii_lowercase(), leader.clone(), follower.clone());
+        if let Some(known) = cards.get_mut(&key) {
+            known.times += 1;
+        } else if cards.len() < TOLD_APART {
+            // The newest come first.
+            cards.insert(
+                key,
+                CardDifference {
+                    id_tag,
+                    leader_status: leader,
+                    follower_status: follower,
+                    times: 1,
+                    last_unix_ms: row.get(3)?,
+                    last_trace: trace(row, 0)?,
+                    charger: row.get::<_, String>(1)?.as_str().into(),
+                },
+            );
+        }
+    }
+    let mut cards: Vec<_> = cards.into_values().collect();
+    cards.sort_by_key(|card| Reverse((card.times, card.last_unix_ms)));
+    Ok(cards)
+}
+
+fn add(fields: &mut BTreeMap<(String, String), u64>, field: (String, String)) {
+    if let Some(times) = fields.get_mut(&field) {
+        *times += 1;
+    } else if fields.len() < TOLD_APART {
+        fields.insert(field, 1);
+    }
+}
+
+impl Latency {
+    /// By the nearest rank.
+    fn of(mut all: Vec<u64>) -> Self {
+        all.sort_unstable();
+        let at_most =
+            |percent: usize| all.get((all.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        Self {
+            p50: at_most(50).unwrap_or(0),
+            p95: at_most(95).unwrap_or(0),
+            max: all.last().copied().unwrap_or(0),
+        }
+    }
 }

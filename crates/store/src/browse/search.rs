@@ -1,10 +1,16 @@
 //! Calls: which, a page of them, one of them, and what is new.
 
 use engine::{BackofficeId, ChargerId, TraceId};
-use rusqlite::Connection;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::Page;
-use crate::{LoggedCall, News, StoreError};
+use super::{PAGE, Page};
+use crate::log::query::Query;
+use crate::log::table::answers;
+use crate::{LoggedCall, News, StoreError, log};
+
+/// Calls that one page looks at, at most: a search that finds nothing ends soon all the same.
+const LOOKED_AT: usize = 20_000;
 
 /// Which calls. Conditions are joined by "and".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,18 +67,223 @@ pub enum OutcomeIs {
     Differs,
 }
 
-pub(super) fn page(_connection: &Connection, _query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
-    Ok(Page { items: Vec::new(), next: None })
+impl CallsQuery {
+    /// Conditions that every row must pass; those of the index in use are added by [`Walk`]. A plus before a
+    /// column keeps SQLite from choosing an index of its own.
+    fn restrict(&self, query: &mut Query) {
+        if let Some(charger) = &self.charger {
+            query.and("+c.charger = ", charger.as_str().to_owned().into());
+        }
+        if let Some(id_tag) = &self.id_tag {
+            query.and("+c.id_tag COLLATE NOCASE = ", id_tag.clone().into());
+        }
+        if let Some(number) = self.transaction {
+            and_transaction(query, number, self.charger.as_ref());
+        }
+        if let Some(action) = &self.action {
+            query.and("+c.action = ", action.clone().into());
+        }
+        if self.hide_routine {
+            query.conditions.push_str(" AND c.action NOT IN ('Heartbeat', 'MeterValues')");
+        }
+        match &self.caller {
+            Some(Caller::Charger) => query.conditions.push_str(" AND c.caller = ''"),
+            Some(Caller::AnyBackoffice) => query.conditions.push_str(" AND c.caller <> ''"),
+            Some(Caller::Backoffice(backoffice)) => {
+                query.and("c.caller = ", backoffice.as_str().to_owned().into());
+            }
+            None => {}
+        }
+        if let Some(outcome) = self.outcome {
+            query.conditions.push_str(outcome.condition());
+        }
+        query.and_text_in_calls(&self.text);
+    }
 }
 
-pub(super) fn one(_connection: &Connection, _trace: TraceId) -> Result<Option<LoggedCall>, StoreError> {
-    Ok(None)
+impl OutcomeIs {
+    fn condition(self) -> &'static str {
+        // The status of a notification is what is told, not what is decided.
+        match self {
+            OutcomeIs::Accepted => {
+                " AND c.outcome = 'result' AND c.action NOT LIKE '%StatusNotification' AND c.status IN
+                    ('Accepted', 'AcceptedCanceled', 'RebootRequired', 'Scheduled', 'Unlocked')"
+            }
+            OutcomeIs::Refused => {
+                " AND c.outcome = 'result' AND c.action NOT LIKE '%StatusNotification' AND c.status NOT IN
+                    ('Accepted', 'AcceptedCanceled', 'RebootRequired', 'Scheduled', 'Unlocked', 'Pending')"
+            }
+            OutcomeIs::Error => " AND c.outcome = 'error'",
+            OutcomeIs::Unanswered => " AND c.outcome NOT IN ('result', 'error')",
+            OutcomeIs::Differs => " AND +c.differs = 1",
+        }
+    }
 }
 
-pub(super) fn cursor(_connection: &Connection) -> Result<i64, StoreError> {
-    Ok(0)
+/// Everything that belongs to a transaction that anyone calls by this number: its start, and what names it
+/// by the number that the caller uses; and whatever else has this number.
+fn and_transaction(query: &mut Query, number: i64, charger: Option<&ChargerId>) {
+    let number = query.bind(number.into());
+    let (mut of_call, mut of_number) = (String::new(), String::new());
+    if let Some(charger) = charger {
+        let charger = query.bind(charger.as_str().to_owned().into());
+        of_call = format!("AND p.charger = {charger}");
+        of_number = format!("AND n.charger = {charger}");
+    }
+    query.conditions.push_str(&format!(
+        " AND c.seq IN (
+            SELECT p.seq FROM calls p INDEXED BY calls_transaction
+                WHERE p.transaction_number = {number} {of_call}
+            UNION SELECT p.seq FROM transaction_numbers n INDEXED BY transaction_numbers_number
+                CROSS JOIN transaction_numbers o ON o.charger = n.charger AND o.trace = n.trace
+                CROSS JOIN calls p INDEXED BY calls_transaction
+                    ON p.transaction_number = o.number AND p.charger = n.charger AND p.caller = o.party
+                WHERE n.number = {number} {of_number}
+            UNION SELECT p.seq FROM transaction_numbers n INDEXED BY transaction_numbers_number
+                CROSS JOIN calls p INDEXED BY calls_trace ON p.trace = n.trace
+                WHERE n.number = {number} {of_number})"
+    ));
 }
 
-pub(super) fn news(_connection: &Connection, _query: &CallsQuery, cursor: i64) -> Result<News, StoreError> {
-    Ok(News { items: Vec::new(), cursor })
+/// The index along which the calls are read, newest first. Which one is said, not left to SQLite, which
+/// knows nothing of how the rows are spread.
+struct Walk {
+    source: &'static str,
+    /// Conditions on the columns of the index.
+    along: Query,
+}
+
+impl Walk {
+    fn of(query: &CallsQuery) -> Self {
+        let differs = query.outcome == Some(OutcomeIs::Differs);
+        let mut along = Query::new();
+        let charger = query.charger.as_ref().map(|charger| Value::from(charger.as_str().to_owned()));
+        let source = match (charger, &query.id_tag, &query.action) {
+            // The rows are known one by one.
+            _ if query.transaction.is_some() => "calls c NOT INDEXED",
+            (_, Some(id_tag), _) => {
+                along.and("c.id_tag COLLATE NOCASE = ", id_tag.clone().into());
+                "calls c INDEXED BY calls_id_tag"
+            }
+            (Some(charger), None, _) if differs => {
+                along.and("c.differs = 1 AND c.charger = ", charger);
+                "calls c INDEXED BY calls_differing"
+            }
+            (None, None, _) if differs => {
+                along.conditions.push_str(" AND c.differs = 1");
+                "calls c INDEXED BY calls_differing_time"
+            }
+            (Some(charger), None, Some(action)) => {
+                along.and("c.charger = ", charger);
+                along.and("c.action = ", action.clone().into());
+                "calls c INDEXED BY calls_action"
+            }
+            (Some(charger), None, None) => {
+                along.and("c.charger = ", charger);
+                "calls c INDEXED BY calls_time"
+            }
+            (None, None, _) => "calls c INDEXED BY calls_age",
+        };
+        along.and("c.received_unix_ms >= ", query.since_unix_ms.unwrap_or(i64::MIN).into());
+        along.and("c.received_unix_ms <= ", query.until_unix_ms.unwrap_or(i64::MAX).into());
+        Self { source, along }
+    }
+
+    /// Only what follows this call.
+    fn after(&mut self, received_unix_ms: i64, seq: i64) {
+        let received = self.along.bind(received_unix_ms.into());
+        let seq = self.along.bind(seq.into());
+        self.along.conditions.push_str(&format!(
+            " AND c.received_unix_ms <= {received} AND (c.received_unix_ms < {received} OR c.seq < {seq})"
+        ));
+    }
+
+    /// The last call of those that one page may look at; `None` when that is the end.
+    fn end(&self, connection: &Connection) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = format!(
+            "SELECT c.received_unix_ms, c.seq FROM {} WHERE {} {ORDER} LIMIT 1 OFFSET {}",
+            self.source,
+            self.along.conditions,
+            LOOKED_AT - 1
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let values = params_from_iter(&self.along.values);
+        Ok(statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+}
+
+const ORDER: &str = "ORDER BY c.received_unix_ms DESC, c.seq DESC";
+
+/// See [`super::Browser::calls`].
+pub(super) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
+    // One snapshot for all questions.
+    let snapshot = connection.unchecked_transaction()?;
+    let limit = query.limit.clamp(1, PAGE);
+    let mut walk = Walk::of(query);
+    if let Some(before) = query.before {
+        let sql = "SELECT received_unix_ms FROM calls WHERE seq = ?1";
+        let received = snapshot.prepare_cached(sql)?.query_row([before], |row| row.get(0)).optional()?;
+        match received {
+            Some(received) => walk.after(received, before),
+            // The oldest go first: what followed is gone too.
+            None => return Ok(Page { items: Vec::new(), next: None }),
+        }
+    }
+    let end = if query.transaction.is_some() { None } else { walk.end(&snapshot)? };
+    let mut found = walk.along;
+    query.restrict(&mut found);
+    if let Some((received, seq)) = end {
+        let received = found.bind(received.into());
+        let seq = found.bind(seq.into());
+        found.conditions.push_str(&format!(
+            " AND c.received_unix_ms >= {received} AND (c.received_unix_ms > {received} OR c.seq >= {seq})"
+        ));
+    }
+    let mut items = found.calls(&snapshot, walk.source, ORDER, limit + 1)?;
+    let next = if items.len() > limit {
+        items.truncate(limit);
+        items.last().map(|call| call.seq)
+    } else {
+        end.map(|(_, seq)| seq)
+    };
+    for call in &mut items {
+        call.answers = answers(&snapshot, call.trace, i64::MAX)?;
+    }
+    Ok(Page { items, next })
+}
+
+/// See [`super::Browser::call`].
+pub(super) fn one(connection: &Connection, trace: TraceId) -> Result<Option<LoggedCall>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut query = Query::new();
+    query.and("c.trace = ", trace.to_string().into());
+    let call = query.calls(&snapshot, "calls c INDEXED BY calls_trace", "ORDER BY c.seq", 1)?.pop();
+    let Some(mut call) = call else { return Ok(None) };
+    call.answers = answers(&snapshot, trace, i64::MAX)?;
+    Ok(Some(call))
+}
+
+/// See [`super::Browser::cursor`].
+pub(super) fn cursor(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(log::last(connection)?)
+}
+
+/// See [`super::Browser::news`].
+pub(super) fn news(connection: &Connection, query: &CallsQuery, cursor: i64) -> Result<News, StoreError> {
+    let of_calls_only = query.id_tag.is_some()
+        || query.transaction.is_some()
+        || query.action.is_some()
+        || query.caller.is_some()
+        || query.outcome.is_some();
+    let occurrences = (!of_calls_only).then(|| {
+        let mut occurrences = Query::new();
+        if let Some(charger) = &query.charger {
+            occurrences.and("+o.charger = ", charger.as_str().to_owned().into());
+        }
+        occurrences.and_text_in(&["o.kind", "o.who", "o.detail"], &query.text);
+        occurrences
+    });
+    let mut calls = Query::new();
+    query.restrict(&mut calls);
+    log::since(connection, &calls, occurrences.as_ref(), cursor, query.limit.clamp(1, PAGE))
 }

@@ -76,26 +76,7 @@ impl Deliveries {
         if self.is_older {
             return Ok(Vec::new());
         }
-        let sql = "SELECT charger, backoffice, waiting, parked,
-                       (SELECT d.queued_unix_ms FROM deliveries d WHERE d.charger = lanes.charger
-                            AND d.backoffice = lanes.backoffice AND d.parked IS NULL
-                        ORDER BY d.number LIMIT 1)
-                   FROM lanes WHERE (parked > 0 OR (waiting > 0 AND NOT ?3))
-                       AND (?1 IS NULL OR charger = ?1) AND (?2 IS NULL OR backoffice = ?2)
-                   ORDER BY charger, backoffice";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let charger = which.charger.as_ref().map(ChargerId::as_str);
-        let backoffice = which.backoffice.as_ref().map(BackofficeId::as_str);
-        let rows = statement.query_map(params![charger, backoffice, which.parked], |row| {
-            Ok(ListedLane {
-                charger: row.get::<_, String>(0)?.as_str().into(),
-                backoffice: row.get::<_, String>(1)?.as_str().into(),
-                waiting: number(row.get(2)?),
-                parked: number(row.get(3)?),
-                oldest_unix_ms: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        lanes(&self.connection, which)
     }
 
     /// Calls `each` with every delivery, by charger, backoffice and number, up to `limit`; stops when it
@@ -128,6 +109,34 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// See [`Deliveries::lanes`].
+pub(crate) fn lanes(connection: &Connection, which: &Which) -> Result<Vec<ListedLane>, StoreError> {
+    let charger = which.charger.as_ref().map(ChargerId::as_str);
+    let backoffice = which.backoffice.as_ref().map(BackofficeId::as_str);
+    // A charger that is named is looked for by the index.
+    let of_charger = if charger.is_some() { "charger = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT charger, backoffice, waiting, parked,
+             (SELECT d.queued_unix_ms FROM deliveries d WHERE d.charger = lanes.charger
+                  AND d.backoffice = lanes.backoffice AND d.parked IS NULL
+              ORDER BY d.number LIMIT 1)
+         FROM lanes WHERE {of_charger} AND (parked > 0 OR (waiting > 0 AND NOT ?3))
+             AND (?2 IS NULL OR backoffice = ?2)
+         ORDER BY charger, backoffice"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![charger, backoffice, which.parked], |row| {
+        Ok(ListedLane {
+            charger: row.get::<_, String>(0)?.as_str().into(),
+            backoffice: row.get::<_, String>(1)?.as_str().into(),
+            waiting: number(row.get(2)?),
+            parked: number(row.get(3)?),
+            oldest_unix_ms: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn listed(row: &Row<'_>) -> rusqlite::Result<ListedDelivery> {

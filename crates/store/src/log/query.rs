@@ -1,6 +1,5 @@
 //! What is looked for, as SQL. Whatever a person typed is bound, never pasted in.
 
-use engine::ChargerId;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -13,27 +12,36 @@ use crate::StoreError;
 const TERMS: usize = 16;
 
 /// Conditions and their values.
-pub(super) struct Query {
-    pub(super) conditions: String,
-    pub(super) values: Vec<Value>,
+#[derive(Clone)]
+pub(crate) struct Query {
+    pub(crate) conditions: String,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Query {
-    fn new(column: &str, charger: &ChargerId) -> Self {
-        Self { conditions: format!("{column} = ?1"), values: vec![charger.as_str().to_owned().into()] }
+    /// Everything, until conditions are added.
+    pub(crate) fn new() -> Self {
+        Self { conditions: "TRUE".to_owned(), values: Vec::new() }
     }
 
     pub(super) fn of_calls(filter: &Filter, charger_column: &str) -> Self {
-        let mut query = Self::new(charger_column, &filter.charger);
+        let mut query = Self::new();
+        query.and(&format!("{charger_column} = "), filter.charger.as_str().to_owned().into());
         if let Some(since) = filter.since_unix_ms {
             query.and("c.received_unix_ms >= ", since.into());
         }
         if let Some(action) = &filter.action {
             query.and("c.action = ", action.clone().into());
         }
-        for term in terms(filter) {
-            let like = query.bind(pattern(term));
-            let exact = query.bind(term.to_owned().into());
+        query.and_text_in_calls(filter.search.as_deref().unwrap_or_default());
+        query
+    }
+
+    /// All terms of the text occur in the call, its answers or its transaction.
+    pub(crate) fn and_text_in_calls(&mut self, text: &str) {
+        for term in terms(text) {
+            let like = self.bind(pattern(term));
+            let exact = self.bind(term.to_owned().into());
             let mut any = format!("c.trace = {exact}");
             for column in
                 ["action", "id_tag", "status", "error_code", "error_description", "payload", "answer"]
@@ -46,7 +54,7 @@ impl Query {
             }
             any.push_str("))");
             if let Ok(number) = term.parse::<i64>() {
-                let number = query.bind(number.into());
+                let number = self.bind(number.into());
                 // Everybody's number of a transaction finds every call that belongs to it, also
                 // calls that name it by another party's number.
                 any.push_str(&format!(
@@ -59,42 +67,49 @@ impl Query {
                         AND (o.trace = c.trace OR (o.party = c.caller AND o.number = c.transaction_number)))"
                 ));
             }
-            query.conditions.push_str(&format!(" AND ({any})"));
+            self.conditions.push_str(&format!(" AND ({any})"));
         }
-        query
     }
 
     pub(super) fn of_occurrences(filter: &Filter, charger_column: &str) -> Self {
-        let mut query = Self::new(charger_column, &filter.charger);
+        let mut query = Self::new();
+        query.and(&format!("{charger_column} = "), filter.charger.as_str().to_owned().into());
         if let Some(since) = filter.since_unix_ms {
             query.and("o.unix_ms >= ", since.into());
         }
         if let Some(kind) = &filter.action {
             query.and("o.kind = ", kind.clone().into());
         }
-        for term in terms(filter) {
-            let like = query.bind(pattern(term));
-            query.conditions.push_str(&format!(
-                " AND (o.kind LIKE {like} ESCAPE '\\' OR o.who LIKE {like} ESCAPE '\\'
-                       OR o.detail LIKE {like} ESCAPE '\\')"
-            ));
-        }
+        query.and_text_in(&["o.kind", "o.who", "o.detail"], filter.search.as_deref().unwrap_or_default());
         query
     }
 
-    fn bind(&mut self, value: Value) -> String {
+    /// All terms of the text occur in any of the columns.
+    pub(crate) fn and_text_in(&mut self, columns: &[&str], text: &str) {
+        for term in terms(text) {
+            let like = self.bind(pattern(term));
+            let any: Vec<_> =
+                columns.iter().map(|column| format!("{column} LIKE {like} ESCAPE '\\'")).collect();
+            self.conditions.push_str(&format!(" AND ({})", any.join(" OR ")));
+        }
+    }
+
+    pub(crate) fn bind(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("?{}", self.values.len())
     }
 
-    pub(super) fn and(&mut self, condition: &str, value: Value) {
+    /// The condition ends where the value belongs.
+    pub(crate) fn and(&mut self, condition: &str, value: Value) {
         let place = self.bind(value);
         self.conditions.push_str(&format!(" AND {condition}{place}"));
     }
 
-    pub(super) fn calls(
+    /// The calls, without their answers. The source names the table `c` and what else it is to be read with.
+    pub(crate) fn calls(
         &self,
         connection: &Connection,
+        source: &str,
         tail: &str,
         limit: usize,
     ) -> Result<Vec<LoggedCall>, StoreError> {
@@ -102,7 +117,7 @@ impl Query {
             "SELECT c.seq, c.trace, c.charger, c.caller, c.action, c.received_unix_ms, c.payload, c.outcome,
                  c.answer, c.error_code, c.error_description, c.decider, c.decided_by, c.latency_us,
                  c.leader, c.flags, c.redacted, c.id_tag, c.transaction_number, c.connector_id, c.status
-             FROM calls c WHERE {} {tail} LIMIT {}",
+             FROM {source} WHERE {} {tail} LIMIT {}",
             self.conditions,
             bounded(limit)
         );
@@ -111,7 +126,7 @@ impl Query {
         Ok(calls.collect::<Result<_, _>>()?)
     }
 
-    pub(super) fn occurrences(
+    pub(crate) fn occurrences(
         &self,
         connection: &Connection,
         tail: &str,
@@ -129,8 +144,11 @@ impl Query {
     }
 }
 
-fn terms(filter: &Filter) -> impl Iterator<Item = &str> {
-    filter.search.iter().flat_map(|search| search.split_whitespace()).take(TERMS)
+/// NUL parts terms as spaces do: SQLite would end the pattern there, and no text in the log has one.
+fn terms(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| character.is_whitespace() || character == '\0')
+        .filter(|term| !term.is_empty())
+        .take(TERMS)
 }
 
 /// "Contains this text", with nothing in it that has a meaning of its own.
@@ -146,6 +164,6 @@ fn pattern(term: &str) -> Value {
     pattern.into()
 }
 
-pub(super) fn bounded(limit: usize) -> usize {
+pub(crate) fn bounded(limit: usize) -> usize {
     limit.clamp(1, 1_000_000)
 }

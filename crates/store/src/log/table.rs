@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 use super::entry::{LoggedAnswer, LoggedCall, LoggedOccurrence};
 use crate::StoreError;
 
-pub(super) fn call(row: &Row<'_>) -> rusqlite::Result<LoggedCall> {
+pub(crate) fn call(row: &Row<'_>) -> rusqlite::Result<LoggedCall> {
     let caller: String = row.get(3)?;
     let flags: String = row.get(15)?;
     Ok(LoggedCall {
@@ -38,11 +38,11 @@ pub(super) fn call(row: &Row<'_>) -> rusqlite::Result<LoggedCall> {
     })
 }
 
-pub(super) const ANSWER_COLUMNS: &str =
+pub(crate) const ANSWER_COLUMNS: &str =
     "a.seq, a.backoffice, a.led, a.outcome, a.same, a.answer, a.error_code,
     a.error_description, a.latency_us, a.verdict, a.differences, a.redacted, a.transaction_number, a.status";
 
-pub(super) fn answers(
+pub(crate) fn answers(
     connection: &Connection,
     trace: TraceId,
     until: i64,
@@ -55,7 +55,7 @@ pub(super) fn answers(
     Ok(answers.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
+pub(crate) fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
     let differences: Option<String> = row.get(10)?;
     Ok(LoggedAnswer {
         seq: row.get(0)?,
@@ -75,7 +75,7 @@ pub(super) fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
     })
 }
 
-pub(super) fn trace(row: &Row<'_>, column: usize) -> rusqlite::Result<TraceId> {
+pub(crate) fn trace(row: &Row<'_>, column: usize) -> rusqlite::Result<TraceId> {
     TraceId::try_from(row.get::<_, String>(column)?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(
             column,
@@ -85,7 +85,7 @@ pub(super) fn trace(row: &Row<'_>, column: usize) -> rusqlite::Result<TraceId> {
     })
 }
 
-pub(super) fn occurrence(row: &Row<'_>) -> rusqlite::Result<LoggedOccurrence> {
+pub(crate) fn occurrence(row: &Row<'_>) -> rusqlite::Result<LoggedOccurrence> {
     Ok(LoggedOccurrence {
         seq: row.get(0)?,
         charger: ChargerId::from(row.get::<_, String>(1)?.as_str()),
