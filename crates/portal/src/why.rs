@@ -1,0 +1,212 @@
+//! Why was the card rejected? A sentence, its evidence and what to do next, from what was logged: the ladder
+//! of semantics §5.8. Knows no database and no clock, so that every rung can be tried.
+
+mod attempts;
+pub mod cards;
+mod evidence;
+mod gather;
+mod ladder;
+mod next;
+mod phrase;
+mod state;
+
+use engine::{BackofficeId, ChargerId, TraceId};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use store::{LoggedCall, LoggedOccurrence};
+use utoipa::ToSchema;
+
+pub use gather::{Question, facts};
+
+/// What is known when somebody asks.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Which charger.
+    pub charger: ChargerId,
+    /// The card, as somebody read or typed it; `None` asks for the last rejection, whatever the card.
+    pub id_tag: Option<String>,
+    /// One call of the attempt that is meant; `None` asks for the last rejection.
+    pub attempt: Option<TraceId>,
+    /// The charger's calls and its backoffices' commands, in any order.
+    pub calls: Vec<LoggedCall>,
+    /// What happened to the charger and its links.
+    pub occurrences: Vec<LoggedOccurrence>,
+    /// Cards that were accepted somewhere, to compare a misread one with.
+    pub known: Vec<KnownCard>,
+    /// Whether the charger is connected now, as far as that is known.
+    pub is_online: Option<bool>,
+    /// Who leads now, as far as that is known.
+    pub leader: Option<BackofficeId>,
+    /// Since when the log was searched; UTC, milliseconds since 1970.
+    pub since_unix_ms: i64,
+    /// Now; UTC, milliseconds since 1970.
+    pub now_unix_ms: i64,
+    /// In which times are told.
+    pub zone: TimeZone,
+}
+
+/// A card that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCard {
+    /// Its number.
+    pub id_tag: String,
+    /// Where it was accepted last.
+    pub charger: ChargerId,
+    /// By which leader.
+    pub by: BackofficeId,
+    /// When; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Verdict {
+    /// One or two sentences for a person.
+    pub sentence: String,
+    /// The kind of cause.
+    pub cause: Cause,
+    /// Who decided.
+    pub who_decided: WhoDecided,
+    /// The card of the attempt, as the charger sent it, or as it was asked for.
+    pub id_tag: Option<String>,
+    /// When it was decided; UTC, milliseconds since 1970.
+    pub unix_ms: Option<i64>,
+    /// The call that was decided.
+    #[schema(value_type = Option<String>)]
+    pub trace: Option<TraceId>,
+    /// What the sentence rests on, oldest first.
+    pub evidence: Vec<Evidence>,
+    /// What to do.
+    pub next: Next,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Evidence {
+    /// When; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+    /// What.
+    pub sentence: String,
+    /// The call in the log, if it is one.
+    #[schema(value_type = Option<String>)]
+    pub trace: Option<TraceId>,
+    /// The verdict rests on this above all.
+    pub is_decisive: bool,
+}
+
+/// What to do, by who is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct Next {
+    /// In any case.
+    pub everyone: Vec<String>,
+    /// When it is the card of an employee or a resident, whom the site knows.
+    pub employee: Vec<String>,
+    /// When anybody may charge here, with a card of any issuer.
+    pub public_site: Vec<String>,
+    /// The card to add to a list of allowed cards, and whose.
+    pub whitelist: Option<Whitelist>,
+}
+
+/// A card to allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Whitelist {
+    /// Its number, exactly as the charger sends it.
+    pub id_tag: String,
+    /// In this backoffice.
+    #[schema(value_type = String)]
+    pub backoffice: BackofficeId,
+}
+
+/// Who decided about the card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WhoDecided {
+    /// The backoffice that led.
+    Leader {
+        /// Its name.
+        #[schema(value_type = String)]
+        backoffice: BackofficeId,
+    },
+    /// Another backoffice, by a command.
+    Follower {
+        /// Its name.
+        #[schema(value_type = String)]
+        backoffice: BackofficeId,
+    },
+    /// The proxy, in the leader's place.
+    Proxy {
+        /// By which rule of semantics.md.
+        rule: String,
+    },
+    /// The charger, by itself.
+    Charger,
+    /// Nobody: there was no decision.
+    Nobody,
+}
+
+/// The kinds of causes; each has a rung of semantics §5.8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The leader answered Blocked, Expired, Invalid or ConcurrentTx to Authorize.
+    RefusedByLeader,
+    /// The leader refused in its answer to StartTransaction.
+    RefusedAtStart,
+    /// The leader refused a session that the proxy had accepted in its place.
+    RefusedLate,
+    /// The proxy refused in the leader's place.
+    RefusedByProxy,
+    /// The leader answered with an error, or with something that is no verdict.
+    LeaderError,
+    /// The leader did not answer in time.
+    LeaderTimeout,
+    /// The leader was away, and nobody else could decide.
+    LeaderAway,
+    /// The charger's connection ended before the answer.
+    LinkLost,
+    /// The proxy could not pass on the answer.
+    ProxyTrouble,
+    /// The charger did not ask: it refused by itself, or has not read the card.
+    ChargerRefused,
+    /// The connector or its reader was not in order.
+    ConnectorNotAvailable,
+    /// The connector was reserved for another card.
+    Reserved,
+    /// The charger was not connected.
+    ChargerOffline,
+    /// The charger's own list says otherwise than the backoffice.
+    LocalListConflict,
+    /// The charger sent another number than the card's, or none that can be.
+    Misread,
+    /// The session was accepted and stopped later for the card.
+    StoppedLater,
+    /// The card was accepted, and no session began.
+    AcceptedNotStarted,
+    /// The charger accepted by itself.
+    AcceptedByCharger,
+    /// The card was accepted.
+    Accepted,
+    /// Nothing is known of the charger.
+    NothingKnown,
+}
+
+impl Cause {
+    /// Whether a backoffice, or the proxy in its place, said no.
+    fn is_refusal(self) -> bool {
+        use Cause::{RefusedAtStart, RefusedByLeader, RefusedByProxy, RefusedLate};
+        matches!(self, RefusedByLeader | RefusedAtStart | RefusedLate | RefusedByProxy)
+    }
+
+    /// Whether the card was turned away, by whomever.
+    pub fn is_rejection(self) -> bool {
+        !matches!(self, Cause::Accepted | Cause::AcceptedByCharger | Cause::NothingKnown)
+    }
+}
+
+/// Answers the question from what is known.
+pub fn explain(facts: &Facts) -> Verdict {
+    ladder::climb(facts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The charger asked, and no session began.
+
+use super::{Rung, decision};
+use crate::why::attempts::Attempt;
+use crate::why::phrase::{at, leader, shown};
+use crate::why::{Cause, Facts, WhoDecided, evidence, state};
+
+pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
+    let call = attempt.decisive();
+    if let Some(mut rung) = decision(facts, call) {
+        add_reservation(facts, attempt, &mut rung);
+        return rung;
+    }
+    let when = at(facts, call.received_unix_ms);
+    let by = match call.decider.as_str() {
+        "proxy" => format!("the proxy, in place of {},", leader(facts, &call.leader)),
+        _ => format!("{},", leader(facts, &super::decider(call))),
+    };
+    let who = || match call.decider.as_str() {
+        "proxy" => WhoDecided::Proxy { rule: call.decided_by.clone().unwrap_or_default() },
+        _ => WhoDecided::Leader { backoffice: super::decider(call) },
+    };
+    let obstacles = state::obstacles(facts, call.received_unix_ms);
+    let rung = |cause, who, sentence: String| Rung { cause, who, sentence, call, more: Vec::new() };
+    if let Some(reserved) = obstacles.iter().find(|one| one.is_reserved()) {
+        let sentence = format!(
+            "The card was accepted by {by} {when}, but {} was reserved for another card, and the charger began \
+             no session.",
+            reserved.place()
+        );
+        let mut rung = rung(Cause::Reserved, WhoDecided::Charger, sentence);
+        add_reservation(facts, attempt, &mut rung);
+        return rung;
+    }
+    if let Some(conflict) = obstacles.iter().find(|one| one.is_list_conflict()) {
+        let sentence = format!(
+            "The card was accepted by {by} {when}, but the charger's own list of cards says otherwise: {}.",
+            conflict.words()
+        );
+        return rung(Cause::LocalListConflict, WhoDecided::Charger, sentence);
+    }
+    if let Some(obstacle) = obstacles.first() {
+        let sentence =
+            format!("The card was accepted by {by} {when}, but no session began: {}.", obstacle.words());
+        return rung(Cause::ConnectorNotAvailable, WhoDecided::Charger, sentence);
+    }
+    // Somebody may still be plugging in.
+    let is_fresh = facts.now_unix_ms - call.received_unix_ms < state::AROUND_MS;
+    if is_fresh {
+        let sentence =
+            format!("Not rejected: the card was accepted by {by} {when}, and no session has begun yet.");
+        return rung(Cause::Accepted, who(), sentence);
+    }
+    let sentence = format!(
+        "Not rejected by a backoffice: the card was accepted by {by} {when}, but the charger began no session. \
+         Most often no cable was plugged in in time.{}",
+        followers_who_refused(call)
+    );
+    rung(Cause::AcceptedNotStarted, WhoDecided::Charger, sentence)
+}
+
+fn followers_who_refused(call: &store::LoggedCall) -> String {
+    let refused: Vec<String> = call
+        .answers
+        .iter()
+        .filter(|answer| !answer.led && answer.status.as_deref().is_some_and(|given| given != "Accepted"))
+        .map(|answer| {
+            format!(
+                "{} answered {}",
+                shown(answer.backoffice.as_str()),
+                shown(answer.status.as_deref().unwrap_or_default())
+            )
+        })
+        .collect();
+    if refused.is_empty() {
+        return String::new();
+    }
+    format!(" {}, but followers decide nothing.", crate::why::phrase::list(&refused))
+}
+
+/// A reservation explains a refusal, or comes on top of it.
+fn add_reservation(facts: &Facts, attempt: &Attempt<'_>, rung: &mut Rung<'_>) {
+    let obstacles = state::obstacles(facts, rung.call.received_unix_ms);
+    let Some(reserved) = obstacles.iter().find(|one| one.is_reserved()) else { return };
+    if rung.cause != Cause::Reserved {
+        let place = reserved.place();
+        rung.sentence.push_str(&format!(
+            " At that time {place} was reserved, so another card may have been refused for that."
+        ));
+    }
+    let unix_ms = rung.call.received_unix_ms;
+    if let Some(command) = state::reservation(facts, reserved.connector, Some(&attempt.tag), unix_ms) {
+        let card = command.id_tag.as_deref().map(shown).unwrap_or_default();
+        let sentence =
+            format!("{} reserved {} for card {card} (ReserveNow).", command.from, reserved.place());
+        rung.more.push(evidence::of_command(command, sentence));
+    }
+}

@@ -1,0 +1,157 @@
+//! The words that sentences about cards are made of.
+
+use engine::BackofficeId;
+use jiff::Timestamp;
+use store::{LoggedAnswer, LoggedCall};
+
+use super::Facts;
+
+/// A text of a peer longer than this is cut.
+const LONGEST: usize = 80;
+
+/// Text from a peer, fit for a sentence: no control characters, not endless.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(LONGEST) {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// "at 12:03:04", with the date unless it is today.
+pub(super) fn at(facts: &Facts, unix_ms: i64) -> String {
+    let zoned = |unix_ms| Timestamp::from_millisecond(unix_ms).map(|time| time.to_zoned(facts.zone.clone()));
+    match (zoned(unix_ms), zoned(facts.now_unix_ms)) {
+        (Ok(time), Ok(now)) if time.date() == now.date() => time.strftime("at %H:%M:%S").to_string(),
+        (Ok(time), _) => time.strftime("on %Y-%m-%d at %H:%M:%S").to_string(),
+        (Err(_), _) => "at an unknown time".to_owned(),
+    }
+}
+
+/// "12:03:04", with the date unless it is today.
+pub(super) fn moment(facts: &Facts, unix_ms: i64) -> String {
+    let at = at(facts, unix_ms);
+    at.trim_start_matches("at ").trim_start_matches("on ").replace(" at ", " ")
+}
+
+/// "acme, which is Leader", or who leads instead now.
+pub(super) fn leader(facts: &Facts, backoffice: &BackofficeId) -> String {
+    match &facts.leader {
+        Some(now) if now != backoffice => {
+            format!("{}, which was Leader then ({} is now)", shown(backoffice.as_str()), shown(now.as_str()))
+        }
+        _ => format!("{}, which is Leader", shown(backoffice.as_str())),
+    }
+}
+
+/// What a status says of a card (OCPP 1.6 §7.2).
+pub(super) fn meaning(status: &str) -> Option<&'static str> {
+    match status {
+        "Accepted" => Some("the card may charge"),
+        "Blocked" => Some("the card is blocked"),
+        "Expired" => Some("the card has expired"),
+        "Invalid" => Some("the card is not known"),
+        "ConcurrentTx" => Some("the card is already in use in another session"),
+        _ => None,
+    }
+}
+
+/// The status with its meaning.
+pub(super) fn status(status: &str) -> String {
+    match meaning(status) {
+        Some(meaning) => format!("{status} ({meaning})"),
+        None => shown(status),
+    }
+}
+
+/// "InternalError: database down".
+pub(super) fn error(code: Option<&str>, description: Option<&str>) -> String {
+    let code = shown(code.unwrap_or("an error without a code"));
+    match description.filter(|description| !description.trim().is_empty()) {
+        Some(description) => format!("{code}: {}", shown(description)),
+        None => code,
+    }
+}
+
+/// What one backoffice said, as in "acme …".
+pub(super) fn said(answer: &LoggedAnswer) -> String {
+    match answer.outcome.as_str() {
+        "result" => match &answer.status {
+            Some(given) => format!("answered {}", status(given)),
+            None => "answered without a verdict on the card".to_owned(),
+        },
+        "error" => {
+            let error = error(answer.error_code.as_deref(), answer.error_description.as_deref());
+            format!("could not process it: {error}")
+        }
+        "timeout" => "did not answer in time".to_owned(),
+        "disconnected" => "lost its connection before it answered".to_owned(),
+        "not_connected" => "was not connected and was not asked".to_owned(),
+        other => format!("did not answer: {}", shown(&other.replace('_', " "))),
+    }
+}
+
+/// What the followers answered, where it helps to know: a sentence that begins with a space, or nothing.
+pub(super) fn followers(facts: &Facts, call: &LoggedCall) -> String {
+    let names = |is_it: &dyn Fn(&LoggedAnswer) -> bool| -> Vec<String> {
+        let those = call.answers.iter().filter(|answer| !answer.led && is_it(answer));
+        those.map(|answer| shown(answer.backoffice.as_str())).collect()
+    };
+    let accepted = names(&|answer| answer.status.as_deref() == Some("Accepted"));
+    let refused = names(&|answer| {
+        answer.outcome == "result" && answer.status.as_deref().is_some_and(|s| s != "Accepted")
+    });
+    let mut text = String::new();
+    let has_changed = facts.leader.as_ref().is_some_and(|now| *now != call.leader);
+    let are = match (accepted.len(), has_changed) {
+        (0, _) => None,
+        (1, false) => Some("it is a follower"),
+        (1, true) => Some("it was a follower then"),
+        (_, false) => Some("they are followers"),
+        (_, true) => Some("they were followers then"),
+    };
+    if let Some(are) = are {
+        text.push_str(&format!(" {} answered Accepted, but {are}.", list(&accepted)));
+    }
+    if !refused.is_empty() {
+        text.push_str(&format!(" {} would have refused it too.", list(&refused)));
+    }
+    text
+}
+
+/// "a, b and c".
+pub(super) fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Why the proxy answered in the leader's place, as the end of "acme, which is Leader, …"
+/// (semantics §2.9).
+pub(super) fn absence(rule: &str) -> Option<&'static str> {
+    match rule {
+        "T-65" => Some("was away"),
+        "T-66" => Some("was still being told what it had missed"),
+        "E16" | "E17" => Some("did not answer in time"),
+        "E18" => Some("could not process it"),
+        _ => None,
+    }
+}
+
+/// A span of time, in the unit that fits.
+pub(super) fn duration(microseconds: i64) -> String {
+    match microseconds {
+        ..1_000 => "under 1 ms".to_owned(),
+        1_000..10_000_000 => format!("{} ms", microseconds / 1_000),
+        _ => format!("{} s", microseconds / 1_000_000),
+    }
+}
