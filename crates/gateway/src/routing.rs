@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use engine::{BackofficeId, ChargerId, Plan};
 use globset::{GlobBuilder, GlobMatcher};
+use store::LeaderOverride;
+
+use crate::overrides::led_by;
+use crate::view::PlanView;
 
 /// The checked rules: every backoffice a plan names is in `backoffices`.
 #[derive(Debug, Clone, Default)]
@@ -133,6 +137,21 @@ impl fmt::Debug for Secret {
 }
 
 impl Routing {
+    /// The plan of a charger, led by whom an operator has chosen if that may be; `None` when no rule matches:
+    /// it is then refused.
+    pub fn plan(&self, charger: &ChargerId, overridden: Option<LeaderOverride>) -> Option<PlanView> {
+        let rule = self.rule(charger)?;
+        let chosen = overridden.as_ref().filter(|_| rule.leader_source == LeaderSource::Portal);
+        let plan = chosen.and_then(|chosen| led_by(&rule.plan, &chosen.leader));
+        Some(PlanView {
+            plan: plan.unwrap_or_else(|| rule.plan.clone()),
+            file_leader: rule.plan.leader.clone(),
+            overridden,
+            leader_source: rule.leader_source,
+            rule: rule.pattern.text().to_owned(),
+        })
+    }
+
     /// How `proxy.toml` writes the identity, if a rule is for this charger alone.
     pub(crate) fn spelling(&self, charger: &ChargerId) -> Option<&ChargerId> {
         self.rule(charger)?.pattern.identity()

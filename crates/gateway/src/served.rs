@@ -6,8 +6,8 @@ use std::sync::Arc;
 use engine::{BackofficeId, ChargerId};
 
 use crate::dial::Destination;
-use crate::overrides::{Overrides, led_by};
-use crate::routing::{LeaderSource, Routing};
+use crate::overrides::Overrides;
+use crate::routing::Routing;
 use crate::view::PlanView;
 
 /// One version of the rules.
@@ -43,17 +43,7 @@ impl Served {
 
     /// The plan of a charger, led by whom an operator has chosen if that may be; `None` when no rule matches.
     pub(crate) fn plan(&self, charger: &ChargerId, overrides: &Overrides) -> Option<PlanView> {
-        let rule = self.routing.rule(charger)?;
-        let overridden = overrides.of(charger);
-        let chosen = overridden.as_ref().filter(|_| rule.leader_source == LeaderSource::Portal);
-        let plan = chosen.and_then(|chosen| led_by(&rule.plan, &chosen.leader));
-        Some(PlanView {
-            plan: plan.unwrap_or_else(|| rule.plan.clone()),
-            file_leader: rule.plan.leader.clone(),
-            overridden,
-            leader_source: rule.leader_source,
-            rule: rule.pattern.text().to_owned(),
-        })
+        self.routing.plan(charger, overrides.of(charger))
     }
 
     /// How `proxy.toml` writes the identity, if a rule is for this charger alone.

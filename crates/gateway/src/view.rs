@@ -101,7 +101,10 @@ impl PlanView {
 
 impl PlanView {
     /// Whether an operator may have this backoffice lead; `None` takes the choice back.
-    pub(crate) fn may_be_led_by(&self, leader: Option<&BackofficeId>) -> Result<(), SetLeaderError> {
+    ///
+    /// # Errors
+    /// When the file alone decides, or the rule does not name this backoffice.
+    pub fn may_be_led_by(&self, leader: Option<&BackofficeId>) -> Result<(), SetLeaderError> {
         let rule = self.rule.clone();
         match leader {
             _ if self.leader_source == LeaderSource::File => Err(SetLeaderError::FileDecides { rule }),

@@ -8,6 +8,7 @@ mod backoffice;
 mod charger;
 mod deliveries;
 mod handshakes;
+mod leaders;
 mod outages;
 mod rules;
 mod sessions;
