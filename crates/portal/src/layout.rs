@@ -158,7 +158,8 @@ pub(crate) fn once_more(here: &str) -> Markup {
 
 /// An address in a `refresh`, where quotes and semicolons have a meaning.
 fn encoded(here: &str) -> String {
-    const KEPT: &AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'\'').add(b';').add(b'<').add(b'>');
+    const KEPT: &AsciiSet =
+        &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'\'').add(b';').add(b'<').add(b'>');
     utf8_percent_encode(here, KEPT).to_string()
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod api;
 mod assets;
 mod export;
+mod lanes;
 mod layout;
 mod limits;
 mod pages;

@@ -67,3 +67,9 @@ pub(crate) const EXPORT_ROWS: usize = 50;
 pub(crate) const OCCURRENCES: usize = 200;
 /// How often a page of the log goes on searching when a search has found too little.
 pub(crate) const SEARCHES: usize = 8;
+/// Messages of one lane shown on its page.
+pub(crate) const DELIVERIES_SHOWN: u64 = 200;
+/// How long a page waits for an order about deliveries; the proxy looks for orders about once a second.
+pub(crate) const ORDER_PATIENCE: Duration = Duration::from_secs(3);
+/// Connectors of one charger shown in the list.
+pub(crate) const CONNECTORS_SHOWN: usize = 6;

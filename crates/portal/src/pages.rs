@@ -31,7 +31,10 @@ pub(crate) fn why_address(charger: &ChargerId, id_tag: &str) -> String {
 
 /// The charger of an address, as it spells itself, and what is remembered of it; a page that explains
 /// when there is none.
-pub(crate) async fn known(state: &AppState, said: &str) -> Result<(ChargerId, Option<ChargerSummary>), Refusal> {
+pub(crate) async fn known(
+    state: &AppState,
+    said: &str,
+) -> Result<(ChargerId, Option<ChargerSummary>), Refusal> {
     let said = ChargerId::from(said);
     if let Some(summary) = state.browser().charger(&said).await? {
         return Ok((summary.charger.clone(), Some(summary)));

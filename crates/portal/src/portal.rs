@@ -1,6 +1,7 @@
 //! The portal as the program sees it: start, new users, drain.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway::View;
@@ -19,12 +20,14 @@ pub struct PortalSettings {
     pub users: Vec<User>,
     /// Who may use the API.
     pub tokens: Vec<Token>,
+    /// The store's file: orders about deliveries are left there.
+    pub store: PathBuf,
 }
 
 impl PortalSettings {
     /// Without users and tokens.
-    pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, users: Vec::new(), tokens: Vec::new() }
+    pub fn new(listen: SocketAddr, store: PathBuf) -> Self {
+        Self { listen, users: Vec::new(), tokens: Vec::new(), store }
     }
 }
 
@@ -63,7 +66,7 @@ impl Portal {
         store: Store,
     ) -> Result<Portal, StartError> {
         let bound = server::bind(settings.listen)?;
-        let state = AppState::new(&bound, settings.users, settings.tokens, view, browser, store);
+        let state = AppState::new(&bound, settings, view, browser, store);
         let server = Server::start(bound, state.clone());
         tracing::info!(portal = %server.address(), "serving the portal");
         Ok(Portal { state, server })

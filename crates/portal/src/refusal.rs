@@ -70,7 +70,8 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let retry = self.retry_after.map(|seconds| [(HeaderName::from_static("retry-after"), seconds.to_string())]);
+        let retry =
+            self.retry_after.map(|seconds| [(HeaderName::from_static("retry-after"), seconds.to_string())]);
         (self.status, retry.map(axum::response::AppendHeaders), layout::refusal(&self)).into_response()
     }
 }

@@ -48,7 +48,9 @@ pub(crate) fn bind(address: SocketAddr) -> Result<Bound, StartError> {
                 "stop the program that uses the port, choose another port, or set it to \"off\""
             }
             io::ErrorKind::PermissionDenied => "choose a port above 1023, or grant CAP_NET_BIND_SERVICE",
-            io::ErrorKind::AddrNotAvailable => "use an address of this machine, or 127.0.0.1 for itself alone",
+            io::ErrorKind::AddrNotAvailable => {
+                "use an address of this machine, or 127.0.0.1 for itself alone"
+            }
             _ => "correct the address",
         };
         StartError::Listen { address, cause, remedy }

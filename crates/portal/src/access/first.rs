@@ -27,8 +27,8 @@ impl FirstLink {
     /// Uses it up if this is its token.
     pub(crate) fn take(&self, said: &str) -> bool {
         let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = Instant::now() < self.until
-            && token.as_ref().is_some_and(|token| token::same(token, said));
+        let is_it =
+            Instant::now() < self.until && token.as_ref().is_some_and(|token| token::same(token, said));
         if is_it {
             *token = None;
         }

@@ -16,7 +16,9 @@ pub enum InvalidHash {
     #[error("it is no argon2 hash; make one with `ocpp-proxy hash-password`")]
     Form,
     /// Another algorithm, or one that would take this machine down at every login.
-    #[error("it must be argon2id with at most 256 MiB and 16 passes; make one with `ocpp-proxy hash-password`")]
+    #[error(
+        "it must be argon2id with at most 256 MiB and 16 passes; make one with `ocpp-proxy hash-password`"
+    )]
     Unfit,
 }
 

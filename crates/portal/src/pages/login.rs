@@ -82,10 +82,12 @@ async fn log_in(
         refusal.retry_after = Some(wait.as_secs() + 1);
         return Err(refusal);
     }
-    let account = access.accounts().users.iter().find(|user| user.name == name).map(|user| Account::User {
-        name: user.name.clone(),
-        password_hash: user.password_hash.clone(),
-    });
+    let account = access
+        .accounts()
+        .users
+        .iter()
+        .find(|user| user.name == name)
+        .map(|user| Account::User { name: user.name.clone(), password_hash: user.password_hash.clone() });
     let hash = account.as_ref().and_then(|account| match account {
         Account::User { password_hash, .. } => Some(password_hash.clone()),
         Account::First => None,
@@ -153,7 +155,8 @@ mod tests {
     #[test]
     fn a_login_leads_to_pages_of_ours_alone() {
         assert_eq!(safe("/chargers/A%20B/logs?q=x"), "/chargers/A%20B/logs?q=x");
-        let elsewhere = ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/\tx", "evil"];
+        let elsewhere =
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/\tx", "evil"];
         for next in elsewhere {
             assert_eq!(safe(next), "/chargers", "{next:?}");
         }

@@ -1,0 +1,98 @@
+//! Who leads and who follows, in sentences.
+
+use engine::{BackofficeId, OnLeaderLost, Plan, Role};
+use gateway::{LiveCharger, PlanView};
+use maud::{Markup, html};
+
+use crate::layout::duration;
+
+/// Whether there is one server or several, and who is Leader.
+pub(crate) fn servers(plan: Option<&PlanView>, live: Option<&LiveCharger>, now: i64) -> Markup {
+    let Some(found) = plan else {
+        return html! {
+            "No rule in " code { "proxy.toml" } " matches this charger any more: it is refused when it connects."
+        };
+    };
+    let plan = &found.plan;
+    let leader = live.map_or(&plan.leader, |live| &live.leader);
+    let others: Vec<&BackofficeId> = plan.backoffices().filter(|id| *id != leader).collect();
+    html! {
+        @match others.as_slice() {
+            [] => { "This charger has one server: " strong { (leader) } ". It is Leader: the charger gets its answers." },
+            [other] => {
+                "This charger has two servers. " strong { (leader) } " is Leader: the charger gets its answers. "
+                strong { (other) } " follows: it hears everything, and what it answers is only compared."
+            },
+            _ => {
+                "This charger has " (count(others.len() + 1)) " servers. " strong { (leader) }
+                " is Leader: the charger gets its answers. " (names(&others))
+                " follow: they hear everything, and what they answer is only compared."
+            },
+        }
+        @if let Some(since) = live.and_then(|live| live.leader_away_since_unix_ms) {
+            " " (away(plan, leader, now - since))
+        } @else if *leader != plan.leader {
+            " It leads in the place of " strong { (plan.leader) } ", which was away, until that has been back for a while."
+        }
+    }
+}
+
+fn away(plan: &Plan, leader: &BackofficeId, for_ms: i64) -> Markup {
+    let meanwhile = match &plan.outage.on_leader_lost {
+        OnLeaderLost::Absorb => "The proxy answers in its place and tells it everything when it is back.",
+        OnLeaderLost::Mirror => {
+            "The proxy bridges a short loss; then the charger is sent away until it is back."
+        }
+        OnLeaderLost::Failover(_) => "The proxy answers in its place until another server leads.",
+    };
+    html! { strong { (leader) " has been away for " (duration(for_ms)) "." } " " (meanwhile) }
+}
+
+fn count(servers: usize) -> String {
+    let words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    words.get(servers).map_or_else(|| servers.to_string(), |word| (*word).to_owned())
+}
+
+fn names(ids: &[&BackofficeId]) -> Markup {
+    html! {
+        @for (place, id) in ids.iter().enumerate() {
+            @if place + 1 == ids.len() && place > 0 { " and " } @else if place > 0 { ", " }
+            strong { (id) }
+        }
+    }
+}
+
+/// What a server may do besides being informed (docs/roles.md).
+pub(super) fn may(leads: bool, role: Option<Role>) -> &'static str {
+    match role {
+        _ if leads => {
+            "Decides about cards, starts and stops transactions, and may command everything except what could \
+             part the charger from the proxy."
+        }
+        Some(Role::Control) => {
+            "Sees everything and may command, up to 30 times a minute; not start or stop transactions, nor change \
+             the local list or certificates."
+        }
+        _ => "Sees everything; its commands are refused.",
+    }
+}
+
+/// The role in one word.
+pub(super) fn role(leads: bool, role: Option<Role>) -> &'static str {
+    match role {
+        _ if leads => "leader",
+        Some(Role::Control) => "follower · control",
+        Some(Role::Observer) => "follower · observer",
+        None => "follower",
+    }
+}
+
+/// What a server answered to the charger's BootNotification.
+pub(super) fn boot(status: &str) -> &'static str {
+    match status {
+        "Accepted" => "It has accepted the charger.",
+        "Pending" => "It has not accepted the charger yet (Pending): it may want to configure it first.",
+        "Rejected" => "It has rejected the charger: it is not registered there, or blocked.",
+        _ => "It has not said yet whether it accepts the charger.",
+    }
+}

@@ -1,0 +1,95 @@
+//! What every handler is handed.
+
+use std::sync::Arc;
+
+use gateway::View;
+use store::{Browser, Store};
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::lanes::Lanes;
+use crate::limits::{EXPORTS, TAILS};
+use crate::portal::PortalSettings;
+use crate::server::Bound;
+use crate::tail::Places;
+
+/// Cheap to clone; one per portal.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Parts>);
+
+struct Parts {
+    access: Access,
+    view: View,
+    browser: Browser,
+    store: Store,
+    lanes: Lanes,
+    stopping: watch::Sender<bool>,
+    tails: Places,
+    exports: Places,
+}
+
+impl AppState {
+    pub(crate) fn new(
+        bound: &Bound,
+        settings: PortalSettings,
+        view: View,
+        browser: Browser,
+        store: Store,
+    ) -> Self {
+        let access = Access::new(bound.address.port(), settings.users, settings.tokens);
+        let lanes = Lanes::new(settings.store);
+        let stopping = watch::Sender::new(false);
+        let (tails, exports) = (Places::new(TAILS), Places::new(EXPORTS));
+        Self(Arc::new(Parts { access, view, browser, store, lanes, stopping, tails, exports }))
+    }
+
+    /// Who may come in, and who is in.
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// How things are: who is connected, who leads.
+    pub(crate) fn view(&self) -> &View {
+        &self.0.view
+    }
+
+    /// How things were: chargers, calls, transactions.
+    pub(crate) fn browser(&self) -> &Browser {
+        &self.0.browser
+    }
+
+    /// Takes what a person orders.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What waits for a backoffice, and orders about it.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    /// Becomes true when the portal stops: whatever streams must end then.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// The places for live tails.
+    pub(crate) fn tails(&self) -> &Places {
+        &self.0.tails
+    }
+
+    /// The places for files that are being sent.
+    pub(crate) fn exports(&self) -> &Places {
+        &self.0.exports
+    }
+
+    pub(crate) fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("AppState")
+    }
+}
