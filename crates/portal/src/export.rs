@@ -1,0 +1,254 @@
+//! The log as a file: every call that the page's filter shows, newest first, as JSON lines or as a table.
+//! Read and sent a few rows at a time.
+
+pub(crate) mod csv;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use engine::ChargerId;
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+use store::{Browser, CallsQuery, LoggedCall, NewsItem, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::limits;
+use crate::pages::logs::choice::Choice;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::words::{self, Decided, Said};
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route(
+            "/chargers/{charger}/logs.ndjson",
+            get(async |state, path, query| file(state, path, query, Format::Ndjson).await),
+        )
+        .route(
+            "/chargers/{charger}/logs.csv",
+            get(async |state, path, query| file(state, path, query, Format::Csv).await),
+        )
+}
+
+async fn file(
+    State(state): State<AppState>,
+    Path(charger): Path<String>,
+    Query(choice): Query<Choice>,
+    format: Format,
+) -> Result<Response, Refusal> {
+    let charger = ChargerId::from(charger.as_str());
+    let query = CallsQuery { before: None, ..choice.query(&charger, Timestamp::now()) };
+    let place = state.exports().take().ok_or_else(busy)?;
+    Ok(send(state.browser().clone(), &charger, query, format, state.stopping(), place))
+}
+
+/// As many files as can are being sent.
+pub(crate) fn busy() -> Refusal {
+    let remedy = "Other exports are under way. Try again in a minute.";
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many exports at once", remedy);
+    Refusal { retry_after: Some(60), ..refusal }
+}
+
+/// What the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A JSON object per line, the same as `ocpp-proxy logs --json` prints.
+    Ndjson,
+    /// A table for spreadsheets.
+    Csv,
+}
+
+/// The columns of the table.
+const COLUMNS: [&str; 20] = [
+    "received (UTC)",
+    "charger",
+    "from",
+    "message",
+    "connector",
+    "idTag",
+    "transaction",
+    "result",
+    "meaning",
+    "decided by",
+    "why",
+    "milliseconds",
+    "leader",
+    "answers",
+    "backoffices that differ",
+    "differences",
+    "payload",
+    "answer",
+    "redacted",
+    "trace",
+];
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Format::Ndjson => "application/x-ndjson; charset=utf-8",
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
+        }
+    }
+
+    fn heading(self) -> String {
+        match self {
+            Format::Ndjson => String::new(),
+            // The mark tells spreadsheets that this is UTF-8.
+            Format::Csv => format!("\u{feff}{}", csv::line(COLUMNS)),
+        }
+    }
+
+    fn write(self, calls: Vec<LoggedCall>) -> String {
+        let mut text = String::new();
+        for call in calls {
+            match self {
+                Format::Ndjson => {
+                    let item = NewsItem::Call(Box::new(call));
+                    text.push_str(&serde_json::to_string(&item).expect("a logged call is always JSON"));
+                    text.push('\n');
+                }
+                Format::Csv => text.push_str(&row(&call)),
+            }
+        }
+        text
+    }
+}
+
+/// Sends everything that the query finds.
+pub(crate) fn send(
+    browser: Browser,
+    charger: &ChargerId,
+    query: CallsQuery,
+    format: Format,
+    stopping: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let name = file_name(charger, format);
+    let headers = [
+        (header::CONTENT_TYPE, format.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    let body = Body::from_stream(pages(browser, query, format, stopping, place));
+    (headers, body).into_response()
+}
+
+struct Progress {
+    browser: Browser,
+    /// `None` at the end.
+    query: Option<CallsQuery>,
+    heading: String,
+    stopping: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+}
+
+fn pages(
+    browser: Browser,
+    query: CallsQuery,
+    format: Format,
+    stopping: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<Bytes, StoreError>> {
+    let query = CallsQuery { limit: limits::EXPORT_ROWS, ..query };
+    let heading = format.heading();
+    let progress = Progress { browser, query: Some(query), heading, stopping, _place: place };
+    stream::try_unfold(progress, move |mut progress| async move {
+        let Some(query) = progress.query.take() else { return Ok(None) };
+        if *progress.stopping.borrow() {
+            return Ok(None);
+        }
+        let page = progress.browser.calls(query.clone()).await?;
+        progress.query = page.next.map(|before| CallsQuery { before: Some(before), ..query });
+        let text = std::mem::take(&mut progress.heading) + &format.write(page.items);
+        Ok(Some((Bytes::from(text), progress)))
+    })
+}
+
+/// Of the identity only what every file system and header takes.
+fn file_name(charger: &ChargerId, format: Format) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    let name: String =
+        charger.as_str().chars().take(60).map(|one| if is_plain(one) { one } else { '_' }).collect();
+    let today = Timestamp::now().strftime("%Y-%m-%d");
+    format!("{name}-logs-{today}.{}", format.extension())
+}
+
+fn row(call: &LoggedCall) -> String {
+    let said = Said::to_originator(call);
+    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let (decided_by, why) = match Decided::about(call) {
+        Decided::Leader(leader) => (leader.to_owned(), String::new()),
+        Decided::Charger => ("charger".to_owned(), String::new()),
+        Decided::Proxy { rule, sentence } => {
+            ("proxy".to_owned(), sentence.map_or_else(|| rule.to_owned(), |why| format!("{why} [{rule}]")))
+        }
+        Decided::Nobody { why } => ("nobody".to_owned(), why.to_owned()),
+    };
+    let answers: Vec<String> = call
+        .answers
+        .iter()
+        .map(|answer| {
+            let leader = if answer.led { " (leader)" } else { "" };
+            format!("{}{leader}: {}", answer.backoffice, Said::by_backoffice(&call.action, answer))
+        })
+        .collect();
+    let differing = call.answers.iter().filter(|answer| words::is_alarming(&answer.verdict));
+    let differences = call.answers.iter().flat_map(|answer| {
+        answer.differences.iter().map(|difference| {
+            let value = |value: &Option<String>| value.clone().unwrap_or("nothing".to_owned());
+            let (leader, follower) = (value(&difference.leader), value(&difference.follower));
+            format!("{}: leader {leader}, {} {follower}", difference.pointer, answer.backoffice)
+        })
+    });
+    csv::line([
+        received(call.received_unix_ms),
+        call.charger.to_string(),
+        call.from.to_string(),
+        call.action.clone(),
+        number(call.connector_id),
+        call.id_tag.clone().unwrap_or_default(),
+        number(call.transaction_number),
+        said.word,
+        said.meaning.unwrap_or_default(),
+        decided_by,
+        why,
+        (call.latency_us / 1_000).to_string(),
+        call.leader.to_string(),
+        answers.join("; "),
+        differing.map(|answer| answer.backoffice.to_string()).collect::<Vec<_>>().join("; "),
+        differences.collect::<Vec<_>>().join("; "),
+        call.payload.clone(),
+        call.answer.clone().unwrap_or_default(),
+        if call.redacted { "yes" } else { "" }.to_owned(),
+        call.trace.to_string(),
+    ])
+}
+
+fn received(unix_ms: i64) -> String {
+    match Timestamp::from_millisecond(unix_ms) {
+        Ok(moment) => moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_name_that_every_system_takes() {
+        let name = file_name(&ChargerId::from("../a\"b\r\nc;=ä/"), Format::Csv);
+        assert!(name.starts_with("___a_b__c____-logs-"), "{name}");
+        assert!(name.ends_with(".csv"), "{name}");
+        assert!(file_name(&ChargerId::from("a".repeat(500).as_str()), Format::Ndjson).len() < 100);
+    }
+}

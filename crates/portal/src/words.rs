@@ -1,0 +1,168 @@
+//! What OCPP's words mean, for people who have not read it. A word that is not here is shown as it is.
+//! Pages and the command line say the same, because both say it with these.
+
+pub mod details;
+mod said;
+
+pub use said::{Decided, Kind, Said, came_too_late, duration, shown};
+
+/// What a message is for (OCPP 1.6 §4 and §5, security whitepaper §4).
+pub fn meaning_of_action(action: &str) -> Option<&'static str> {
+    let meaning = match action {
+        "Authorize" => "may this card charge?",
+        "BootNotification" => "the charger has started and introduces itself",
+        "DataTransfer" => "a message of the manufacturer's own",
+        "DiagnosticsStatusNotification" | "LogStatusNotification" => {
+            "how far an upload of the charger's log is"
+        }
+        "FirmwareStatusNotification" | "SignedFirmwareStatusNotification" => "how far a firmware update is",
+        "Heartbeat" => "the charger is alive and asks for the time",
+        "MeterValues" => "meter readings",
+        "SecurityEventNotification" => "something happened that concerns security",
+        "SignCertificate" => "the charger asks for a certificate",
+        "StartTransaction" => "a charging session has started",
+        "StatusNotification" => "the state of a connector",
+        "StopTransaction" => "a charging session has ended",
+        "CancelReservation" => "give up a reservation",
+        "CertificateSigned" => "here is the charger's certificate",
+        "ChangeAvailability" => "put a connector in or out of service",
+        "ChangeConfiguration" => "change a setting",
+        "ClearCache" => "forget remembered cards",
+        "ClearChargingProfile" => "drop a charging limit",
+        "DeleteCertificate" => "delete a certificate",
+        "ExtendedTriggerMessage" | "TriggerMessage" => "send a certain message now",
+        "GetCompositeSchedule" => "which charging limits apply?",
+        "GetConfiguration" => "which settings are in force?",
+        "GetDiagnostics" | "GetLog" => "upload the charger's log",
+        "GetInstalledCertificateIds" => "which certificates are installed?",
+        "GetLocalListVersion" => "which version has the list of known cards?",
+        "InstallCertificate" => "install a certificate",
+        "RemoteStartTransaction" => "start a charging session",
+        "RemoteStopTransaction" => "end a charging session",
+        "ReserveNow" => "reserve a connector",
+        "Reset" => "restart",
+        "SendLocalList" => "here is the list of known cards",
+        "SetChargingProfile" => "set a charging limit",
+        "SignedUpdateFirmware" | "UpdateFirmware" => "install firmware",
+        "UnlockConnector" => "release the cable",
+        _ => return None,
+    };
+    Some(meaning)
+}
+
+/// What an answer's status says about a card (OCPP 1.6 §7.2).
+pub fn meaning_of_status(action: &str, status: &str) -> Option<&'static str> {
+    if !matches!(action, "Authorize" | "StartTransaction" | "StopTransaction") {
+        return None;
+    }
+    match status {
+        "Accepted" => Some("card accepted"),
+        "Blocked" => Some("card refused: blocked"),
+        "Expired" => Some("card refused: expired"),
+        "Invalid" => Some("card refused: not known"),
+        "ConcurrentTx" => Some("card refused: already in use elsewhere"),
+        _ => None,
+    }
+}
+
+/// What can happen to the charger or to a link.
+pub const OCCURRENCES: [(&str, &str); 9] = [
+    ("charger_arrived", "connected"),
+    ("link_up", "connected"),
+    ("charger_left", "disconnected"),
+    ("link_down", "not connected"),
+    ("link_moved", "moved"),
+    ("hung_up", "closed"),
+    ("protocol_violation", "broke a rule of OCPP-J"),
+    ("leader_changed", "leads from now on"),
+    ("alert", "ALERT"),
+];
+
+/// What happened to the charger or to a link.
+pub fn meaning_of_occurrence(kind: &str) -> &str {
+    OCCURRENCES.iter().find(|(known, _)| *known == kind).map_or(kind, |(_, meaning)| meaning)
+}
+
+/// Why there is no answer.
+pub fn meaning_of_outcome(outcome: &str) -> &str {
+    match outcome {
+        "timeout" => "it took too long",
+        "disconnected" => "the connection was lost",
+        "not_connected" => "it was not connected",
+        "leader_timeout" => "the leader was too slow, so the proxy closed the charger's socket",
+        "leader_lost" => "the leader was lost, so the proxy closed the charger's socket",
+        "shutdown" => "the proxy was stopped",
+        "store_failed" => "the proxy could not store, so it closed the charger's socket",
+        other => other,
+    }
+}
+
+/// Why the proxy answered itself: the rules that the engine names, in order.
+const RULES: [(&str, &str); 38] = [
+    ("B-12", "this backoffice has not accepted the charger"),
+    ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
+    ("E12", "the charger was not connected"),
+    ("E14", "the charger was not accepted by the leader yet"),
+    ("E16", "the leader did not answer in time"),
+    ("E17", "the leader did not answer in time; the proxy has kept this and will tell it again"),
+    ("E18", "the leader could not process this; the proxy has kept it and will tell it again"),
+    ("E6", "OCPP 1.6 has no such message"),
+    ("E7", "OCPP 1.6 has this message in the other direction only"),
+    ("E9", "a required field is missing or has the wrong type"),
+    ("F-15", "its message id was in use by a call in progress"),
+    ("F-16", "the charger repeated a call and gets the answer it got before"),
+    ("F-33", "the charger was busy or took too long"),
+    ("F-35", "the charger said so less than a minute ago"),
+    ("F-36", "the charger has stopped answering commands"),
+    ("F-37", "the charger's connection was lost before it answered"),
+    ("I-7", "never forwarded: it could part the charger from the proxy, or is the leader's alone"),
+    ("K-23", "a charging limit of another backoffice stands in its place"),
+    ("K-24", "this backoffice has set no such charging limit"),
+    ("K-3", "a follower may not send so many commands a minute"),
+    ("K-51", "a job of another backoffice is under way"),
+    ("K-53", "the proxy confirms such a report itself and passes it on to whoever ordered the job"),
+    ("K-61", "a follower gets this from the proxy, without troubling the charger"),
+    ("K-62", "only whoever ordered the job, or issues the certificates, may ask for this"),
+    ("M-3", "this backoffice has made no such reservation"),
+    ("T-20", "the charger repeated a start and gets the answer it got before"),
+    ("T-43", "the charger repeated a stop and gets the answer it got before"),
+    ("T-47", "this backoffice knows no such running transaction"),
+    ("T-48", "this backoffice uses one number for two running transactions"),
+    ("T-49", "the start of that transaction has no answer yet"),
+    ("T-60", "the charger repeated this, and the leader is told of it once"),
+    ("T-65", "the leader was away; what it must know it is told later"),
+    ("T-66", "the leader is still being told what it missed; this is next"),
+    ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
+    ("leader owns", "this belongs to the leader alone"),
+    ("role control", "only the leader starts and stops transactions"),
+    ("role observer", "observers send no commands"),
+    ("shutdown", "the proxy was being stopped"),
+];
+
+/// Why the proxy answered itself.
+pub fn meaning_of_rule(rule: &str) -> Option<&'static str> {
+    RULES.iter().find(|(code, _)| *code == rule).map(|(_, sentence)| *sentence)
+}
+
+/// How a follower's answer compares with the leader's (semantics §3.8).
+pub fn meaning_of_verdict(verdict: &str) -> &str {
+    match verdict {
+        "leader" => "",
+        "same" => "same as the leader",
+        "noise" => "same as the leader in all that matters",
+        "skew" => "its clock differs from the leader's",
+        "conflict" => "DIFFERS from the leader",
+        "weak_conflict" => "refused like the leader, for another reason",
+        "follower_error" => "FAILED",
+        "not_comparable" => "nothing to compare it with",
+        other => other,
+    }
+}
+
+/// Whether somebody should look at it.
+pub fn is_alarming(verdict: &str) -> bool {
+    matches!(verdict, "skew" | "conflict" | "weak_conflict" | "follower_error")
+}
+
+#[cfg(test)]
+mod tests;

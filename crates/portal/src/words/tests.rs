@@ -1,0 +1,98 @@
+//! Does every rule that the engine can name have a sentence?
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+/// The calls by which the engine names a rule, and which of their arguments it is.
+const NAMING: [(&str, Argument); 7] = [
+    ("Decider::Proxy(", Argument::Last),
+    ("answer_in_leaders_place(", Argument::Last),
+    ("Admission::Local(", Argument::Last),
+    ("refused(", Argument::Second),
+    ("failed(", Argument::Last),
+    ("fail(", Argument::Last),
+    ("local(", Argument::Last),
+];
+
+#[derive(Clone, Copy)]
+enum Argument {
+    Second,
+    Last,
+}
+
+/// The arguments of a call, from behind its parenthesis; without comments and trailing comma.
+fn arguments(text: &str) -> Vec<String> {
+    let mut found = vec![String::new()];
+    let (mut depth, mut rest) = (0, text);
+    while let Some(character) = rest.chars().next() {
+        let length = match character {
+            'r' if rest.starts_with("r#\"") => rest.find("\"#").unwrap() + 2,
+            '"' => rest[1..].replace("\\\"", "__").find('"').unwrap() + 2,
+            _ => character.len_utf8(),
+        };
+        match character {
+            ')' if depth == 0 => break,
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if character == ',' && depth == 0 {
+            found.push(String::new());
+        } else {
+            found.last_mut().unwrap().push_str(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    found.retain(|argument| !argument.trim().is_empty());
+    found
+}
+
+fn rules_in(source: &str) -> impl Iterator<Item = String> {
+    NAMING.into_iter().flat_map(move |(call, which)| {
+        source.match_indices(call).filter_map(move |(at, _)| {
+            let arguments = arguments(&source[at + call.len()..]);
+            let rule = match which {
+                Argument::Second => arguments.get(1),
+                Argument::Last => arguments.last(),
+            };
+            let rule = rule?.trim().strip_prefix('"')?.strip_suffix('"')?;
+            Some(rule.to_owned())
+        })
+    })
+}
+
+#[test]
+fn every_rule_of_the_engine_has_a_sentence() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src/session");
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            found.extend(rules_in(&fs::read_to_string(path).unwrap()));
+        }
+    }
+    let known: Vec<&str> = RULES.iter().map(|(code, _)| *code).collect();
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), known);
+    assert_eq!(found.len(), 38);
+    assert!(found.iter().all(|rule| meaning_of_rule(rule).is_some()));
+}
+
+#[test]
+fn a_rule_is_found_however_the_call_is_written() {
+    let source = r##"
+        return Err(refused(rules, "K-1", "why, and (how)"));
+        self.reply_to(&mut command, Reply::result(r#"{"status":"Rejected"}"#), Decider::Proxy("T-1"));
+        None => local(r#"{"status":"Unknown"}"#, "K-2"),
+        Admission::Local(
+            Reply::error("GenericError", "busy"),
+            "K-3",
+        ),
+        fn fail(&mut self, rule: &'static str) {}
+        Decider::Proxy(rule)
+    "##;
+    let found: BTreeSet<String> = rules_in(source).collect();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["K-1", "K-2", "K-3", "T-1"]);
+}
