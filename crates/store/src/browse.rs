@@ -110,6 +110,15 @@ impl Browser {
         self.ask(move |connection| search::news(connection, &query, cursor)).await
     }
 
+    /// The actions that occur in the log of a charger, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn actions(&self, charger: &ChargerId) -> Result<Vec<String>, StoreError> {
+        let charger = charger.clone();
+        self.ask(move |connection| lists::actions(connection, &charger)).await
+    }
+
     /// What happened to a charger and its links within these times (both included; UTC, milliseconds since
     /// 1970), the newest first, at most `limit`.
     ///
