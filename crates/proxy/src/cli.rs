@@ -64,6 +64,21 @@ pub(crate) enum Command {
     /// Without a charger, one line for each charger and backoffice. With one, or with --parked, one line
     /// for each message. Works whether the proxy runs or not.
     Deliveries(Deliveries),
+    /// Show who leads a charger, or make another of its backoffices leader.
+    ///
+    /// Without a backoffice: who leads, whether by the configuration or because an operator chose it, and
+    /// what was chosen before. With one, that backoffice leads from then on, also after a restart, until
+    /// this is taken back with --back; the configuration stays as it is. Works whether the proxy runs or
+    /// not. A proxy that runs follows within a second or two, as soon as the new leader is connected and no
+    /// message is in flight; transactions that are running go on. A rule with leader_source = "file" does
+    /// not allow it.
+    Leader(Leader),
+    /// Make what proxy.toml holds of a password, for [[portal.users]].
+    ///
+    /// Asks for the password at the terminal, without showing it, or reads the first line of the input.
+    HashPassword,
+    /// Make a token for the API, and what proxy.toml holds of it, for [[portal.tokens]].
+    HashToken,
     /// Print a page of the reference that is made from the program itself, as Markdown.
     Docs {
         /// Which page.
@@ -157,6 +172,23 @@ pub(crate) struct Meant {
     /// All of them.
     #[arg(long, conflicts_with = "numbers")]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// Who is to lead.
+#[derive(Debug, Args)]
+pub(crate) struct Leader {
+    /// The charger's identity.
+    pub(crate) charger: String,
+    /// The backoffice that is to lead, by its name in the configuration; one of the charger's followers.
+    pub(crate) backoffice: Option<String>,
+    /// Go back to whom the configuration names.
+    #[arg(long, conflicts_with = "backoffice")]
+    pub(crate) back: bool,
+    /// Why, for whoever reads later who chose this leader.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }

@@ -4,10 +4,12 @@ mod cli;
 mod config;
 mod deliveries;
 mod demo;
+mod leader;
 mod logging;
 mod logs;
 mod reload;
 mod run;
+mod secrets;
 mod since;
 
 use std::path::Path;
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Logs(which) => logs::show(&which),
         Command::Deliveries(which) => deliveries::look_after(&which),
+        Command::Leader(which) => leader::lead(&which),
+        Command::HashPassword => secrets::hash_password(),
+        Command::HashToken => secrets::hash_token(),
         Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),
         Command::Docs { page: Page::Metrics } => logs::print(&gateway::metrics_markdown()),
     };

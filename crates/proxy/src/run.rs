@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use gateway::{Gateway, Metrics};
-use store::Store;
+use portal::{Portal, PortalSettings};
+use store::{Browser, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Files, Fixed, Loaded};
+use crate::config::{self, Config, Entrants, Files, Fixed, Loaded};
 use crate::logging;
 use crate::reload::Reload;
 
@@ -38,7 +39,11 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
     let settings =
         gateway::Settings { path: fixed.path.clone(), ..gateway::Settings::new(fixed.chargers, fixed.admin) };
     let gateway = Gateway::start(settings, config.routing, store.clone(), metrics.clone()).await?;
+    let portal = start_portal(&fixed, config.entrants, &gateway, &store).await?;
     announce(&gateway, &fixed);
+    if let Some(portal) = &portal {
+        announce_portal(portal);
+    }
     warn_of(path, &config.warnings);
     let mut reload = Reload::new(path, files);
     loop {
@@ -50,11 +55,11 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
             },
         };
         metrics.config_reloaded(&loaded.outcome);
-        apply(path, loaded, &gateway, &fixed);
+        apply(path, loaded, &gateway, portal.as_ref(), &fixed);
     }
     info!("stopping: no new chargers, open answers get {} s", DRAIN.as_secs());
     tokio::select! {
-        () = gateway.drain(DRAIN) => {}
+        ((), ()) = async { tokio::join!(gateway.drain(DRAIN), close_portal(portal)) } => {}
         () = signals.stop() => warn!("told to stop a second time: stopping at once"),
     }
     store.close().await;
@@ -71,16 +76,41 @@ fn store_settings(fixed: &Fixed) -> store::Settings {
     }
 }
 
+/// The portal, if there is to be one. Its pages have readers of their own, so that they never keep a session
+/// waiting.
+async fn start_portal(
+    fixed: &Fixed,
+    entrants: Entrants,
+    gateway: &Gateway,
+    store: &Store,
+) -> anyhow::Result<Option<Portal>> {
+    let Some(listen) = fixed.portal else { return Ok(None) };
+    let Entrants { users, tokens } = entrants;
+    let browser = Browser::open(&fixed.store).context("store.path")?;
+    let settings = PortalSettings { listen, users, tokens, store: fixed.store.clone() };
+    Ok(Some(Portal::start(settings, gateway.view(), browser, store.clone()).await?))
+}
+
+async fn close_portal(portal: Option<Portal>) {
+    if let Some(portal) = portal {
+        portal.drain(DRAIN).await;
+    }
+}
+
 /// Puts a configuration that was read again in force, if it is valid.
-fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, running: &Fixed) {
+fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, portal: Option<&Portal>, running: &Fixed) {
     match loaded.outcome {
         Ok(config) => {
             warn_of(path, &config.warnings);
-            for section in config.fixed.sections_other_than(running) {
-                warn!(section, "[{section}] changed; that takes a restart and is not in force yet");
+            for what in config.fixed.differences_from(running) {
+                warn!(what, "{what} changed; that takes a restart and is not in force yet");
             }
             let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
             gateway.apply(config.routing);
+            if let Some(portal) = portal {
+                let Entrants { users, tokens } = config.entrants;
+                portal.apply(users, tokens);
+            }
             info!(rules, backoffices, "the configuration was read again and is in force");
         }
         Err(report) => {
@@ -115,6 +145,25 @@ fn announce(gateway: &Gateway, fixed: &Fixed) {
     if let Some(admin) = gateway.admin_address().filter(|admin| !admin.ip().is_loopback()) {
         warn!(
             "whoever reaches {admin} can read the metrics; listen.admin = \"127.0.0.1:9090\" keeps them here"
+        );
+    }
+}
+
+/// Says where the portal is and, as long as nobody can log in, prints a link that lets one person in. It goes
+/// to whoever started the program, not into the log.
+fn announce_portal(portal: &Portal) {
+    let address = portal.address();
+    if !address.ip().is_loopback() {
+        warn!(
+            "the portal is not encrypted: whoever is on the way to {address} can read passwords and all that it \
+             shows; put a proxy with TLS in front of it, or use portal.listen = \"127.0.0.1:8080\""
+        );
+    }
+    if let Some(link) = portal.first_link() {
+        eprintln!(
+            "Nobody can log in to the portal yet. This link lets one person in, from this machine, within 15 \
+             minutes:\n\n    {link}\n\nTo log in with a password, write [[portal.users]] into proxy.toml with what \
+             `ocpp-proxy hash-password` prints."
         );
     }
 }

@@ -14,11 +14,22 @@ use super::check::Remarks;
 use super::expand::remedy;
 use super::explain::{quoted, suggestion};
 use super::files::Files;
-use super::source::Node;
+use super::source::{Entry, Node, Value};
 use super::{Surroundings, schema};
 
 const PLACEHOLDER: &str = "{charger}";
 const LONGEST_NAME: usize = 32;
+
+/// Leaves of each backoffice its name alone.
+pub(crate) fn keep_names(backoffices: &mut Node) {
+    let Value::Table(entries) = &mut backoffices.value else { return };
+    for entry in entries {
+        let span = entry.node.span.clone();
+        let url = Node { span: span.clone(), value: Value::Text(String::new()) };
+        let url = Entry { key: "url".to_owned(), key_span: span, node: url };
+        entry.node.value = Value::Table(vec![url]);
+    }
+}
 
 /// Every backoffice; `None` when one of them cannot be used.
 pub(crate) fn check_all(

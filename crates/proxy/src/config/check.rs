@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway::Routing;
+use gateway::{Routing, Rule};
 
 use super::explain::{Finding, quoted};
 use super::files::Files;
+use super::portal::{self, Entrants};
 use super::source::Node;
 use super::{Fixed, Surroundings, backoffice, plan, schema};
 
@@ -14,7 +15,7 @@ use super::{Fixed, Surroundings, backoffice, plan, schema};
 #[derive(Default)]
 pub(crate) struct Checked {
     /// What the gateway and the store take.
-    pub(crate) config: Option<(Fixed, Routing)>,
+    pub(crate) config: Option<(Fixed, Entrants, Routing)>,
     /// Errors and warnings.
     pub(crate) findings: Vec<Finding>,
 }
@@ -31,11 +32,21 @@ pub(crate) fn check(
     let fixed = fixed(file, root, around, &mut remarks);
     let backoffices = backoffice::check_all(file, root, around, files, &mut remarks);
     let rules = plan::check_all(file, root, &mut remarks);
-    let config = fixed.zip(backoffices).zip(rules);
+    let entrants = portal::entrants(file, root, &mut remarks);
+    let config = fixed.zip(entrants).zip(backoffices.zip(rules));
     Checked {
-        config: config.map(|((fixed, backoffices), rules)| (fixed, Routing { backoffices, rules })),
+        config: config.map(|((fixed, entrants), (backoffices, rules))| {
+            (fixed, entrants, Routing { backoffices, rules })
+        }),
         findings: remarks.findings,
     }
+}
+
+/// Checks the rules for chargers alone.
+pub(crate) fn rules(file: &schema::File, root: &Node, text: &str) -> (Option<Vec<Rule>>, Vec<Finding>) {
+    let mut remarks = Remarks { text, findings: Vec::new() };
+    let rules = plan::check_all(file, root, &mut remarks);
+    (rules, remarks.findings)
 }
 
 /// Collects findings about one text.
@@ -87,6 +98,8 @@ fn fixed(
     {
         remarks.error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
     }
+    let others = [("the chargers", chargers), ("listen.admin", admin.flatten())];
+    let portal = portal::listen(file, root, others, remarks);
     let store_place = place("store", "path");
     if file.store.path.is_empty() {
         remarks.error(store_place, "store.path is empty; for example path = \"ocpp-proxy.db\"");
@@ -96,6 +109,7 @@ fn fixed(
         chargers: chargers?,
         path: path?,
         admin: admin?,
+        portal: portal?,
         store: around.folder.join(&file.store.path),
         keep_log_for: days(file.log.keep_days),
         keep_log_bytes: keep_log_bytes?,
@@ -107,9 +121,13 @@ fn days(days: u32) -> Duration {
     Duration::from_secs(u64::from(days) * 86_400)
 }
 
-fn address(key: &str, found: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(key: &str, found: &str) -> Result<SocketAddr, String> {
     found.parse().map_err(|_| {
-        let example = if key == "listen.admin" { "127.0.0.1:9090" } else { "0.0.0.0:9000" };
+        let example = match key {
+            "listen.admin" => "127.0.0.1:9090",
+            "portal.listen" => "127.0.0.1:8080",
+            _ => "0.0.0.0:9000",
+        };
         format!("{key} is {}; it must be an IP address and a port, such as {example:?}", quoted(found))
     })
 }

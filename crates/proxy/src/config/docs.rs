@@ -25,13 +25,13 @@ written `$${`.
 **Changes** to the file take effect while the proxy runs, within a second, whether it is saved in place, \
 replaced or swapped by a symlink; certificates and `${file:…}` within 30 seconds; all of them at once on \
 SIGHUP. The file is checked as a whole: an invalid one changes nothing and the log says what is wrong. \
-Chargers and links that the change does not concern stay connected. `[listen]`, `[store]` and `[log]` take \
-a restart; a change of them is reported in the log and otherwise ignored until then.
+Chargers and links that the change does not concern stay connected. `[listen]`, `[store]`, `[log]` and \
+`portal.listen` take a restart; a change of them is reported in the log and otherwise ignored until then.
 
 ";
 
 /// The order in which a usual file has them; a section that is not named here would come first.
-const SECTIONS: [&str; 5] = ["listen", "store", "log", "backoffices", "chargers"];
+const SECTIONS: [&str; 6] = ["listen", "store", "log", "portal", "backoffices", "chargers"];
 
 /// The whole page.
 pub(crate) fn markdown() -> String {

@@ -11,6 +11,7 @@ mod explain;
 mod files;
 mod outage;
 mod plan;
+mod portal;
 mod schema;
 mod shape;
 mod source;
@@ -26,13 +27,16 @@ use gateway::Routing;
 pub(crate) use docs::markdown;
 pub(crate) use explain::{Finding, Report, Severity, suggestion};
 pub(crate) use files::Files;
+pub(crate) use portal::Entrants;
 
 /// A valid configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// What only a restart can change.
     pub(crate) fixed: Fixed,
-    /// What can be replaced while the proxy runs.
+    /// Who may use the portal; can be replaced while the proxy runs.
+    pub(crate) entrants: Entrants,
+    /// Who serves which charger; can be replaced while the proxy runs.
     pub(crate) routing: Routing,
     /// What somebody should know although it is valid.
     pub(crate) warnings: Vec<Finding>,
@@ -47,6 +51,8 @@ pub(crate) struct Fixed {
     pub(crate) path: String,
     /// Where metrics and health are served, if anywhere.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where the portal is served, if anywhere.
+    pub(crate) portal: Option<SocketAddr>,
     /// The embedded database.
     pub(crate) store: PathBuf,
     /// How long messages are kept.
@@ -58,12 +64,17 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    /// The sections of `proxy.toml` in which the two differ.
-    pub(crate) fn sections_other_than(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
+    /// What of `proxy.toml` differs between the two.
+    pub(crate) fn differences_from(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
         let listen = (self.chargers, &self.path, self.admin) != (other.chargers, &other.path, other.admin);
         let store = (&self.store, self.keep_transactions_for) != (&other.store, other.keep_transactions_for);
         let log = (self.keep_log_for, self.keep_log_bytes) != (other.keep_log_for, other.keep_log_bytes);
-        let sections = [("listen", listen), ("store", store), ("log", log)];
+        let sections = [
+            ("[listen]", listen),
+            ("[store]", store),
+            ("[log]", log),
+            ("portal.listen", self.portal != other.portal),
+        ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section)
     }
 }
@@ -129,6 +140,42 @@ pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
     }
 }
 
+/// The rules that a configuration has for chargers. Of the backoffices only the names count: whoever asks who
+/// leads need not know their passwords.
+pub(crate) fn rules(path: &Path) -> Result<Routing, Report> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let around = Surroundings { variable: &variable, folder: path.parent().unwrap_or(Path::new("")) };
+    let mut files = Files::default();
+    let name = path.display().to_string();
+    let report = |findings| Report { file: name.clone(), findings };
+    let text = read_text(path, &mut files).map_err(|finding| report(vec![finding]))?;
+    let mut root = source::parse(&text).map_err(report)?;
+    ["listen", "store", "log", "portal"].iter().for_each(|section| root.remove(section));
+    if let Some(backoffices) = root.get_mut("backoffices") {
+        backoffice::keep_names(backoffices);
+    }
+    let mut findings = Vec::new();
+    let concealed = expand::expand(&mut root, &text, &around, &mut files, &mut findings);
+    findings.extend(shape::check(&mut root, &text, &name).findings);
+    let rules = match serde_json::from_value(root.to_json()) {
+        Ok(file) => {
+            let (rules, more) = check::rules(&file, &root, &text);
+            findings.extend(more);
+            rules
+        }
+        Err(error) => {
+            findings.push(Finding::error(&text, 0, error.to_string()));
+            None
+        }
+    };
+    findings.retain(|finding| finding.severity == Severity::Error);
+    findings.iter_mut().for_each(|finding| finding.message = concealed.conceal(&finding.message));
+    match rules {
+        Some(rules) if findings.is_empty() => Ok(Routing { rules, ..Routing::default() }),
+        _ => Err(report(findings)),
+    }
+}
+
 fn read_text(path: &Path, files: &mut Files) -> Result<String, Finding> {
     let bytes = files.read(path).map_err(|error| {
         let hint = match error.kind() {
@@ -188,7 +235,9 @@ pub(crate) fn read(
     findings.extend(checked.findings);
     let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
     match checked.config {
-        Some((fixed, routing)) if !invalid => Ok(Config { fixed, routing, warnings: tidy(findings) }),
+        Some((fixed, entrants, routing)) if !invalid => {
+            Ok(Config { fixed, entrants, routing, warnings: tidy(findings) })
+        }
         _ => Err(report(findings)),
     }
 }

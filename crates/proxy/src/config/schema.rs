@@ -16,6 +16,9 @@ pub(crate) struct File {
     pub(crate) store: StoreFile,
     /// How much of the message log is kept. Changing it takes a restart.
     pub(crate) log: Log,
+    /// The portal: pages and an API for the people who look after the chargers. Users and tokens take effect
+    /// while the proxy runs, changing `listen` takes a restart.
+    pub(crate) portal: PortalFile,
     /// The backoffices, each under a name of your choice: letters, digits, `-` and `_`, at most 32. The
     /// name is what `[[chargers]]`, the message log and the metrics call it.
     #[schemars(extend("line" = "[backoffices.volt]"))]
@@ -83,6 +86,69 @@ impl Default for Log {
     fn default() -> Self {
         Self { keep_days: 30, keep_size: "10 GB".to_owned() }
     }
+}
+
+/// The portal.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PortalFile {
+    /// Address and port of the portal; `"off"` for none. It speaks plain HTTP: to reach it from elsewhere put a
+    /// proxy with TLS in front of it.
+    pub(crate) listen: String,
+    /// Who may log in. As long as there is nobody, each start prints a link that lets one person in from this
+    /// machine within 15 minutes.
+    #[schemars(extend("line" = "[[portal.users]]"))]
+    pub(crate) users: Vec<PortalUser>,
+    /// Which programs may use the API.
+    #[schemars(extend("line" = "[[portal.tokens]]"))]
+    pub(crate) tokens: Vec<PortalToken>,
+}
+
+impl Default for PortalFile {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned(), users: Vec::new(), tokens: Vec::new() }
+    }
+}
+
+/// Someone who may log in.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PortalUser {
+    /// What they log in with; what they do is recorded under it.
+    #[schemars(example = &"nora")]
+    pub(crate) name: String,
+    /// What `ocpp-proxy hash-password` prints.
+    #[schemars(example = &"${file:/run/secrets/nora}")]
+    pub(crate) password_hash: String,
+    /// What they may do.
+    #[serde(default)]
+    pub(crate) role: PortalRole,
+}
+
+/// A program that may use the API.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PortalToken {
+    /// What it is called; what it does is recorded under it.
+    #[schemars(example = &"helpdesk")]
+    pub(crate) name: String,
+    /// What `ocpp-proxy hash-token` prints.
+    #[schemars(example = &"${file:/run/secrets/helpdesk}")]
+    pub(crate) hash: String,
+    /// What it may do.
+    #[serde(default)]
+    pub(crate) role: PortalRole,
+}
+
+/// What somebody may do.
+#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PortalRole {
+    /// Sees everything, changes nothing.
+    #[default]
+    Viewer,
+    /// May also make another backoffice leader, and have deliveries tried again or dropped.
+    Operator,
 }
 
 /// How one backoffice is reached.

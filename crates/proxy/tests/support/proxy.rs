@@ -295,7 +295,7 @@ impl Drop for Proxy {
 /// proxy.toml with ports that the kernel chooses and a store in the test's own folder.
 fn whole(folder: &TempDir, rules: &str) -> String {
     format!(
-        "[listen]\nchargers = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[store]\npath = \"{}\"\n\n{rules}",
+        "[listen]\nchargers = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[portal]\nlisten = \"127.0.0.1:0\"\n\n[store]\npath = \"{}\"\n\n{rules}",
         folder.path().join("ocpp-proxy.db").display()
     )
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use ::portal::{Role, Token, User};
 use engine::{LateReject, OnLeaderLost, Outage, UnknownCards};
+use gateway::LeaderSource;
 use tempfile::TempDir;
 
 use super::*;
@@ -59,7 +61,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 120);
+    assert_eq!(seen, 127);
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn a_usual_file_becomes_a_routing() {
     assert_eq!(config.fixed.store, folder.path().join("ocpp-proxy.db"));
     assert_eq!(config.fixed.keep_log_for, Duration::from_secs(7 * 86_400));
     assert_eq!(config.fixed.keep_log_bytes, 500_000_000);
-    let plan = |charger: &str| config.routing.plan(&charger.into()).unwrap();
+    let plan = |charger: &str| config.routing.rule(&charger.into()).unwrap().plan.clone();
     assert_eq!(plan("SITE1-7").leader.as_str(), "volt");
     assert_eq!(plan("site1-7").leader.as_str(), "volt", "capitals do not matter");
     assert_eq!(plan("SITE1-7").followers[0].backoffice.as_str(), "acme");
@@ -117,7 +119,7 @@ fn outage(keys: &str) -> Outage {
     );
     let config = read_in(Path::new(""), &text).unwrap();
     assert_eq!(config.warnings, [], "{keys}");
-    config.routing.plan(&"CP1".into()).unwrap().outage.clone()
+    config.routing.rule(&"CP1".into()).unwrap().plan.outage.clone()
 }
 
 #[test]
@@ -154,24 +156,71 @@ fn who_leads_instead_becomes_part_of_the_plan() {
 }
 
 #[test]
+fn who_may_use_the_portal_is_read() {
+    let hash = ::portal::hash_password("correct horse");
+    let token = ::portal::hash_token("opx_test");
+    let text = format!(
+        "[portal]\nlisten = \"127.0.0.1:8181\"\n[[portal.users]]\nname = \"nora\"\npassword_hash = \"{hash}\"\n\
+         role = \"operator\"\n[[portal.tokens]]\nname = \"helpdesk\"\nhash = \"{token}\"\n"
+    );
+    let config = read_in(Path::new(""), &text).unwrap();
+    assert_eq!(config.fixed.portal, Some("127.0.0.1:8181".parse().unwrap()));
+    let nora = User { name: "nora".to_owned(), password_hash: hash.clone(), role: Role::Operator };
+    let helpdesk = Token { name: "helpdesk".to_owned(), hash: token, role: Role::Viewer };
+    assert_eq!(config.entrants, Entrants { users: vec![nora], tokens: vec![helpdesk] });
+    assert!(!format!("{config:?}").contains(&hash), "hashes are not shown");
+    assert_eq!(read_in(Path::new(""), "[portal]\nlisten = \"off\"\n").unwrap().fixed.portal, None);
+}
+
+#[test]
+fn who_may_say_who_leads_becomes_part_of_the_rule() {
+    let rules = "[backoffices]\nvolt.url = \"wss://volt.example/{charger}\"\n[[chargers]]\nmatch = \"CP1\"\n\
+                 leader = \"volt\"\nleader_source = \"file\"\n[[chargers]]\nmatch = \"*\"\nleader = \"volt\"\n";
+    let config = read_in(Path::new(""), rules).unwrap();
+    let source = |charger: &str| config.routing.rule(&charger.into()).unwrap().leader_source;
+    assert_eq!((source("CP1"), source("CP2")), (LeaderSource::File, LeaderSource::Portal));
+}
+
+/// Whoever asks who leads need not know the passwords of the backoffices.
+#[test]
+fn the_rules_alone_need_no_secrets() {
+    let folder = folder();
+    let path = folder.path().join("proxy.toml");
+    let text = "[listen]\nchargers = \"${MISSING_PORT}\"\n[backoffices.volt]\nurl = \"wss://volt.example/{charger}\"\n\
+                basic_auth = { user = \"u\", password = \"${file:no-such-file}\" }\n[backoffices]\nacme.url = \"?\"\n\
+                [[chargers]]\nmatch = \"CP*\"\nleader = \"volt\"\nfollowers = [{ backoffice = \"acme\" }]\n";
+    fs::write(&path, text).unwrap();
+    let plan = rules(&path).unwrap().plan(&"cp7".into(), None).unwrap();
+    assert_eq!(plan.plan.backoffices().map(|id| id.as_str()).collect::<Vec<_>>(), ["volt", "acme"]);
+    fs::write(&path, text.replace("leader = \"volt\"", "leader = \"vlt\"")).unwrap();
+    let report = rules(&path).unwrap_err().to_string();
+    assert!(
+        report.ends_with(":10:10: leader names the unknown backoffice \"vlt\"; did you mean \"volt\"?"),
+        "{report}"
+    );
+}
+
+#[test]
 fn an_empty_file_is_the_defaults() {
     let config = read_in(Path::new("/etc/p"), "").unwrap();
     assert_eq!(config.fixed.chargers, "0.0.0.0:9000".parse().unwrap());
     assert_eq!(config.fixed.path, "/ocpp/");
     assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.fixed.portal, Some("127.0.0.1:8080".parse().unwrap()));
     assert_eq!(config.fixed.store, PathBuf::from("/etc/p/ocpp-proxy.db"));
     assert_eq!(config.fixed.keep_log_for, Duration::from_secs(30 * 86_400));
     assert_eq!(config.fixed.keep_log_bytes, 10_000_000_000);
-    assert!(config.routing.plan(&"CP1".into()).is_none());
+    assert!(config.routing.rule(&"CP1".into()).is_none());
 }
 
 #[test]
 fn what_takes_a_restart_is_named() {
     let read = |text: &str| read_in(Path::new(""), text).unwrap().fixed;
-    let sections = |text: &str| read(text).sections_other_than(&read("")).collect::<Vec<_>>();
+    let sections = |text: &str| read(text).differences_from(&read("")).collect::<Vec<_>>();
     assert!(sections("[listen]\npath = \"/ocpp/\"\n").is_empty());
-    assert_eq!(sections("[listen]\nadmin = \"off\"\n[log]\nkeep_days = 2\n"), ["listen", "log"]);
-    assert_eq!(sections("[store]\npath = \"other.db\"\n"), ["store"]);
+    assert_eq!(sections("[listen]\nadmin = \"off\"\n[log]\nkeep_days = 2\n"), ["[listen]", "[log]"]);
+    assert_eq!(sections("[portal]\nlisten = \"off\"\n"), ["portal.listen"]);
+    assert_eq!(sections("[store]\npath = \"other.db\"\n"), ["[store]"]);
 }
 
 #[test]
@@ -239,6 +288,15 @@ fn the_reference_names_every_key() {
         "keep_transactions_days",
         "keep_days",
         "keep_size",
+        "listen",
+        "users",
+        "users[].name",
+        "users[].password_hash",
+        "users[].role",
+        "tokens",
+        "tokens[].name",
+        "tokens[].hash",
+        "tokens[].role",
         "url",
         "basic_auth",
         "basic_auth.user",
@@ -249,6 +307,7 @@ fn the_reference_names_every_key() {
         "followers",
         "followers[].backoffice",
         "followers[].role",
+        "leader_source",
         "on_leader_lost",
         "leader_grace",
         "failover_to",
@@ -262,7 +321,13 @@ fn the_reference_names_every_key() {
         assert!(page.contains(&format!("\n| `{key}` |")), "{key}\n{page}");
     }
     let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-    let expected =
-        ["## `[listen]`", "## `[store]`", "## `[log]`", "## `[backoffices.NAME]`", "## `[[chargers]]`"];
+    let expected = [
+        "## `[listen]`",
+        "## `[store]`",
+        "## `[log]`",
+        "## `[portal]`",
+        "## `[backoffices.NAME]`",
+        "## `[[chargers]]`",
+    ];
     assert_eq!(headings, expected);
 }

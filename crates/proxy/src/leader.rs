@@ -1,0 +1,159 @@
+//! `ocpp-proxy leader`: who leads a charger, and making another backoffice leader.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use engine::{BackofficeId, ChargerId};
+use gateway::{LeaderSource, PlanView};
+use jiff::tz::TimeZone;
+use portal::words::shown;
+use store::{Browser, LeadChange, LeaderOrder, LeaderOverride};
+
+use crate::cli::Leader;
+use crate::logs::paragraph::time;
+use crate::{config, logs};
+
+/// Earlier choices shown.
+const EARLIER: usize = 10;
+
+/// Does what the command line says.
+pub(crate) fn lead(which: &Leader) -> anyhow::Result<()> {
+    let store = config::store_path(&which.config.path)?;
+    let rules = config::rules(&which.config.path)?;
+    let charger = ChargerId::from(which.charger.as_str());
+    let Known { overridden, earlier, is_known } = Known::read(&store, &charger)?;
+    let unknown = || gateway::SetLeaderError::UnknownCharger(charger.clone());
+    let plan = rules.plan(&charger, overridden).ok_or_else(unknown)?;
+    let wanted = which.backoffice.as_deref().map(BackofficeId::from);
+    if wanted.is_none() && !which.back {
+        return logs::print(&state(&charger, &plan, &earlier, is_known, &TimeZone::system()));
+    }
+    plan.may_be_led_by(wanted.as_ref())?;
+    let wanted = wanted.filter(|wanted| *wanted != plan.file_leader);
+    if wanted.as_ref() == plan.overridden.as_ref().map(|chosen| &chosen.leader) {
+        return logs::print(&format!("{} leads {} already.\n", plan.plan.leader, shown(charger.as_str())));
+    }
+    let leader = wanted.clone().unwrap_or_else(|| plan.file_leader.clone());
+    let order = LeaderOrder { charger, leader: wanted, by: who(), reason: which.reason.clone() };
+    order.give(&store)?;
+    logs::print(&chosen(&order, &leader, is_known))
+}
+
+/// What the store knows.
+struct Known {
+    overridden: Option<LeaderOverride>,
+    /// The newest first.
+    earlier: Vec<LeadChange>,
+    /// The charger has been seen.
+    is_known: bool,
+}
+
+impl Known {
+    fn read(store: &Path, charger: &ChargerId) -> anyhow::Result<Self> {
+        let browser = Browser::open(store)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(async {
+            let overrides = browser.leader_overrides().await?;
+            let is_it =
+                |chosen: &LeaderOverride| chosen.charger.as_str().eq_ignore_ascii_case(charger.as_str());
+            Ok(Self {
+                overridden: overrides.into_iter().find(is_it),
+                earlier: browser.lead_history(charger, EARLIER).await?,
+                is_known: browser.charger(charger).await?.is_some(),
+            })
+        })
+    }
+}
+
+/// Whoever sits at the command line, as far as the environment tells.
+fn who() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    match variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")) {
+        Some(user) => format!("{user} (command line)"),
+        None => "command line".to_owned(),
+    }
+}
+
+const NEVER_SEEN: &str = "No charger of that identity has connected yet.\n";
+
+fn state(
+    charger: &ChargerId,
+    plan: &PlanView,
+    earlier: &[LeadChange],
+    is_known: bool,
+    zone: &TimeZone,
+) -> String {
+    let charger = shown(charger.as_str());
+    let mut text = if is_known { String::new() } else { NEVER_SEEN.to_owned() };
+    let mut say = |line: String| writeln!(text, "{line}").expect("a String takes all text");
+    let from_file = format!("the rule {} in proxy.toml", shown(&plan.rule));
+    say(match &plan.overridden {
+        Some(chosen) if plan.is_overridden() => format!(
+            "{} leads {charger}: chosen by {} on {}{}. {from_file} names {}.",
+            plan.plan.leader,
+            shown(&chosen.by),
+            time(chosen.unix_ms, zone),
+            why(&chosen.reason),
+            plan.file_leader
+        ),
+        _ => format!("{} leads {charger}, by {from_file}.", plan.plan.leader),
+    });
+    if let Some(chosen) = plan.overridden.as_ref().filter(|_| !plan.is_overridden()) {
+        let why = match plan.leader_source {
+            LeaderSource::File => "leader_source = \"file\" forbids it".to_owned(),
+            LeaderSource::Portal => "the rule does not name it any more".to_owned(),
+        };
+        say(format!("{} was chosen by {}, which has no effect: {why}.", chosen.leader, shown(&chosen.by)));
+    }
+    let followers: Vec<String> = plan
+        .plan
+        .followers
+        .iter()
+        .map(|follower| format!("{} ({})", follower.backoffice, follower.role.label()))
+        .collect();
+    say(if followers.is_empty() {
+        "It is the only backoffice: nobody else can lead.".to_owned()
+    } else {
+        format!("Followers: {}.", followers.join(", "))
+    });
+    if !earlier.is_empty() {
+        say("\nWho led since when, the newest first:".to_owned());
+        for change in earlier {
+            let leader = change.leader.as_ref().map_or("whom proxy.toml names", BackofficeId::as_str);
+            let (when, by) = (time(change.unix_ms, zone), shown(&change.by));
+            say(format!("  {when}  {}, by {by}{}", shown(leader), why(&change.reason)));
+        }
+    }
+    match plan.leader_source {
+        LeaderSource::File => {
+            say("\nThe rule has leader_source = \"file\": only proxy.toml can change this.".to_owned())
+        }
+        LeaderSource::Portal if plan.is_overridden() => {
+            say(format!("\nocpp-proxy leader {charger} --back goes back to {}.", plan.file_leader));
+        }
+        LeaderSource::Portal if !followers.is_empty() => {
+            say(format!("\nocpp-proxy leader {charger} BACKOFFICE makes another one leader."));
+        }
+        LeaderSource::Portal => {}
+    }
+    text
+}
+
+fn chosen(order: &LeaderOrder, leader: &BackofficeId, is_known: bool) -> String {
+    let charger = shown(order.charger.as_str());
+    let until = if order.leader.is_some() {
+        format!("That holds until `ocpp-proxy leader {charger} --back`; proxy.toml stays as it is.\n")
+    } else {
+        "That is whom proxy.toml names.\n".to_owned()
+    };
+    format!(
+        "{leader} leads {charger} from now on. {until}A proxy that runs follows within a second or two, as soon as \
+         {leader} is connected and no message is in flight.\nTransactions that are running go on: every backoffice \
+         knows them, and hears of their end.\n{}",
+        if is_known { "" } else { NEVER_SEEN }
+    )
+}
+
+fn why(reason: &str) -> String {
+    if reason.trim().is_empty() { String::new() } else { format!(" ({})", shown(reason.trim())) }
+}
