@@ -14,6 +14,7 @@ mod direct;
 mod doors;
 mod edits;
 mod followers;
+mod leaders;
 mod matrix;
 mod operation;
 mod outages;
