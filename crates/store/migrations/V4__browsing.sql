@@ -12,11 +12,12 @@ INSERT OR IGNORE INTO chargers (charger) SELECT charger FROM calls ORDER BY seq;
 INSERT OR IGNORE INTO chargers (charger) SELECT charger FROM occurrences ORDER BY seq;
 UPDATE chargers SET last_seen_unix_ms = (SELECT max(unix_ms) FROM occurrences
     WHERE occurrences.charger = chargers.charger AND kind IN ('charger_arrived', 'charger_left'));
-WITH boots(charger, request) AS (
-    SELECT charger, json_extract(body, '$.request') FROM facts WHERE key = 'boot' AND json_valid(body))
-UPDATE chargers SET vendor   = json_extract(request, '$.chargePointVendor'),
-                    model    = json_extract(request, '$.chargePointModel'),
-                    firmware = json_extract(request, '$.firmwareVersion')
+WITH boots(charger, request) AS MATERIALIZED (
+    SELECT charger, CASE WHEN json_valid(body) THEN json_extract(body, '$.request') END
+    FROM facts WHERE key = 'boot')
+UPDATE chargers SET vendor   = substr(json_extract(request, '$.chargePointVendor'), 1, 100),
+                    model    = substr(json_extract(request, '$.chargePointModel'), 1, 100),
+                    firmware = substr(json_extract(request, '$.firmwareVersion'), 1, 100)
     FROM boots WHERE boots.charger = chargers.charger AND json_valid(request);
 
 -- A call on which a follower decided differently than the leader.

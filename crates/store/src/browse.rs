@@ -7,6 +7,8 @@ mod chargers;
 mod comparison;
 mod lists;
 mod search;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 use std::fmt;

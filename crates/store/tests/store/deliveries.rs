@@ -134,15 +134,9 @@ async fn figures_come_up_to_date_by_themselves() {
 #[tokio::test]
 async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let world = World::new();
-    world.open().close().await;
-    let older = rusqlite::Connection::open(world.path()).unwrap();
-    older
-        .execute_batch(
-            "DROP TABLE deliveries; DROP TABLE lanes; DROP TABLE delivery_orders;
-             DELETE FROM refinery_schema_history WHERE version >= 2;
-             INSERT INTO facts (charger, key, body) VALUES ('SITE1-CP1', 'boot', '1');",
-        )
-        .unwrap();
+    let older = world.older_file(1).await;
+    let sql = "INSERT INTO facts (charger, key, body) VALUES ('SITE1-CP1', 'boot', '1')";
+    older.execute(sql, []).unwrap();
     drop(older);
     // Before a proxy has opened it there is nothing to list, and nothing wrong.
     let listed = store::Deliveries::open(&world.path()).unwrap();

@@ -1,11 +1,15 @@
 //! What any store must do, tried on a real file.
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod browse_calls;
+mod browse_chargers;
+mod browse_comparison;
 mod crash;
 mod deliveries;
 mod durable;
 mod full_disk;
 mod lane_bounds;
+mod lead;
 mod log;
 mod memory;
 mod opening;

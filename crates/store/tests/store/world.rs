@@ -8,7 +8,7 @@ use engine::{
     Delivery, Fact, Memory, Outcome, PeerState, PeerTransaction, Record, Side, TraceId, TransactionRow,
     TransactionState, Verdict,
 };
-use store::{Filter, LogEntry, LogReader, Settings, Store};
+use store::{Browser, Filter, LogEntry, LogReader, Settings, Store};
 
 pub(crate) struct World {
     directory: tempfile::TempDir,
@@ -25,6 +25,34 @@ impl World {
 
     pub(crate) fn open(&self) -> Store {
         Store::open(&self.path(), Settings::default()).unwrap()
+    }
+
+    /// The file as a version of this program with that schema would have left it.
+    pub(crate) async fn older_file(&self, version: u8) -> rusqlite::Connection {
+        self.open().close().await;
+        let older = rusqlite::Connection::open(self.directory.path().join("older.db")).unwrap();
+        older.execute("ATTACH ?1 AS newest", [self.path().to_str().unwrap()]).unwrap();
+        older
+            .execute_batch(
+                "CREATE TABLE refinery_schema_history AS SELECT * FROM newest.refinery_schema_history;",
+            )
+            .unwrap();
+        older.execute("DELETE FROM refinery_schema_history WHERE version > ?1", [version]).unwrap();
+        older.execute_batch("DETACH newest; PRAGMA journal_mode = WAL;").unwrap();
+        let migrations = [
+            include_str!("../../migrations/V1__memory_and_log.sql"),
+            include_str!("../../migrations/V2__deliveries.sql"),
+            include_str!("../../migrations/V3__giving_way.sql"),
+        ];
+        older.execute_batch(&migrations[..usize::from(version)].join("\n")).unwrap();
+        older.pragma_update(None, "application_id", 0x4F43_5050).unwrap();
+        older.close().unwrap();
+        std::fs::rename(self.directory.path().join("older.db"), self.path()).unwrap();
+        rusqlite::Connection::open(self.path()).unwrap()
+    }
+
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::open(&self.path()).unwrap()
     }
 
     pub(crate) fn log(&self) -> LogReader {
@@ -159,6 +187,12 @@ pub(crate) fn note_answer(store: &Store, answer: AnswerNote) {
 pub(crate) fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
+}
+
+/// An hour ago, always the same: what is much older is deleted.
+pub(crate) fn base() -> i64 {
+    static BASE: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *BASE.get_or_init(|| now() - 3_600_000)
 }
 
 /// Waits for a fact.
