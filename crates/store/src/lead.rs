@@ -44,14 +44,14 @@ pub struct LeaderOverride {
     pub unix_ms: i64,
 }
 
-/// A change that an operator made.
+/// A change of who leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeadChange {
     /// When; UTC, milliseconds since 1970.
     pub unix_ms: i64,
     /// Who leads from then on; `None`: whom `proxy.toml` names.
     pub leader: Option<BackofficeId>,
-    /// Who said so.
+    /// Who said so: an operator, `proxy.toml`, or the proxy itself when a leader was away.
     pub by: String,
     /// Why.
     pub reason: String,
@@ -114,9 +114,17 @@ impl LeaderOrder {
                 connection.prepare_cached(sql)?.execute([charger])?;
             }
         }
+        self.remember(connection, from_outside)
+    }
+
+    /// Adds it to the history alone, inside the transaction that is open.
+    pub(crate) fn remember(&self, connection: &Connection, from_outside: bool) -> rusqlite::Result<()> {
+        let charger = self.charger.as_str();
+        let (by, reason) = (cut(&self.by), cut(&self.reason));
+        let leader = self.leader.as_ref().map(BackofficeId::as_str);
         let sql = "INSERT INTO lead_history (charger, unix_ms, leader, said_by, reason, from_outside)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let values = params![charger, unix_ms, leader, by, reason, from_outside];
+        let values = params![charger, unix_ms(), leader, by, reason, from_outside];
         connection.prepare_cached(sql)?.execute(values)?;
         let sql = "DELETE FROM lead_history WHERE charger = ?1 AND id <=
                        (SELECT id FROM lead_history WHERE charger = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";

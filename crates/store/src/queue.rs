@@ -32,6 +32,8 @@ pub(crate) enum Order {
     Settle(Done),
     /// Make durable who leads.
     Lead(Box<LeaderOrder>, Done),
+    /// Remember who led since when, for people.
+    Led(Box<LeaderOrder>, Done),
     /// Apply the retention now and say when it is done.
     Tidy(Done),
 }
@@ -168,7 +170,7 @@ impl Queue {
                 barred.remove(&folded(charger));
                 true
             }
-            Order::Lead(..) | Order::Settle(_) | Order::Tidy(_) => true,
+            Order::Lead(..) | Order::Led(..) | Order::Settle(_) | Order::Tidy(_) => true,
         })
     }
 
@@ -184,7 +186,7 @@ impl Queue {
                 Order::Begin(charger, _) => {
                     waiting.barred.remove(&folded(charger));
                 }
-                Order::Lead(..) | Order::Settle(_) | Order::Tidy(_) => {}
+                Order::Lead(..) | Order::Led(..) | Order::Settle(_) | Order::Tidy(_) => {}
             }
         }
     }
@@ -323,7 +325,9 @@ impl Order {
     /// Tells whoever awaits it how it went.
     pub(crate) fn settle(self, outcome: Result<(), StoreError>) {
         match self {
-            Order::Keep(_, _, done) | Order::Lead(_, done) | Order::Tidy(done) => settle(done, outcome),
+            Order::Keep(_, _, done) | Order::Lead(_, done) | Order::Led(_, done) | Order::Tidy(done) => {
+                settle(done, outcome);
+            }
             // Told how it stands, not how the others fared, unless nobody can tell.
             Order::Begin(_, done) | Order::Settle(done) => match outcome {
                 Err(error @ (StoreError::Closed | StoreError::Overloaded)) => settle(done, Err(error)),

@@ -192,6 +192,13 @@ impl Store {
         Kept(outcome)
     }
 
+    /// Adds to the history who leads from now on, for a change that no operator made. Never waited for.
+    pub fn note_leader(&self, charger: &ChargerId, leader: &BackofficeId, by: &str, reason: &str) {
+        let (charger, leader) = (charger.clone(), Some(leader.clone()));
+        let order = LeaderOrder { charger, leader, by: by.to_owned(), reason: reason.to_owned() };
+        self.0.queue.order(Order::Led(Box::new(order), oneshot::channel().0));
+    }
+
     /// Every charger that is led by the word of an operator.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Who leads, for the metrics: chargers that are there without their leader, and whence a change came.
 
-use engine::{Note, Plan};
+use engine::{BackofficeId, ChargerId, Note, Plan};
+use store::Store;
 
 use crate::metrics::{Counted, Metrics};
 
@@ -39,6 +40,17 @@ impl Source {
             Source::Failover => "failover",
             Source::FailBack => "fail_back",
         }
+    }
+
+    /// Adds the change to the history that people read. An operator's stands there already.
+    pub(super) fn record(self, store: &Store, charger: &ChargerId, from: &BackofficeId, to: &BackofficeId) {
+        let (by, reason) = match self {
+            Source::Operator => return,
+            Source::File => ("proxy.toml", format!("the file names {to} instead of {from}")),
+            Source::Failover => ("proxy", format!("{from} is away")),
+            Source::FailBack => ("proxy", format!("{to} is back")),
+        };
+        store.note_leader(charger, to, by, &reason);
     }
 }
 

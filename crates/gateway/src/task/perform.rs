@@ -1,6 +1,6 @@
 //! Handing events to the engine and carrying out what it orders.
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Reason, Side};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Reason, Side};
 use tokio::time::Instant;
 
 use super::{Peer, Talk};
@@ -66,7 +66,10 @@ impl Talk {
                 self.recalls.begin(pace, store, charger, backoffice, after);
             }
             Effect::Note(note) => {
-                self.lead.noted(&self.shared.metrics, &self.plan, &note);
+                let source = self.lead.noted(&self.shared.metrics, &self.plan, &note);
+                if let (Some(source), Note::LeaderChanged { from, to }) = (source, &note) {
+                    source.record(&self.shared.store, &self.charger, from, to);
+                }
                 notes::take(&self.shared, &self.charger, note);
             }
         }

@@ -145,6 +145,27 @@ async fn an_operator_makes_a_follower_leader_and_goes_back() {
 }
 
 #[tokio::test]
+async fn the_history_tells_of_the_files_changes_too() {
+    let pair = Pair::new().await;
+    let world = World::new(pair.rules()).await;
+    let mut tail = world.gateway.subscribe();
+    let _charger = Charger::dial(world.address, "CP1").await;
+    link_up(&mut tail, "acme").await;
+    world.gateway.apply(routing(&[("acme", &pair.acme.url), ("volt", &pair.volt.url)]));
+    led_by(&mut tail, "acme").await;
+    // Each order to the store is carried out after those before it.
+    world.store.tidy().await.unwrap();
+    let browser = Browser::open(&world.database()).unwrap();
+    let [change] = &browser.lead_history(&"CP1".into(), 10).await.unwrap()[..] else { panic!() };
+    assert_eq!(change.leader, Some("acme".into()));
+    assert_eq!(
+        (change.by.as_str(), change.reason.as_str()),
+        ("proxy.toml", "the file names acme instead of volt")
+    );
+    assert_eq!(browser.leader_overrides().await.unwrap(), [], "it is no choice");
+}
+
+#[tokio::test]
 async fn whom_the_file_names_needs_no_choice() {
     let pair = Pair::new().await;
     let world = World::new(pair.rules()).await;
