@@ -17,6 +17,7 @@ use store::{LoggedCall, LoggedOccurrence};
 use utoipa::ToSchema;
 
 pub use gather::{Question, facts};
+pub use phrase::pieces;
 
 /// What is known when somebody asks.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Facts {
     pub now_unix_ms: i64,
     /// In which times are told.
     pub zone: TimeZone,
+    /// Times are left to the page, see [`pieces`].
+    pub marks_moments: bool,
 }
 
 /// A card that was accepted.
@@ -201,6 +204,55 @@ impl Cause {
     pub fn is_rejection(self) -> bool {
         !matches!(self, Cause::Accepted | Cause::AcceptedByCharger | Cause::NothingKnown)
     }
+}
+
+/// A card that was turned away, however often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TurnedAway {
+    /// Its number, as the charger sent it last.
+    pub id_tag: String,
+    /// How often.
+    pub times: u64,
+    /// When last; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+    /// The call that was decided then.
+    pub trace: TraceId,
+    /// What the charger was told then: a status, an error code, or nothing.
+    pub told: Option<String>,
+    /// It was accepted after that.
+    pub is_accepted_since: bool,
+}
+
+/// The cards that were turned away in these calls of one charger, the last one first.
+pub fn turned_away(calls: &[LoggedCall]) -> Vec<TurnedAway> {
+    let mut cards: Vec<TurnedAway> = Vec::new();
+    for attempt in attempts::attempts(calls) {
+        let call = attempt.decisive();
+        let known = cards.iter().position(|card| cards::is_same(&card.id_tag, &attempt.tag));
+        let mut card = match known {
+            Some(at) => cards.remove(at),
+            None if attempt.is_rejected() => TurnedAway {
+                id_tag: String::new(),
+                times: 0,
+                unix_ms: 0,
+                trace: call.trace,
+                told: None,
+                is_accepted_since: false,
+            },
+            None => continue,
+        };
+        card.is_accepted_since = !attempt.is_rejected();
+        if attempt.is_rejected() {
+            card.times += 1;
+            card.unix_ms = call.received_unix_ms;
+            card.trace = call.trace;
+            card.told = attempts::verdict_of(call).or_else(|| call.error_code.clone());
+            card.id_tag = attempt.tag;
+        }
+        cards.push(card);
+    }
+    cards.sort_by_key(|card| std::cmp::Reverse(card.unix_ms));
+    cards
 }
 
 /// Answers the question from what is known.

@@ -55,6 +55,13 @@ pub(crate) enum Command {
     /// leader's first. Between them a line for each connect and disconnect, of the charger and of every
     /// backoffice, with the reason. Ends with 1 when nothing is known of that charger.
     Logs(Logs),
+    /// Say why a card was rejected, by whom, and what to do.
+    ///
+    /// Looks through the message log of one charger: for a card with --id-tag, otherwise for the last card
+    /// that was turned away. Says it in a sentence, then what to do, then what that rests on. Also finds a
+    /// card that the reader has misread, and says when the charger has decided by itself. Works whether the
+    /// proxy runs or not.
+    Why(Why),
     /// Show what backoffices must still be told, and have it tried again or dropped.
     ///
     /// A charging session or a meter reading that the charger has reported must reach every backoffice.
@@ -107,6 +114,30 @@ pub(crate) struct Logs {
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Print one JSON object a line instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The database itself; the configuration is not read then.
+    #[arg(long, value_name = "PATH", conflicts_with = "path")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// Which rejection.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The charger's identity.
+    pub(crate) charger: String,
+    /// The number of the card, as it is printed on it or as the log shows it.
+    #[arg(long, value_name = "CARD")]
+    pub(crate) id_tag: Option<String>,
+    /// The attempt to which this call belongs: its trace, as `logs --json` and the portal show it.
+    #[arg(long, value_name = "TRACE")]
+    pub(crate) call: Option<String>,
+    /// Look at the log since then, as with `logs`; a week if not given.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+    /// Print a JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
     /// The database itself; the configuration is not read then.
@@ -257,6 +288,23 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(command("ocpp-proxy logs CP1 --store x.db --config x.toml").is_err());
+    }
+
+    #[test]
+    fn why_takes_a_card_or_none() {
+        match command("ocpp-proxy why CP1 --id-tag AB12 --since 2h --json -c x.toml") {
+            Ok(Command::Why(why)) => {
+                assert_eq!((why.charger.as_str(), why.id_tag.as_deref()), ("CP1", Some("AB12")));
+                assert!(why.since.is_some() && why.json && why.call.is_none());
+                assert_eq!(why.config.path, PathBuf::from("x.toml"));
+            }
+            other => panic!("{other:?}"),
+        }
+        match command("ocpp-proxy why CP1 --store x.db") {
+            Ok(Command::Why(why)) => assert_eq!(why.store, Some(PathBuf::from("x.db"))),
+            other => panic!("{other:?}"),
+        }
+        assert!(command("ocpp-proxy why").is_err());
     }
 
     #[test]

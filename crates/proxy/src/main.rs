@@ -11,6 +11,7 @@ mod reload;
 mod run;
 mod secrets;
 mod since;
+mod why;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Check(config) => check(&config.path),
         Command::Demo => demo::run(),
         Command::Logs(which) => logs::show(&which),
+        Command::Why(which) => why::tell(&which),
         Command::Deliveries(which) => deliveries::look_after(&which),
         Command::Leader(which) => leader::lead(&which),
         Command::HashPassword => secrets::hash_password(),

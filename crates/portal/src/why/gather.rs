@@ -48,7 +48,7 @@ pub struct Question {
 /// When the log cannot be read, or too many questions wait.
 pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, StoreError> {
     let meant = match question.attempt {
-        Some(trace) => browser.call(trace).await?,
+        Some(trace) => browser.call(trace).await?.filter(|call| is_of(call, &question.charger)),
         None => None,
     };
     let since_unix_ms = question.since_unix_ms.unwrap_or(question.now_unix_ms - SINCE_MS);
@@ -67,6 +67,7 @@ pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, Store
         since_unix_ms,
         now_unix_ms: question.now_unix_ms,
         zone: question.zone,
+        marks_moments: false,
     };
     let reader = Reader { browser, charger: facts.charger.clone(), since_unix_ms };
     let until = meant.as_ref().map(|call| call.received_unix_ms + super::attempts::START_FOLLOWS_MS);
@@ -98,9 +99,18 @@ pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, Store
     let since = around.map_or(since_unix_ms, |unix_ms| unix_ms - AROUND_MS);
     facts.occurrences =
         browser.occurrences(&facts.charger, Some(since), Some(around_end + AROUND_MS), OCCURRENCES).await?;
+    if facts.leader.is_none() {
+        let newest = reader.calls(|query| (query.limit, query.since_unix_ms) = (1, None)).await?;
+        facts.leader = newest.into_iter().next().map(|call| call.leader);
+    }
     let tag = ladder::tag_of(&facts);
     facts.known = known(browser, &reader, tag.as_deref()).await?;
     Ok(facts)
+}
+
+/// Chargers are one however they are spelled.
+fn is_of(call: &LoggedCall, charger: &ChargerId) -> bool {
+    call.charger.as_str().eq_ignore_ascii_case(charger.as_str())
 }
 
 struct Reader<'a> {

@@ -5,28 +5,28 @@ use jiff::Timestamp;
 use store::{LoggedAnswer, LoggedCall};
 
 use super::Facts;
+pub(super) use crate::words::{duration, shown};
 
-/// A text of a peer longer than this is cut.
-const LONGEST: usize = 80;
+/// Stands around a moment that a page writes itself, in the reader's own time; no text of a peer can look
+/// like one but a page shows that as a moment at worst.
+const MARK: char = '\u{E000}';
 
-/// Text from a peer, fit for a sentence: no control characters, not endless.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars().take(LONGEST) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+/// A sentence, taken apart: text, and in turn with it moments (UTC, milliseconds since 1970).
+pub fn pieces(sentence: &str) -> Vec<Result<&str, i64>> {
+    let pieces = sentence.split(MARK).enumerate();
+    pieces
+        .map(|(at, piece)| match piece.parse() {
+            Ok(unix_ms) if at % 2 == 1 => Err(unix_ms),
+            _ => Ok(piece),
+        })
+        .collect()
 }
 
 /// "at 12:03:04", with the date unless it is today.
 pub(super) fn at(facts: &Facts, unix_ms: i64) -> String {
+    if facts.marks_moments {
+        return format!("at {MARK}{unix_ms}{MARK}");
+    }
     let zoned = |unix_ms| Timestamp::from_millisecond(unix_ms).map(|time| time.to_zoned(facts.zone.clone()));
     match (zoned(unix_ms), zoned(facts.now_unix_ms)) {
         (Ok(time), Ok(now)) if time.date() == now.date() => time.strftime("at %H:%M:%S").to_string(),
@@ -144,14 +144,5 @@ pub(super) fn absence(rule: &str) -> Option<&'static str> {
         "E16" | "E17" => Some("did not answer in time"),
         "E18" => Some("could not process it"),
         _ => None,
-    }
-}
-
-/// A span of time, in the unit that fits.
-pub(super) fn duration(microseconds: i64) -> String {
-    match microseconds {
-        ..1_000 => "under 1 ms".to_owned(),
-        1_000..10_000_000 => format!("{} ms", microseconds / 1_000),
-        _ => format!("{} s", microseconds / 1_000_000),
     }
 }

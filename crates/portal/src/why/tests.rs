@@ -48,6 +48,37 @@ fn evidence_is_in_order_and_one_row_decides() {
 }
 
 #[test]
+fn cards_that_were_turned_away_are_counted() {
+    let facts = told::facts(
+        "many\n12:03:04 Authorize AB12 -> leader Invalid\n12:05:04 Authorize AB12 -> leader Blocked\n\
+         12:06:00 Authorize CD34 -> leader Accepted\n12:07:00 Authorize EF56 -> proxy E16 error GenericError\n\
+         12:09:00 Authorize AB12 -> leader Accepted",
+    );
+    let cards: Vec<_> = turned_away(&facts.calls)
+        .into_iter()
+        .map(|card| (card.id_tag, card.times, card.told.unwrap_or_default(), card.is_accepted_since))
+        .collect();
+    let expected = [("EF56", 1, "GenericError", false), ("AB12", 2, "Blocked", true)];
+    assert_eq!(
+        cards,
+        expected.map(|(tag, times, told, since)| (tag.to_owned(), times, told.to_owned(), since))
+    );
+}
+
+#[test]
+fn moments_can_be_left_to_a_page() {
+    let mut facts = told::facts("refused\nask AB12\n12:03:04 Authorize AB12 -> leader Invalid");
+    facts.marks_moments = true;
+    let verdict = explain(&facts);
+    let expected = [
+        Ok("Rejected by acme, which is Leader: idTagInfo.status = Invalid at "),
+        Err(facts.calls[0].received_unix_ms),
+        Ok("."),
+    ];
+    assert_eq!(pieces(&verdict.sentence), expected);
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let tag = format!("<script>\\u0007{}", "x".repeat(500));
     let logged = format!("hostile\nask any\n12:03:04 Authorize {tag} -> leader error <b>Bad</b> \\u001b[31m");

@@ -32,6 +32,7 @@ pub(super) fn facts(text: &str) -> Facts {
         since_unix_ms: unix_ms("11:00:00"),
         now_unix_ms: unix_ms("12:30:00"),
         zone: TimeZone::UTC,
+        marks_moments: false,
     };
     for (at, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();

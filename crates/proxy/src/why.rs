@@ -1,0 +1,76 @@
+//! `ocpp-proxy why`: why a card was rejected, and what to do.
+
+use std::fmt::Write;
+
+use engine::{ChargerId, TraceId};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use portal::why::{Question, Verdict, explain, facts};
+use portal::words::shown;
+use store::Browser;
+
+use crate::cli::Why;
+use crate::logs::paragraph::time;
+use crate::{config, logs};
+
+/// Answers the question of the command line.
+pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
+    let path = match &which.store {
+        Some(store) => store.clone(),
+        None => config::store_path(&which.config.path)?,
+    };
+    let browser = Browser::open(&path)?;
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let question = Question {
+        charger: ChargerId::from(which.charger.as_str()),
+        id_tag: which.id_tag.clone(),
+        attempt: which.call.clone().map(TraceId::try_from).transpose()?,
+        since_unix_ms: which.since.map(|since| since.unix_ms(now, zone.clone())),
+        // The log tells who is there and who leads as well as can be told from outside the running program.
+        is_online: None,
+        leader: None,
+        now_unix_ms: now.as_millisecond(),
+        zone: zone.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let verdict = explain(&runtime.block_on(facts(&browser, question))?);
+    let text = match which.json {
+        true => serde_json::to_string(&verdict)? + "\n",
+        false => told(&verdict, &zone),
+    };
+    logs::print(&text)
+}
+
+fn told(verdict: &Verdict, zone: &TimeZone) -> String {
+    let mut text = String::new();
+    let mut say = |line: String| writeln!(text, "{line}").expect("a String takes all text");
+    if let Some(tag) = &verdict.id_tag {
+        say(format!("Card {}", shown(tag)));
+    }
+    say(verdict.sentence.clone());
+    let next = &verdict.next;
+    let groups = [
+        ("What to do:", &next.everyone),
+        ("If it is the card of an employee or resident:", &next.employee),
+        ("If the site is public:", &next.public_site),
+    ];
+    for (title, steps) in groups.into_iter().filter(|(_, steps)| !steps.is_empty()) {
+        say(format!("\n{title}"));
+        steps.iter().for_each(|step| say(format!("  - {step}")));
+    }
+    if let Some(list) = &next.whitelist {
+        say(format!(
+            "\nTo allow the card: add {} to the list of allowed cards in {}.",
+            shown(&list.id_tag),
+            list.backoffice
+        ));
+    }
+    if !verdict.evidence.is_empty() {
+        say("\nWhat this rests on:".to_owned());
+    }
+    for row in &verdict.evidence {
+        let mark = if row.is_decisive { "→" } else { " " };
+        say(format!("{mark} {}  {}", time(row.unix_ms, zone), row.sentence));
+    }
+    text
+}
