@@ -1,8 +1,6 @@
 //! `ocpp-proxy logs`: what a charger and its backoffices said to each other.
 
-mod details;
 pub(crate) mod paragraph;
-pub(crate) mod words;
 
 use std::io::{self, BufWriter, Write};
 use std::thread::sleep;
@@ -12,6 +10,7 @@ use anyhow::bail;
 use engine::ChargerId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use portal::words;
 use store::{Filter, LogReader, LoggedCall, LoggedOccurrence, NewsItem};
 
 use crate::cli::Logs;

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use engine::{BackofficeId, ChargerId};
 use jiff::tz::TimeZone;
+use portal::words::{meaning_of_action, shown};
 use store::{ListedDelivery, ListedLane};
 
-use crate::logs::paragraph::{shown, time};
-use crate::logs::words::meaning_of_action;
+use crate::logs::paragraph::time;
 
 pub(super) const ALL_TOLD: &str = "Nothing waits: every backoffice has been told all that it must know.";
 pub(super) const NOTHING_MATCHES: &str = "Nothing matches. A charger's identity is written as the charger sends it, a backoffice's name as in \
