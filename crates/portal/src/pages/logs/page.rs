@@ -81,7 +81,7 @@ impl Logs<'_> {
                 div.filters {
                     div.search {
                         (icon(Icon::Search))
-                        input type="search" name="q" value=(choice.q) maxlength="500" autocomplete="off" spellcheck="false"
+                        input type="search" name="q" data-search="" value=(choice.q) maxlength="500" autocomplete="off" spellcheck="false"
                             aria-label="Search" placeholder="StartTransaction, an idTag, a transaction number, any text";
                         kbd aria-hidden="true" { "/" }
                     }

@@ -19,7 +19,7 @@ const DIFFERENCES: usize = 4;
 /// A call with everything that can be unfolded.
 pub(crate) fn call(call: &LoggedCall) -> Markup {
     html! {
-        article.call id={ "call-" (call.trace) } data-before=(place(call)) data-seq=(call.seq)
+        article.call id={ "call-" (call.trace) } data-before=(place(call)) data-href=(permalink(call.trace))
             aria-label={ (shown(&call.action)) " at " (clock(call.received_unix_ms)) } {
             div.call-when {
                 a href=(permalink(call.trace)) title="open this call on its own page" {
@@ -47,7 +47,7 @@ pub(crate) fn occurrence(occurrence: &LoggedOccurrence) -> Markup {
         _ => Icon::Star,
     };
     html! {
-        p.occurrence.alert[is_alert] id={ "occurrence-" (occurrence.seq) } data-seq=(occurrence.seq) {
+        p.occurrence.alert[is_alert] id={ "occurrence-" (occurrence.seq) } {
             (moment(occurrence.unix_ms))
             (icon(shape))
             span {
@@ -128,9 +128,11 @@ pub(super) fn answers(call: &LoggedCall) -> Markup {
     html! {
         @if let Some(who) = in_its_place {
             div.answer.(class(&Said::to_originator(call))).counts {
-                p.who { bdi { (who) } @if matches!(decided, Decided::Leader(_)) { " " (leader_badge()) } }
+                p.who {
+                    bdi { (who) } @if matches!(decided, Decided::Leader(_)) { " " (leader_badge()) }
+                    " " span.took { (duration(call.latency_us)) }
+                }
                 (said(&Said::to_originator(call), label))
-                p.took { (duration(call.latency_us)) }
             }
         }
         @for answer in ordered(&call.answers) { (one_answer(call, answer, label)) }
@@ -160,7 +162,10 @@ fn one_answer(call: &LoggedCall, answer: &LoggedAnswer, label: &str) -> Markup {
     let counts = answer.led && !missed;
     html! {
         div.answer.(class(&what)).counts[counts].differs[differs] {
-            p.who { bdi { (answer.backoffice) } @if answer.led { " " (leader_badge()) } }
+            p.who {
+                bdi { (answer.backoffice) } @if answer.led { " " (leader_badge()) }
+                @if was_asked { " " span.took { (duration(answer.latency_us)) } }
+            }
             (said(&what, label))
             @if differs {
                 p.verdict.differs { (icon(Icon::Differs)) span { (shown(verdict)) } }
@@ -168,7 +173,6 @@ fn one_answer(call: &LoggedCall, answer: &LoggedAnswer, label: &str) -> Markup {
                 p.verdict { (shown(verdict)) }
             }
             (differences(&answer.differences, &answer.backoffice, Some(DIFFERENCES)))
-            @if was_asked { p.took { (duration(answer.latency_us)) } }
         }
     }
 }
