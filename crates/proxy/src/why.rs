@@ -13,6 +13,18 @@ use crate::cli::Why;
 use crate::logs::paragraph::time;
 use crate::{config, logs};
 
+/// The call that is meant, by the name that log and pages give it.
+fn attempt(call: Option<String>) -> anyhow::Result<Option<TraceId>> {
+    let named = |call: String| {
+        let unknown = format!(
+            "{} names no call; a call is named by the 26 characters that the log shows",
+            shown(&call)
+        );
+        TraceId::try_from(call).map_err(|_| anyhow::Error::msg(unknown))
+    };
+    call.map(named).transpose()
+}
+
 /// Answers the question of the command line.
 pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
     let path = match &which.store {
@@ -24,7 +36,7 @@ pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
     let question = Question {
         charger: ChargerId::from(which.charger.as_str()),
         id_tag: which.id_tag.clone(),
-        attempt: which.call.clone().map(TraceId::try_from).transpose()?,
+        attempt: attempt(which.call.clone())?,
         since_unix_ms: which.since.map(|since| since.unix_ms(now, zone.clone())),
         // The log tells who is there and who leads as well as can be told from outside the running program.
         is_online: None,
