@@ -189,7 +189,8 @@ fn a_log_that_is_not_there_ends_with_1_and_a_remedy() {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands = ["run", "check", "demo", "logs", "docs"];
+    let commands =
+        ["run", "check", "demo", "logs", "deliveries", "leader", "hash-password", "hash-token", "docs"];
     let overview = text(&program(&["--help"], &root()).stdout);
     for command in commands {
         assert!(overview.contains(&format!("\n  {command} ")), "{overview}");
