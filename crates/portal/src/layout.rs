@@ -19,8 +19,6 @@ use crate::state::AppState;
 pub(crate) enum Section {
     Chargers,
     Transactions,
-    /// None of them.
-    Elsewhere,
 }
 
 /// What surrounds a page.

@@ -18,11 +18,6 @@ use crate::layout;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
-/// Where a charger's pages begin.
-pub(crate) fn charger_address(charger: &ChargerId) -> String {
-    layout::charger_path(charger, "")
-}
-
 /// Where it is told why this card was rejected.
 pub(crate) fn why_address(charger: &ChargerId, id_tag: &str) -> String {
     let id_tag = utf8_percent_encode(id_tag, NON_ALPHANUMERIC);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway::View;
-use store::{Browser, Store};
+use store::Browser;
 
 use crate::access::{Role, Token, User};
 use crate::server::{self, Server};
@@ -54,19 +54,13 @@ pub struct Portal {
 }
 
 impl Portal {
-    /// Listens and begins to serve. `view` says how things are, `browser` how they were, and `store`
-    /// takes what a person orders.
+    /// Listens and begins to serve. `view` says how things are, and `browser` how they were.
     ///
     /// # Errors
     /// Names the address that cannot be listened on, why, and what would do.
-    pub async fn start(
-        settings: PortalSettings,
-        view: View,
-        browser: Browser,
-        store: Store,
-    ) -> Result<Portal, StartError> {
+    pub async fn start(settings: PortalSettings, view: View, browser: Browser) -> Result<Portal, StartError> {
         let bound = server::bind(settings.listen)?;
-        let state = AppState::new(&bound, settings, view, browser, store);
+        let state = AppState::new(&bound, settings, view, browser);
         let server = Server::start(bound, state.clone());
         tracing::info!(portal = %server.address(), "serving the portal");
         Ok(Portal { state, server })

@@ -1,6 +1,9 @@
 //! The door for browsers: an accept loop of our own, because every ready-made one leaves the header timer
 //! off and a half-sent request open for ever.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::View;
-use store::{Browser, Store};
+use store::Browser;
 use tokio::sync::watch;
 
 use crate::access::Access;
@@ -21,7 +21,6 @@ struct Parts {
     access: Access,
     view: View,
     browser: Browser,
-    store: Store,
     lanes: Lanes,
     stopping: watch::Sender<bool>,
     tails: Places,
@@ -29,18 +28,12 @@ struct Parts {
 }
 
 impl AppState {
-    pub(crate) fn new(
-        bound: &Bound,
-        settings: PortalSettings,
-        view: View,
-        browser: Browser,
-        store: Store,
-    ) -> Self {
+    pub(crate) fn new(bound: &Bound, settings: PortalSettings, view: View, browser: Browser) -> Self {
         let access = Access::new(bound.address.port(), settings.users, settings.tokens);
         let lanes = Lanes::new(settings.store);
         let stopping = watch::Sender::new(false);
         let (tails, exports) = (Places::new(TAILS), Places::new(EXPORTS));
-        Self(Arc::new(Parts { access, view, browser, store, lanes, stopping, tails, exports }))
+        Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports }))
     }
 
     /// Who may come in, and who is in.
@@ -56,11 +49,6 @@ impl AppState {
     /// How things were: chargers, calls, transactions.
     pub(crate) fn browser(&self) -> &Browser {
         &self.0.browser
-    }
-
-    /// Takes what a person orders.
-    pub(crate) fn store(&self) -> &Store {
-        &self.0.store
     }
 
     /// What waits for a backoffice, and orders about it.

@@ -39,7 +39,7 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
     let settings =
         gateway::Settings { path: fixed.path.clone(), ..gateway::Settings::new(fixed.chargers, fixed.admin) };
     let gateway = Gateway::start(settings, config.routing, store.clone(), metrics.clone()).await?;
-    let portal = start_portal(&fixed, config.entrants, &gateway, &store).await?;
+    let portal = start_portal(&fixed, config.entrants, &gateway).await?;
     announce(&gateway, &fixed);
     if let Some(portal) = &portal {
         announce_portal(portal);
@@ -82,13 +82,12 @@ async fn start_portal(
     fixed: &Fixed,
     entrants: Entrants,
     gateway: &Gateway,
-    store: &Store,
 ) -> anyhow::Result<Option<Portal>> {
     let Some(listen) = fixed.portal else { return Ok(None) };
     let Entrants { users, tokens } = entrants;
     let browser = Browser::open(&fixed.store).context("store.path")?;
     let settings = PortalSettings { listen, users, tokens, store: fixed.store.clone() };
-    Ok(Some(Portal::start(settings, gateway.view(), browser, store.clone()).await?))
+    Ok(Some(Portal::start(settings, gateway.view(), browser).await?))
 }
 
 async fn close_portal(portal: Option<Portal>) {

@@ -25,7 +25,6 @@ pub(crate) enum Icon {
     Right,
     /// To the charger.
     Left,
-    Eye,
     Search,
 }
 
@@ -45,9 +44,6 @@ pub(crate) fn icon(icon: Icon) -> Markup {
         Icon::Copy => "M6 5.5h7.5V14H6ZM3 10.5H2.5V2H10v.8",
         Icon::Right => "M2.5 8h11M9.5 4l4 4-4 4",
         Icon::Left => "M13.5 8h-11M6.5 4l-4 4 4 4",
-        Icon::Eye => {
-            "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 9.8a1.8 1.8 0 1 0 0-3.6 1.8 1.8 0 0 0 0 3.6Z"
-        }
         Icon::Search => "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10Zm3.6-1.4L14 14",
     };
     html! {

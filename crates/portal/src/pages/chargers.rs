@@ -173,20 +173,32 @@ fn leader(state: &AppState, charger: &ChargerId, live: Option<&LiveCharger>) -> 
     }
 }
 
-/// How each connector is; the charger itself (connector 0) only when it has something to say.
+/// How the connectors are: one by one where something goes on, together where nothing does. The charger
+/// itself (connector 0) only when it has something to say.
 fn connectors(connectors: &[Connector]) -> Markup {
-    let all: Vec<_> = connectors.iter().filter(|one| one.id != 0 || one.status != "Available").collect();
+    let is_free = |one: &&Connector| one.status == "Available" && !has_trouble(one);
+    let (free, busy): (Vec<_>, Vec<_>) = connectors.iter().partition(is_free);
+    let free: Vec<_> = free.into_iter().filter(|one| one.id != 0).collect();
     html! {
         div.connectors {
-            @for one in all.iter().take(CONNECTORS_SHOWN) {
+            @for one in busy.iter().take(CONNECTORS_SHOWN) {
                 span.connector {
                     span.plug { @if one.id == 0 { "all" } @else { (one.id) } }
                     (status(one))
                 }
             }
-            @if all.len() > CONNECTORS_SHOWN { span.muted { "and " (all.len() - CONNECTORS_SHOWN) " more" } }
+            @if busy.len() > CONNECTORS_SHOWN { span.muted { "and " (busy.len() - CONNECTORS_SHOWN) " more" } }
+            @match free.as_slice() {
+                [] => {},
+                [one] => span.connector { span.plug { (one.id) } (status(one)) },
+                [one, ..] => span.connector { span.plug { (free.len()) " ×" } (status(one)) },
+            }
         }
     }
+}
+
+fn has_trouble(connector: &Connector) -> bool {
+    connector.error_code.as_deref().is_some_and(|code| code != "NoError")
 }
 
 /// OCPP's word for how a connector is (OCPP 1.6 §7.7), with a shape.
@@ -201,7 +213,7 @@ pub(super) fn status(connector: &Connector) -> Markup {
         }
         _ => (Tone::Plain, Icon::Ring),
     };
-    let trouble = connector.error_code.as_deref().filter(|code| *code != "NoError");
+    let trouble = connector.error_code.as_deref().filter(|_| has_trouble(connector));
     html! {
         (badge(tone, shape, &shown(&connector.status)))
         @if let Some(trouble) = trouble { " " span.small { (shown(trouble)) } }

@@ -79,7 +79,7 @@ pub(super) async fn show(
             (layout::empty("Nothing waits", html! { "The server has been told everything that it must know." }))
         } @else {
             @if visitor.may_order() && parked > 0 {
-                (order("retry", None, html! { button.primary type="submit" { "Try all again" } }))
+                div.actions { (order("retry", None, html! { button.primary type="submit" { "Try all again" } })) }
             }
             table.rows.lane {
                 thead { tr { th scope="col" { "Message" } th scope="col" { "From" } th scope="col" { "State" } th scope="col" { span.visually-hidden { "Orders" } } } }
@@ -113,6 +113,7 @@ fn condition(delivery: &engine::Delivery) -> Markup {
             div { (badge(Tone::Bad, Icon::Alert, "parked")) span.sub { (meaning_of_parked(why, delivery.attempts)) } }
         },
         None if delivery.attempts == 0 => badge(Tone::Plain, Icon::Clock, "waits its turn"),
+        None if delivery.attempts == 1 => badge(Tone::Warning, Icon::Clock, "tried once"),
         None => badge(Tone::Warning, Icon::Clock, &format!("tried {} times", delivery.attempts)),
     }
 }

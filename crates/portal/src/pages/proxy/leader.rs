@@ -162,7 +162,7 @@ fn knows(row: &TransactionRow, to: &BackofficeId) -> String {
     };
     match (peer.state, &peer.number, peer.status.as_deref()) {
         (PeerState::Mapped, Some(number), Some(status)) if status != "Accepted" => {
-            format!("its number {}; it answered {}", number.0, shown(status))
+            format!("it, under its number {}, and would have refused the card ({})", number.0, shown(status))
         }
         (PeerState::Mapped, Some(number), _) => format!("it, under its number {}", number.0),
         (PeerState::Failed, ..) => "it did not take the start; it may not bill it".to_owned(),

@@ -113,7 +113,7 @@ fn waiting(server: &Server<'_>, now: i64) -> Markup {
     let oldest = server.lane.and_then(|lane| lane.oldest_unix_ms);
     html! {
         @match count {
-            0 => span.muted { "nothing; it knows everything" },
+            0 => span.muted { "nothing" },
             _ => {
                 (badge(Tone::Warning, Icon::Clock, &if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }))
                 @if let Some(oldest) = oldest { " " span.muted.small { "the oldest for " (duration(now - oldest)) } }

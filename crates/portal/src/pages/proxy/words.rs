@@ -90,9 +90,9 @@ pub(super) fn role(leads: bool, role: Option<Role>) -> &'static str {
 /// What a server answered to the charger's BootNotification.
 pub(super) fn boot(status: &str) -> &'static str {
     match status {
-        "Accepted" => "It has accepted the charger.",
-        "Pending" => "It has not accepted the charger yet (Pending): it may want to configure it first.",
-        "Rejected" => "It has rejected the charger: it is not registered there, or blocked.",
-        _ => "It has not said yet whether it accepts the charger.",
+        "Accepted" => "accepted the charger",
+        "Pending" => "has not accepted the charger yet (Pending)",
+        "Rejected" => "rejected the charger: not registered there, or blocked",
+        _ => "not answered yet",
     }
 }

@@ -1,0 +1,5 @@
+//! The door, tried without a browser: who gets in, what is taken from whom, what every answer carries.
+
+mod forgeries;
+mod people;
+mod world;
