@@ -132,3 +132,29 @@ impl Listening {
         Heard::Over(why)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forgotten_tail_ends_after_an_hour_and_its_place_is_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ocpp-proxy.db");
+        let store = store::Store::open(&path, store::Settings::default()).unwrap();
+        let browser = Browser::open(&path).unwrap();
+        let places = Places::new(1);
+        let place = places.take().unwrap();
+        assert!(places.take().is_none());
+        let stopping = watch::Sender::new(false);
+        let began = Instant::now();
+        let heard: Vec<Heard> =
+            listen(browser, CallsQuery::default(), 0, stopping.subscribe(), place).collect().await;
+        assert!(matches!(heard[..], [Heard::Over(Over::TimeIsUp)]), "{heard:?}");
+        assert!(began.elapsed() >= limits::TAIL_LENGTH);
+        assert!(places.take().is_some());
+        drop(store);
+    }
+}

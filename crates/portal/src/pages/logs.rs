@@ -6,6 +6,8 @@ mod one;
 mod page;
 mod payload;
 pub(crate) mod row;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};

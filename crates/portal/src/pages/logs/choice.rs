@@ -245,3 +245,110 @@ fn unix_ms(text: &str) -> Option<i64> {
     let moment: DateTime = text.trim().parse().ok()?;
     Some(moment.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(parameters: &str) -> Choice {
+        serde_urlencoded::from_str(parameters).unwrap()
+    }
+
+    #[test]
+    fn what_an_address_says_is_asked_of_the_store() {
+        let now = Timestamp::from_millisecond(1_000_000_000_000).unwrap();
+        let charger = ChargerId::from("CP1");
+        let query = |parameters: &str| {
+            let asked = choice(parameters).query(&charger, now);
+            assert_eq!((asked.charger.as_ref(), asked.limit), (Some(&charger), ROWS));
+            CallsQuery { charger: None, limit: 0, ..asked }
+        };
+        let nothing = CallsQuery::default();
+        let cases = [
+            ("", nothing.clone()),
+            ("q=StartTransaction", CallsQuery { action: Some("StartTransaction".into()), ..nothing.clone() }),
+            (
+                "q=04E1+starttransaction+x",
+                CallsQuery {
+                    action: Some("StartTransaction".into()),
+                    text: "04E1 x".into(),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "q=Heartbeat&action=Reset",
+                CallsQuery { action: Some("Reset".into()), text: "Heartbeat".into(), ..nothing.clone() },
+            ),
+            ("from=charger", CallsQuery { caller: Some(Caller::Charger), ..nothing.clone() }),
+            ("from=backoffices", CallsQuery { caller: Some(Caller::AnyBackoffice), ..nothing.clone() }),
+            (
+                "from=backoffice%3Aa%26b",
+                CallsQuery { caller: Some(Caller::Backoffice("a&b".into())), ..nothing.clone() },
+            ),
+            ("outcome=refused", CallsQuery { outcome: Some(OutcomeIs::Refused), ..nothing.clone() }),
+            (
+                "outcome=zebra&time=zebra&since=zebra&before=zebra&transaction=zebra&from=zebra",
+                nothing.clone(),
+            ),
+            ("time=1h", CallsQuery { since_unix_ms: Some(1_000_000_000_000 - 3_600_000), ..nothing.clone() }),
+            (
+                "since=2001-09-09T01:46&until=2001-09-09T01:46:41",
+                CallsQuery {
+                    since_unix_ms: Some(999_999_960_000),
+                    until_unix_ms: Some(1_000_000_001_000),
+                    ..nothing.clone()
+                },
+            ),
+            ("routine=hide", CallsQuery { hide_routine: true, ..nothing.clone() }),
+            (
+                "id_tag=+A&transaction=-7",
+                CallsQuery { id_tag: Some("A".into()), transaction: Some(-7), ..nothing.clone() },
+            ),
+            ("before=12-3456", CallsQuery { before: Some(12), ..nothing.clone() }),
+        ];
+        assert_eq!(cases.len(), 14);
+        for (parameters, expected) in cases {
+            assert_eq!(query(parameters), expected, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_as_it_was_written() {
+        let chosen = choice("q=a%26b%3D%22&from=charger&routine=hide&before=3-4&until=2026-01-01T00%3A00");
+        assert_eq!(choice(chosen.parameters().trim_start_matches('?')), chosen);
+        assert_eq!(Choice::default().parameters(), "");
+        assert!(!choice("before=3-4&after=9").is_narrowed());
+        assert!(chosen.is_narrowed());
+        assert_eq!(chosen.conditions().len(), 4);
+        for (_, without) in chosen.conditions() {
+            assert_eq!((without.conditions().len(), without.before.as_str()), (3, ""));
+        }
+    }
+
+    #[test]
+    fn what_happened_is_shown_where_it_belongs() {
+        let occurrence = LoggedOccurrence {
+            seq: 1,
+            charger: "CP1".into(),
+            unix_ms: 1,
+            kind: "link_down".to_owned(),
+            who: "volt".to_owned(),
+            detail: "refused".to_owned(),
+        };
+        let cases = [
+            ("", true),
+            ("routine=hide&time=1h", true),
+            ("q=VOLT+not+connected", true),
+            ("q=acme", false),
+            ("q=StartTransaction", false),
+            ("action=Reset", false),
+            ("outcome=error", false),
+            ("from=charger", false),
+            ("transaction=1", false),
+        ];
+        assert_eq!(cases.len(), 9);
+        for (parameters, expected) in cases {
+            assert_eq!(choice(parameters).shows(&occurrence), expected, "{parameters}");
+        }
+    }
+}
