@@ -335,6 +335,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_leader_is_shown_chosen_and_taken_back() {
+        let leader = |line: &str| match command(line) {
+            Ok(Command::Leader(which)) => (which.backoffice, which.back, which.reason),
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(leader("ocpp-proxy leader CP1"), (None, false, String::new()));
+        let chosen = (Some("acme".to_owned()), false, "trial".to_owned());
+        assert_eq!(leader("ocpp-proxy leader CP1 acme --reason trial"), chosen);
+        assert_eq!(leader("ocpp-proxy leader CP1 --back -c x.toml"), (None, true, String::new()));
+        for line in ["leader", "leader CP1 acme --back", "leader CP1 acme volt"] {
+            assert!(command(&format!("ocpp-proxy {line}")).is_err(), "{line}");
+        }
+    }
+
     fn order(command: Command) -> Option<DeliveriesOrder> {
         match command {
             Command::Deliveries(which) => which.order,

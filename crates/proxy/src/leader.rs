@@ -86,17 +86,17 @@ fn state(
     let charger = shown(charger.as_str());
     let mut text = if is_known { String::new() } else { NEVER_SEEN.to_owned() };
     let mut say = |line: String| writeln!(text, "{line}").expect("a String takes all text");
-    let from_file = format!("the rule {} in proxy.toml", shown(&plan.rule));
+    let rule = format!("rule \"{}\" in proxy.toml", shown(&plan.rule));
     say(match &plan.overridden {
         Some(chosen) if plan.is_overridden() => format!(
-            "{} leads {charger}: chosen by {} on {}{}. {from_file} names {}.",
+            "{} leads {charger}: chosen by {} on {}{}. The {rule} names {}.",
             plan.plan.leader,
             shown(&chosen.by),
             time(chosen.unix_ms, zone),
             why(&chosen.reason),
             plan.file_leader
         ),
-        _ => format!("{} leads {charger}, by {from_file}.", plan.plan.leader),
+        _ => format!("{} leads {charger}, by the {rule}.", plan.plan.leader),
     });
     if let Some(chosen) = plan.overridden.as_ref().filter(|_| !plan.is_overridden()) {
         let why = match plan.leader_source {
