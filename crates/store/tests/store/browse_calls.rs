@@ -259,6 +259,30 @@ async fn one_call_is_found_with_its_answers() {
 }
 
 #[tokio::test]
+async fn the_actions_of_a_charger_are_named_once() {
+    let world = World::new();
+    let store = world.open();
+    fill(&store).await;
+    note(&store, "SITE1-CP1", call(13, "HEARTBEAT", "{}", "{}"));
+    note(&store, "SITE1-CP1", call(14, "<script>'", "{}", "{}"));
+    note(&store, "OTHER", call(15, "Elsewhere", "{}", "{}"));
+    store.flush().await.unwrap();
+    let actions = world.browser().actions(&"site1-cp1".into()).await.unwrap();
+    let expected = [
+        "<script>'",
+        "Authorize",
+        "Heartbeat",
+        "MeterValues",
+        "RemoteStopTransaction",
+        "Reset",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+    ];
+    assert_eq!(actions, expected);
+}
+
+#[tokio::test]
 async fn news_pass_the_same_filter() {
     let world = World::new();
     let store = world.open();

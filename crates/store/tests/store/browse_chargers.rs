@@ -258,6 +258,32 @@ async fn transactions_are_found_by_card_and_whether_they_run() {
 }
 
 #[tokio::test]
+async fn questions_beyond_the_bound_are_refused_and_none_is_lost() {
+    let world = World::new();
+    let store = world.open();
+    transactions(&store).await;
+    let browser = world.browser();
+    let asked: Vec<_> = (0..2_000)
+        .map(|_| {
+            let browser = browser.clone();
+            tokio::spawn(async move { browser.charger(&charger()).await })
+        })
+        .collect();
+    let mut answered = 0;
+    for question in asked {
+        match question.await.unwrap() {
+            Ok(summary) => {
+                assert_eq!(summary.unwrap().running.len(), 3);
+                answered += 1;
+            }
+            Err(error) => assert_eq!(error, store::StoreError::Overloaded),
+        }
+    }
+    assert!(answered >= 64, "{answered}");
+    assert!(browser.charger(&charger()).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn an_older_file_is_refused_until_a_proxy_has_opened_it() {
     let world = World::new();
     let older = world.older_file(3).await;

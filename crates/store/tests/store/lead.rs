@@ -73,6 +73,16 @@ async fn the_history_of_one_charger_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_change_that_no_operator_made_is_remembered_and_overrides_nothing() {
+    let world = World::new();
+    let store = world.open();
+    store.note_leader(&charger(), &acme(), "the proxy", "volt was away");
+    set(&store, "OTHER", Some("acme"), "a trial").await;
+    assert_eq!(history(&world, &charger()).await, [(Some(acme()), "volt was away".to_owned())]);
+    assert_eq!(overrides(&world).await.len(), 1);
+}
+
+#[tokio::test]
 async fn another_program_gives_the_order_beside_a_proxy_which_hears_of_it() {
     let world = World::new();
     let store = world.open();
