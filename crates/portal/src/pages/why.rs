@@ -146,7 +146,7 @@ fn search(charger: &ChargerId, asked: &Asked, period: &str) -> Markup {
 
 fn answer(charger: &ChargerId, verdict: &Verdict) -> Markup {
     html! {
-        section.card.verdict.(tone(verdict.cause).class()) aria-label="The answer" {
+        section.card.ruling.(tone(verdict.cause).class()) aria-label="The answer" {
             div.badges {
                 (badge(tone(verdict.cause), shape(verdict.cause), label(verdict.cause)))
                 (who(&verdict.who_decided))

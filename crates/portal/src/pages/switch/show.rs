@@ -26,7 +26,7 @@ pub(super) fn body(subject: &Subject, comparison: &Comparison) -> Markup {
             p.muted { "What would have been different if " strong { (subject.follower) } " had led" }
         }
         (choose(subject))
-        section.card.verdict.(conclusion.tone.class()) aria-label="Conclusion" {
+        section.card.ruling.(conclusion.tone.class()) aria-label="Conclusion" {
             p.lede { (icon(shape(conclusion.tone))) " " (conclusion.headline) }
             @if !conclusion.objections.is_empty() { ul { @for one in &conclusion.objections { li { (one) } } } }
             p.actions { a.button href=(charger_path(&subject.charger, "proxy")) { "Proxy: who leads" } }
@@ -56,7 +56,7 @@ pub(super) fn body(subject: &Subject, comparison: &Comparison) -> Markup {
 
 fn choose(subject: &Subject) -> Markup {
     html! {
-        form.filters action=(charger_path(&subject.charger, "switch")) method="get" {
+        form.filters.compare action=(charger_path(&subject.charger, "switch")) method="get" {
             label { "Follower"
                 select name="follower" {
                     @for follower in &subject.followers {
