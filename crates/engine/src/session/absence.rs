@@ -262,6 +262,7 @@ impl Session {
         let answer = format!(r#"{{"idTagInfo":{info},"transactionId":{}}}"#, number.0);
         if let Some(row) = self.transactions.get_mut(trace) {
             row.provisional = true;
+            row.leader_at_start = leader.clone();
         }
         self.start_is_answered(trace, &answer);
         self.promise_transaction(trace, [Side::Charger, Side::Backoffice(leader)]);

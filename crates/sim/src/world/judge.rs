@@ -87,6 +87,10 @@ struct Said {
     given: BTreeMap<BackofficeId, u32>,
     /// Who was asked it while the charger waited.
     asked_live: BTreeSet<BackofficeId>,
+    /// Who led while the charger waited for its answer.
+    led_by: BTreeSet<BackofficeId>,
+    /// Who was told it after what came later, and may be.
+    late_for: BTreeSet<BackofficeId>,
     /// Who has it: answered it, in time or late.
     had_by: BTreeSet<BackofficeId>,
 }
@@ -282,10 +286,13 @@ impl Judge {
                         asked: BTreeMap::new(),
                         given: BTreeMap::new(),
                         asked_live: BTreeSet::new(),
+                        led_by: BTreeSet::new(),
+                        late_for: BTreeSet::new(),
                         had_by: BTreeSet::new(),
                     };
                     let said = said.or_insert(new);
                     said.spoken_number = spoken_number;
+                    said.led_by.insert(self.leader.clone());
                     // What the charger says again whoever led may hear again (T-61).
                     let message = (action.to_owned(), blanked(payload));
                     for who in &said.asked_live {
@@ -362,12 +369,31 @@ impl Judge {
                     self.check_lead_passes(now, to);
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
+                    self.leads_waiting_calls();
                     self.outage.another_leads(now);
                     self.refusals.excuse_all();
                 }
                 Effect::Recall { .. } => self.summary.recalls += 1,
-                Effect::Keep(keep) => self.outage.keeps(keep),
+                Effect::Keep(keep) => {
+                    let charger = self.peers.get(&Side::Charger).map_or(&[][..], |charger| &charger.open);
+                    self.outage.keeps(keep, |delivery| {
+                        charger
+                            .iter()
+                            .any(|call| call.action == delivery.action && call.payload == delivery.payload)
+                    });
+                    keep.records.iter().for_each(|record| self.refusals.keeps(record));
+                }
                 Effect::Note(_) => {}
+            }
+        }
+    }
+
+    /// The calls that the charger waits for are the new leader's.
+    fn leads_waiting_calls(&mut self) {
+        let waiting = self.peers.get(&Side::Charger).into_iter().flat_map(|charger| &charger.open);
+        for call in waiting {
+            if let Some(said) = self.said.get_mut(&(call.action.clone(), blanked(&call.payload))) {
+                said.led_by.insert(self.leader.clone());
             }
         }
     }
