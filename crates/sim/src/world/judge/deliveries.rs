@@ -164,21 +164,6 @@ impl Judge {
     }
 }
 
-impl Said {
-    /// Whether a backoffice may be told this after what came later: it was asked while it led, and did not
-    /// answer; or it led when a start was said that never had an answer, and is told when it follows
-    /// (semantics T-52, T-70).
-    fn may_come_late(&self, action: &str, to: &BackofficeId) -> bool {
-        let was_never_answered = action == "StartTransaction" && !self.acknowledged;
-        let was_its = self.asked_live.contains(to) || was_never_answered && self.led_by.contains(to);
-        was_its && !self.given.contains_key(to) || self.late_for.contains(to)
-    }
-
-    fn has(&self, who: &BackofficeId) -> bool {
-        self.had_by.contains(who)
-    }
-}
-
 fn is_of(delivery: &Delivery, message: &Message) -> bool {
     delivery.action == message.0 && blanked(&delivery.payload) == message.1
 }
