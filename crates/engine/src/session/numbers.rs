@@ -381,7 +381,12 @@ fn meter_values_for(
 
 fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads: bool) -> Option<Text> {
     let token = payload::field(&copy.payload, "transactionId");
-    let (Some(row), Some(token)) = (row, token) else { return leads.then(|| copy.payload.clone()) };
+    let (Some(row), Some(token)) = (row, token) else {
+        // Nobody else has such a stop among its deliveries than who led when it was said. A number that is
+        // none it may hear also when it follows by now.
+        let was_its = copy.number.is_some() && copy.transaction.is_none() && token.is_none_or(is_special);
+        return (leads || was_its).then(|| copy.payload.clone());
+    };
     match number_of(row, id) {
         Some(number) => Some(with_token(&copy.payload, token, number)),
         // A backoffice that never confirmed the start is told what a charger tells it then: −1, or
