@@ -66,6 +66,8 @@ pub struct Session {
     configuration: configuration::Configuration,
     cards: cards::Cards,
     lead: leader::Lead,
+    /// Transactions that run and whose card the leader refused late: what was to be done about it is.
+    settled_late: Vec<TraceId>,
     absence: absence::Absence,
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
@@ -104,6 +106,7 @@ impl Session {
             configuration: configuration::Configuration::default(),
             cards: cards::Cards::default(),
             lead: leader::Lead::default(),
+            settled_late: Vec::new(),
             absence: absence::Absence::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),

@@ -125,5 +125,5 @@ fn what_was_mended_stays_whole() {
         }
         ran += 1;
     }
-    assert_eq!(ran, 24);
+    assert_eq!(ran, 39);
 }

@@ -65,6 +65,13 @@ impl Session {
         }
     }
 
+    /// One that was only not accepting the charger is away for good now.
+    pub(super) fn leader_lost_its_link(&mut self) {
+        if self.absence.has_begun() {
+            self.end_when_grace_is_over();
+        }
+    }
+
     /// What the plan of now wants of an absence that goes on. Where the charger is to be sent away, not all
     /// of a site are at the same moment (semantics T-69).
     pub(super) fn end_when_grace_is_over(&mut self) {
@@ -73,7 +80,11 @@ impl Session {
             self.absence.ends_session = None;
             return;
         };
-        let grace = self.plan.outage.grace;
+        let mut grace = self.plan.outage.grace;
+        if self.at(&self.leader).is_some_and(|at| self.links[at].is_up()) {
+            // It has a link, and is yet to say whether it accepts the charger.
+            grace = grace.max(limits::LEADER_ANSWER);
+        }
         let ends = since + grace + grace.mul_f64(self.random.f64());
         self.absence.ends_session = Some(ends);
         if ends <= self.now.tick {
@@ -262,6 +273,7 @@ impl Session {
         let answer = format!(r#"{{"idTagInfo":{info},"transactionId":{}}}"#, number.0);
         if let Some(row) = self.transactions.get_mut(trace) {
             row.provisional = true;
+            row.leader_at_start = leader.clone();
         }
         self.start_is_answered(trace, &answer);
         self.promise_transaction(trace, [Side::Charger, Side::Backoffice(leader)]);

@@ -146,12 +146,11 @@ impl CommandQueue {
         begins
     }
 
-    /// Whether this backoffice has a command of that message id in progress, and whether it is the
-    /// same command.
+    /// Whether this backoffice has a command of that message id in progress on the same connection, and
+    /// whether it is the same command.
     pub(super) fn in_progress(
         &self,
-        id: &BackofficeId,
-        message_id: &str,
+        requester: &Requester,
         action_token: &str,
         payload: &str,
     ) -> Option<bool> {
@@ -159,10 +158,7 @@ impl CommandQueue {
             .iter()
             .map(|sent| &sent.command)
             .chain(&self.waiting)
-            .find(|command| {
-                !command.is_replied
-                    && command.requesters.iter().any(|r| r.id == *id && *r.message_id == *message_id)
-            })
+            .find(|command| !command.is_replied && command.requesters.contains(requester))
             .map(|command| command.action_token == action_token && command.payload == payload)
     }
 

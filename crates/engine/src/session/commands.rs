@@ -39,7 +39,7 @@ impl Session {
             is_replied: false,
         };
         // The same id while the first is still worked on (semantics F-15).
-        if let Some(is_same) = self.queue.in_progress(&id, message_id, action_token, payload) {
+        if let Some(is_same) = self.queue.in_progress(&command.requesters[0], action_token, payload) {
             if is_same {
                 self.violation(Side::Backoffice(id), "repeated_call");
             } else {

@@ -139,7 +139,8 @@ impl Session {
         let is_asked = self.leads(&id) || self.plan.leader == id;
         let leads = self.leads(&id);
         let unknown = self.transactions.running().filter(|row| {
-            let is_given_up = row.given_up && !leads;
+            // The charger may have asked who led then, and leads still.
+            let is_given_up = row.given_up && (!leads || row.leader_at_start != id);
             let is_unknown = match row.peers.get(&id) {
                 // The charger itself asks whoever leads, or is about to. Who did not answer then may
                 // have booked it, and is told again when it is known to run.

@@ -47,6 +47,9 @@ impl Session {
         self.links[at].ended = Some(Ended::Left(departure.clone()));
         let retry_in_ms = u64::try_from(retry.as_millis()).ok();
         self.note(Note::LinkDown { backoffice: id.clone(), departure, retry_in_ms });
+        if self.leads(id) {
+            self.leader_lost_its_link();
+        }
     }
 
     /// Where it is now it has not failed yet.

@@ -5,35 +5,57 @@ use std::collections::VecDeque;
 
 use crate::session::Session;
 use crate::session::command_queue::Command;
-use crate::{BackofficeId, LateReject, Text, TraceId, TransactionState, actions, payload};
+use crate::{BackofficeId, LateReject, Side, Text, TraceId, TransactionState, actions, payload};
 
 impl Session {
     /// A backoffice has been told of a start that was answered without it. Only the verdict of the
     /// leader in whose place the charger was answered counts, and only if the charger was told otherwise.
     pub(super) fn settle_late(&mut self, id: &BackofficeId, trace: TraceId) {
         let leads = self.leads(id);
-        let Some(row) = self.transactions.get_mut(trace) else { return };
+        let Some(row) = self.transactions.get(trace) else { return };
         let was_accepted = |answer: &String| payload::id_tag_status(answer).as_deref() == Some("Accepted");
         let verdict = row.peers.get(id).and_then(|peer| peer.status.as_deref());
-        // That a card is in use is an artefact of telling it again.
-        let refuses = verdict.is_some_and(|status| !matches!(status, "Accepted" | "ConcurrentTx"));
+        let refuses = verdict.is_some_and(is_refusal);
         let runs = row.state == TransactionState::Open && !row.superseded;
         let accepted = row.start_answer.as_ref().is_some_and(was_accepted);
         let is_its = leads && row.leader_at_start == *id && row.provisional;
-        if !(is_its && refuses && runs && accepted) {
+        // Each time it was asked may have an answer of its own.
+        let is_settled = self.settled_late.contains(&trace);
+        if !(is_its && refuses && runs && accepted) || is_settled {
             return;
         }
+        self.settled_late.retain(|trace| self.transactions.running().any(|row| row.trace == *trace));
+        self.settled_late.push(trace);
         if self.plan.outage.late_reject == LateReject::Ignore || !self.configuration.stops_on_invalid_id {
             let detail =
                 format!("{id} refuses the card of a transaction that runs; it goes on, as configured");
             return self.alert("late_reject", detail);
         }
-        row.refused_late = true;
+        if let Some(row) = self.transactions.get_mut(trace) {
+            row.refused_late = true;
+        }
         self.promise_transaction(trace, []);
         self.alert("late_reject", format!("{id} refuses the card of a transaction that runs; it is stopped"));
         if self.charger.is_here {
             self.stop_refused(trace);
         }
+    }
+
+    /// The charger repeats a start that was answered in the leader's place, so it has not heard that
+    /// answer: it hears of the refusal at once, and ends the transaction itself.
+    pub(super) fn take_late_verdict(&mut self, trace: TraceId) {
+        let stops =
+            self.plan.outage.late_reject == LateReject::Stop && self.configuration.stops_on_invalid_id;
+        let Some(row) = self.transactions.get_mut(trace).filter(|row| row.provisional && stops) else {
+            return;
+        };
+        let peer = row.peers.get(&row.leader_at_start);
+        let status = peer.and_then(|peer| peer.status.as_deref()).filter(|status| is_refusal(status));
+        let (Some(status), Some(number)) = (status, row.charger_number) else { return };
+        let info = serde_json::json!({ "status": status });
+        row.start_answer = Some(format!(r#"{{"idTagInfo":{info},"transactionId":{}}}"#, number.0));
+        row.refused_late = false;
+        self.promise_transaction(trace, [Side::Charger]);
     }
 
     /// What was to be stopped when the charger left is stopped now.
@@ -62,10 +84,12 @@ impl Session {
         self.queue_command(command);
     }
 
-    /// Whether a command of the proxy's own is overtaken: the transaction has ended by itself.
+    /// Whether a command of the proxy's own is overtaken: the transaction has ended by itself, or the charger
+    /// was told already.
     pub(super) fn is_moot(&self, command: &Command) -> bool {
         let row = command.transaction.and_then(|trace| self.transactions.get(trace));
-        command.requesters.is_empty() && row.is_some_and(|row| row.state != TransactionState::Open)
+        command.requesters.is_empty()
+            && row.is_some_and(|row| row.state != TransactionState::Open || !row.refused_late)
     }
 
     /// The charger answered a command of the proxy's own.
@@ -81,4 +105,9 @@ impl Session {
             self.alert("late_reject_failed", detail);
         }
     }
+}
+
+/// That a card is in use is an artefact of telling a start again.
+fn is_refusal(status: &str) -> bool {
+    !matches!(status, "Accepted" | "ConcurrentTx")
 }

@@ -1,7 +1,7 @@
 //! Messages that carry numbers: each party is told its own (semantics §2.3–2.5, §3.6).
 
 use crate::session::charger::ChargerCall;
-use crate::session::outbox::{Asked, Copy, Purpose, is_clock_aligned};
+use crate::session::outbox::{Asked, Copy, Purpose, is_clock_aligned, is_triggered};
 use crate::session::owned::Family;
 use crate::session::transactions::{Start, is_stopped_by, number_of};
 use crate::session::{Reply, Session};
@@ -20,6 +20,9 @@ impl Session {
             return self.start_repeated(call, trace);
         }
         call.transaction = Some(call.trace);
+        // One on the same connector is superseded.
+        let connector_id = start.connector_id;
+        self.starts_are_given_up(|row| row.connector_id != connector_id);
         let peers: Vec<BackofficeId> =
             self.plan.backoffices().filter(|id| !self.leads(id)).cloned().collect();
         let superseded = self.transactions.open(
@@ -47,6 +50,7 @@ impl Session {
     fn start_repeated(&mut self, mut call: ChargerCall, trace: TraceId) {
         call.transaction = Some(trace);
         call.flags.push("repeated");
+        self.take_late_verdict(trace);
         if let Some(answer) = self.stored_start_answer(trace) {
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-20"));
         }
@@ -202,7 +206,7 @@ impl Session {
             call.flags.push(if trace.is_some() { "inferred" } else { "unknown_transaction" });
         }
         call.transaction = trace;
-        self.start_is_given_up(trace);
+        self.starts_are_given_up(|_| true);
         let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else {
             // It was never started here: the leader may know it, a follower cannot (semantics T-44).
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
@@ -280,20 +284,28 @@ impl Session {
                 let connector = connector.and_then(|c| c.parse().ok()).unwrap_or(0);
                 call.transaction = self.transactions.inferred_for_meter(connector);
                 call.flags.push(if call.transaction.is_some() { "inferred" } else { "unknown_transaction" });
-                self.start_is_given_up(call.transaction);
             }
         }
+        // One that was triggered says nothing of others: it waits behind none (semantics T-30).
+        let (is_triggered, transaction) = (is_triggered(&call.payload), call.transaction);
+        self.starts_are_given_up(|row| !is_triggered || transaction == Some(row.trace));
         self.ask_everyone(call);
     }
 
-    /// The charger speaks of a transaction whose start has no answer: it does not ask for one any more.
-    /// Who led then and follows now has perhaps not booked it (semantics T-52).
-    fn start_is_given_up(&mut self, trace: Option<TraceId>) {
-        let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else { return };
-        if row.start_answer.is_none() && !row.given_up {
-            row.given_up = true;
-            let trace = row.trace;
-            self.promise_transaction(trace, []);
+    /// The charger goes on to another transaction message though the start of a transaction has no
+    /// answer: it keeps their order, and so does not ask for that one any more (semantics T-2). Who led
+    /// then and follows now has perhaps not booked it (semantics T-52).
+    fn starts_are_given_up(&mut self, which: impl Fn(&TransactionRow) -> bool) {
+        let is_unanswered = |row: &&TransactionRow| row.start_answer.is_none() && !row.given_up && which(row);
+        let traces: Vec<TraceId> =
+            self.transactions.running().filter(is_unanswered).map(|row| row.trace).collect();
+        for trace in &traces {
+            if let Some(row) = self.transactions.get_mut(*trace) {
+                row.given_up = true;
+            }
+            self.promise_transaction(*trace, []);
+        }
+        if !traces.is_empty() {
             self.tell_newcomers();
         }
     }
@@ -369,7 +381,12 @@ fn meter_values_for(
 
 fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads: bool) -> Option<Text> {
     let token = payload::field(&copy.payload, "transactionId");
-    let (Some(row), Some(token)) = (row, token) else { return leads.then(|| copy.payload.clone()) };
+    let (Some(row), Some(token)) = (row, token) else {
+        // Nobody else has such a stop among its deliveries than who led when it was said. A number that is
+        // none it may hear also when it follows by now.
+        let was_its = copy.number.is_some() && copy.transaction.is_none() && token.is_none_or(is_special);
+        return (leads || was_its).then(|| copy.payload.clone());
+    };
     match number_of(row, id) {
         Some(number) => Some(with_token(&copy.payload, token, number)),
         // A backoffice that never confirmed the start is told what a charger tells it then: −1, or

@@ -5,6 +5,7 @@
 #![expect(unreachable_pub, reason = "a test program has no users")]
 
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the other test programs need more of it")]
 mod support;
 
 mod cards;

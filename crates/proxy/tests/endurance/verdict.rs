@@ -22,7 +22,7 @@ const SENT_AWAY_S: f64 = 15.0;
 const IN_FLIGHT_S: f64 = 3.0;
 
 /// When what was killed, in seconds since 1970.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Kills {
     /// The proxy.
     pub proxy: Vec<f64>,
@@ -146,8 +146,9 @@ impl Verdict {
             match explanation(account, before, kills) {
                 Some(because) => self.explained.push((because, what)),
                 None => {
-                    let links = &account.links[account.bookings[before].link..=booking.link];
-                    self.unexplained.push(format!("{what}, at {before} and {at}, on {links:?}"));
+                    let first = &account.bookings[before];
+                    let (times, links) = ((first.at, booking.at), &account.links[first.link..=booking.link]);
+                    self.unexplained.push(format!("{what}, at {times:?}, on {links:?}, {kills:?}"));
                 }
             }
         }
@@ -179,9 +180,10 @@ fn explanation(account: &Account, before: usize, kills: &Kills) -> Option<Becaus
     }
 }
 
-/// Whether a kill came so soon that the proxy may not have stored yet that this was booked.
+/// Whether a kill came so soon that the proxy may not have stored yet that this was booked; or came
+/// before, while the message waited in the backoffice's socket.
 fn was_in_flight(kills: &[f64], booked: f64) -> bool {
-    kills.iter().any(|killed| booked <= *killed && *killed <= booked + IN_FLIGHT_S)
+    kills.iter().any(|killed| (killed - booked).abs() <= IN_FLIGHT_S)
 }
 
 /// Which of a charger's sessions a message belongs to: its meter readings tell.

@@ -208,6 +208,11 @@ impl World {
             self.stall_ended(&who);
         }
         self.charger.calm_down();
+        self.unplug_all();
+    }
+
+    /// Every session of the charger ends.
+    pub(super) fn unplug_all(&mut self) {
         let now = self.moment();
         for connector in 1..=self.options.charger.connectors {
             self.charger.unplug(now, connector);

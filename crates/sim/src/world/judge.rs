@@ -2,6 +2,7 @@
 //! (semantics §0.4, I-1 to I-8, as far as OCPP 1.6 and the present scope go).
 
 mod answers;
+mod calls;
 mod commands;
 mod complaints;
 mod copies;
@@ -9,23 +10,22 @@ mod deliveries;
 mod failover;
 mod late_verdicts;
 mod outage;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use engine::{BackofficeId, Effect, Note, Plan, Reason, Side, Tick};
 
-use super::content::{blanked, number, serial};
+use super::content::blanked;
 use super::options::Promises;
 use super::report::Summary;
 use crate::charger::Charger;
 use crate::frame::Frame;
+use calls::{OpenCall, Peer};
 pub(super) use commands::Books;
+use said::Said;
 
-/// Answers must come within this time (semantics F-33, §1.5) or the socket closes.
-const ANSWER_WITHIN: Duration = Duration::from_secs(31);
-/// More calls of one peer than this are never taken in unanswered (semantics F-22).
-const MOST_OPEN_CALLS: usize = 80;
 /// No single event may cause more effects than this.
 const MOST_EFFECTS: usize = 2_000;
 /// Messages whose order counts (OCPP 1.6 §3.7.1).
@@ -34,62 +34,6 @@ const TRANSACTION_ACTIONS: [&str; 3] = ["StartTransaction", "MeterValues", "Stop
 /// Messages that must reach every follower (semantics T-55).
 const OWED_ACTIONS: [&str; 4] =
     ["StartTransaction", "MeterValues", "StopTransaction", "SecurityEventNotification"];
-
-/// A peer's call that waits for the proxy's answer.
-#[derive(Debug)]
-struct OpenCall {
-    id: String,
-    action: String,
-    payload: String,
-    since: Tick,
-}
-
-/// The proxy's call that waits for a peer's answer.
-#[derive(Debug)]
-struct ProxyCall {
-    id: String,
-    action: String,
-    since: Tick,
-    taken_for_lost_after: Duration,
-}
-
-/// One socket as the session knows it.
-#[derive(Debug, Default)]
-struct Peer {
-    up: bool,
-    dialing: bool,
-    open: Vec<OpenCall>,
-    last_answer: Tick,
-    outstanding: Option<ProxyCall>,
-    used_ids: BTreeSet<String>,
-}
-
-impl Peer {
-    fn reset(&mut self, up: bool) {
-        *self = Peer { up, ..Peer::default() };
-    }
-}
-
-/// A message of the charger, the first time it was heard.
-#[derive(Debug)]
-struct Said {
-    order: u64,
-    spoken_number: Option<i64>,
-    /// Which session of the charger it is about, from its reading.
-    serial: Option<i64>,
-    /// The charger was told that it arrived.
-    acknowledged: bool,
-    /// Who must have it once it is acknowledged: who was in the plan when it was first heard and has
-    /// stayed there, and whoever led when the proxy answered.
-    audience: Vec<BackofficeId>,
-    /// How often each backoffice was asked it, and given it as a delivery.
-    asked: BTreeMap<BackofficeId, u32>,
-    given: BTreeMap<BackofficeId, u32>,
-    /// Who was asked it while the charger waited.
-    asked_live: BTreeSet<BackofficeId>,
-    /// Who has it: answered it, in time or late.
-    had_by: BTreeSet<BackofficeId>,
-}
 
 /// A message of the charger: its action and its payload without numbers.
 type Message = (String, String);
@@ -238,59 +182,13 @@ impl Judge {
         }
     }
 
-    pub(super) fn is_up(&self, side: &Side) -> bool {
-        self.peers.get(side).is_some_and(|peer| peer.up)
-    }
-
-    /// Sockets and dials that the session has not hung up.
-    pub(super) fn open_links(&self) -> Vec<&Side> {
-        self.peers.iter().filter(|(_, peer)| peer.up || peer.dialing).map(|(side, _)| side).collect()
-    }
-
-    /// Calls that somebody still waits for.
-    pub(super) fn unanswered(&self) -> Vec<String> {
-        self.peers
-            .iter()
-            .flat_map(|(side, peer)| peer.open.iter().map(move |call| format!("{} of {side}", call.action)))
-            .collect()
-    }
-
     /// A text is handed to the session.
     pub(super) fn heard(&mut self, now: Tick, from: &Side, text: &str) {
         match Frame::read(text) {
             Some(Frame::Call { id, action, payload }) => {
-                let peer = self.peer(from);
-                let repeated = peer.open.iter().any(|call| call.id == id && call.payload == payload);
-                if !repeated {
-                    let (id, action, payload) = (id.to_owned(), action.to_owned(), payload.to_owned());
-                    peer.open.push(OpenCall { id, action, payload, since: now });
-                }
-                if peer.open.len() > MOST_OPEN_CALLS {
-                    self.accuse(format!("F-22: more than {MOST_OPEN_CALLS} calls of {from} were taken in"));
-                }
+                self.open_call(now, from, id, action, payload);
                 if *from == Side::Charger {
-                    let order = self.said.len() as u64;
-                    let spoken_number = number(payload, "transactionId");
-                    let audience = self.plan.backoffices().cloned().collect();
-                    let said = self.said.entry((action.to_owned(), blanked(payload)));
-                    let new = Said {
-                        order,
-                        spoken_number,
-                        serial: serial(payload),
-                        acknowledged: false,
-                        audience,
-                        asked: BTreeMap::new(),
-                        given: BTreeMap::new(),
-                        asked_live: BTreeSet::new(),
-                        had_by: BTreeSet::new(),
-                    };
-                    let said = said.or_insert(new);
-                    said.spoken_number = spoken_number;
-                    // What the charger says again whoever led may hear again (T-61).
-                    let message = (action.to_owned(), blanked(payload));
-                    for who in &said.asked_live {
-                        self.booked.remove(&(who.clone(), message.clone()));
-                    }
+                    self.charger_says(action, payload);
                 }
             }
             Some(Frame::Result { id, payload }) => self.answer_heard(now, from, id, Ok(payload)),
@@ -362,11 +260,20 @@ impl Judge {
                     self.check_lead_passes(now, to);
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
+                    self.leads_waiting_calls();
                     self.outage.another_leads(now);
                     self.refusals.excuse_all();
                 }
                 Effect::Recall { .. } => self.summary.recalls += 1,
-                Effect::Keep(keep) => self.outage.keeps(keep),
+                Effect::Keep(keep) => {
+                    let charger = self.peers.get(&Side::Charger).map_or(&[][..], |charger| &charger.open);
+                    self.outage.keeps(keep, |delivery| {
+                        charger
+                            .iter()
+                            .any(|call| call.action == delivery.action && call.payload == delivery.payload)
+                    });
+                    keep.records.iter().for_each(|record| self.refusals.keeps(record));
+                }
                 Effect::Note(_) => {}
             }
         }
@@ -447,69 +354,6 @@ impl Judge {
             }
             None => self.accuse(format!("{to} was sent what is not OCPP-J: {text}")),
         }
-    }
-
-    /// I-1, F-11, F-21: an id of its own, and one call at a time.
-    fn proxy_called(&mut self, now: Tick, to: &Side, id: &str, action: &str, patience: Duration) {
-        if !id.starts_with('"') || id.len() > 38 {
-            self.accuse(format!("F-10: the message id {id} to {to}"));
-        }
-        let peer = self.peer(to);
-        let first_use = peer.used_ids.insert(id.to_owned());
-        let call = ProxyCall {
-            id: id.to_owned(),
-            action: action.to_owned(),
-            since: now,
-            taken_for_lost_after: patience,
-        };
-        let before = peer.outstanding.replace(call);
-        if !first_use {
-            self.accuse(format!("F-10: the message id {id} to {to} was used before"));
-        }
-        if let Some(before) = before
-            && now.since(before.since) < before.taken_for_lost_after
-        {
-            let waited = now.since(before.since);
-            self.accuse(format!("F-21: {action} to {to} while its {} waits since {waited:?}", before.action));
-        }
-    }
-
-    /// I-3, F-12: an answer belongs to exactly one call, by its id as it was written.
-    fn close_call(&mut self, now: Tick, to: &Side, id: &str) -> Option<OpenCall> {
-        let peer = self.peer(to);
-        let Some(at) = peer.open.iter().position(|call| call.id == id) else {
-            self.accuse(format!("I-3: an answer to {to} with the id {id}, which waits for none"));
-            return None;
-        };
-        peer.last_answer = now;
-        Some(peer.open.remove(at))
-    }
-
-    /// I-3: nobody waits too long on an open socket.
-    pub(super) fn check_waiting(&mut self, now: Tick, charger: &Charger) {
-        self.watch_links(now);
-        self.check_mirror(now);
-        self.check_refusals(now, charger);
-        let mut late = Vec::new();
-        for (side, peer) in self.peers.iter().filter(|(_, peer)| peer.up) {
-            for call in &peer.open {
-                // The charger's calls are answered one after the other, each with its own time.
-                let since =
-                    if *side == Side::Charger { call.since.max(peer.last_answer) } else { call.since };
-                if now.since(since) > ANSWER_WITHIN {
-                    late.push(format!(
-                        "I-3: {} of {side} waits for its answer since {:?}",
-                        call.action,
-                        now.since(since)
-                    ));
-                }
-            }
-        }
-        self.broken.extend(late);
-    }
-
-    fn peer(&mut self, side: &Side) -> &mut Peer {
-        self.peers.entry(side.clone()).or_default()
     }
 }
 

@@ -52,7 +52,10 @@ impl Judge {
                 // A number nobody issued may only come from before the proxy; the leader's is passed on.
                 booked.is_empty() || meant.is_none_or(|meant| booked.contains(&meant))
             });
-            if !fits {
+            // Who asks for another at the same time has nothing to do with one of the proxy's own.
+            if !fits && self.is_refused_late(told) {
+                self.check_own_stop(payload);
+            } else if !fits {
                 self.accuse(format!(
                     "I-4: {action} {payload} stops session {meant:?}, which {askers:?} did not mean"
                 ));

@@ -55,8 +55,11 @@ impl Judge {
                 let answered = self.acknowledged(id, kept);
                 let Some(told) = number(payload, "transactionId") else { return };
                 // What a failed store held back was never told.
-                if let Some((_, start)) = answered.filter(|(action, _)| action == "StartTransaction") {
+                if let Some(((action, start), in_place_of)) = answered
+                    && action == "StartTransaction"
+                {
                     self.check_told_number(told, &start);
+                    in_place_of.into_iter().for_each(|leader| self.refusals.told_in_place_of(told, leader));
                 }
                 if !kept.transactions().any(|row| row.charger_number.is_some_and(|number| number.0 == told)) {
                     self.accuse(format!("I-5: the charger was told {told} before that was kept"));

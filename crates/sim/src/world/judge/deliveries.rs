@@ -27,8 +27,7 @@ impl Judge {
         };
         // What it was asked in its time as leader, and left unanswered, may come again as a delivery.
         let said = self.said.get(&message);
-        let is_repeated =
-            !live && said.is_some_and(|said| said.asked_live.contains(to) && !said.given.contains_key(to));
+        let is_repeated = !live && said.is_some_and(|said| said.may_come_late(action, to));
         if let Some(last) = last.filter(|_| !is_repeated) {
             let is_in_order = order >= *last;
             *last = order.max(*last);
@@ -41,6 +40,9 @@ impl Judge {
         if live {
             said.asked_live.insert(to.clone());
             return;
+        }
+        if is_repeated {
+            said.late_for.insert(to.clone());
         }
         *said.given.entry(to.clone()).or_default() += 1;
         self.summary.deliveries += u64::from(OWED_ACTIONS.contains(&action));
@@ -70,17 +72,19 @@ impl Judge {
     }
 
     /// An answer leaves for the charger: from now on its message, which it returns, is in the proxy's
-    /// hands.
-    pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) -> Option<Message> {
+    /// hands. Also returns in whose place the proxy answered.
+    pub(super) fn acknowledged(&mut self, id: &str, kept: &Kept) -> Option<(Message, Option<BackofficeId>)> {
         // Those before it in the queue were lost with a failure of the store.
         while let Some(Leaving { id: answered, message, in_place_of }) = self.answers_on_way.pop_front() {
             if answered != id {
                 continue;
             }
             let is_owed = OWED_ACTIONS.contains(&message.0.as_str());
-            let Some(said) = self.said.get_mut(&message).filter(|_| is_owed) else { return Some(message) };
+            let Some(said) = self.said.get_mut(&message).filter(|_| is_owed) else {
+                return Some((message, in_place_of));
+            };
             said.acknowledged = true;
-            let leader = in_place_of.filter(|leader| self.plan.names(leader));
+            let leader = in_place_of.clone().filter(|leader| self.plan.names(leader));
             if let Some(leader) = leader.clone()
                 && !said.audience.contains(&leader)
             {
@@ -96,7 +100,7 @@ impl Judge {
             if let Some(who) = lacking {
                 self.accuse(format!("I-5: {message:?} was acknowledged before it was kept for {who}"));
             }
-            return Some(message);
+            return Some((message, in_place_of));
         }
         None
     }
@@ -157,12 +161,6 @@ impl Judge {
             Some(_) => self.numbers.insert(key),
             None => self.numbers.remove(&key),
         };
-    }
-}
-
-impl Said {
-    fn has(&self, who: &BackofficeId) -> bool {
-        self.had_by.contains(who)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::{BackofficeId, LateReject, Side, Tick, limits};
+use engine::{BackofficeId, LateReject, Record, Side, Tick};
 use serde_json::Value;
 
 use super::{Judge, Message};
 use crate::charger::{Charger, Number};
-use crate::world::content::number;
+use crate::world::content::{blanked, number};
 
 /// A transaction that is to be stopped is stopped within this: other commands may go first.
 const STOPPED_WITHIN: Duration = Duration::from_secs(90);
@@ -21,9 +21,26 @@ pub(super) struct Refusals {
     refused: BTreeMap<i64, u32>,
     /// Those that must be stopped, unless something comes between.
     due: Vec<(i64, Tick)>,
+    /// The starts for which the proxy keeps a number of the charger's, whether or not it was told.
+    numbered: BTreeMap<i64, String>,
+    /// In whose place the charger was told a number.
+    in_place_of: BTreeMap<i64, BackofficeId>,
 }
 
 impl Refusals {
+    pub(super) fn keeps(&mut self, record: &Record) {
+        if let Record::Transaction(row) = record
+            && let Some(number) = row.charger_number
+        {
+            self.numbered.insert(number.0, blanked(&row.raw_start));
+        }
+    }
+
+    /// The charger hears this number in the place of that leader.
+    pub(super) fn told_in_place_of(&mut self, number: i64, leader: BackofficeId) {
+        self.in_place_of.entry(number).or_insert(leader);
+    }
+
     /// Something came between.
     pub(super) fn excuse_all(&mut self) {
         self.due.clear();
@@ -52,20 +69,27 @@ impl Judge {
         if !refuses || *by != self.leader {
             return;
         }
-        // What was told before a crash may not have been kept, and be told anew.
-        let told = self.told.iter().filter(|(_, start)| **start == message.1).map(|(told, _)| *told);
-        let told: Vec<i64> = told.collect();
-        for told in &told {
-            self.refusals.refused.entry(*told).or_insert(0);
+        // What was kept before a crash the charger may not have heard, and what was told may not have been
+        // kept, and be told anew.
+        let numbers = self.told.iter().chain(&self.refusals.numbered);
+        let numbers: Vec<i64> =
+            numbers.filter(|(_, start)| **start == message.1).map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.refusals.refused.entry(number).or_insert(0);
         }
-        let Some(told) = told.last().copied() else { return };
-        let answers = self.answers.get(message).into_iter().flatten();
-        let was_provisional =
-            limits::OWN_TRANSACTION_NUMBERS.contains(&told) && !answers.into_iter().any(|answer| answer.led);
+        let mut told = self.told.iter().filter(|(_, start)| **start == message.1);
+        let Some(told) = told.next_back().map(|(told, _)| *told) else { return };
+        // Only who would have answered the charger may refuse late.
+        let was_provisional = self.refusals.in_place_of.get(&told) == Some(by);
         let must_stop = self.plan.outage.late_reject == LateReject::Stop && self.is_up(&Side::Charger);
         if !live && was_provisional && must_stop {
             self.refusals.due.push((told, now));
         }
+    }
+
+    /// Whether a leader refused the card of this transaction late.
+    pub(super) fn is_refused_late(&self, told: i64) -> bool {
+        self.refusals.refused.contains_key(&told)
     }
 
     /// The proxy stops a transaction of its own accord.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use engine::{BackofficeId, Keep, OnLeaderLost, Plan, Record, Side, Tick, UnknownCards};
+use engine::{BackofficeId, Delivery, Keep, OnLeaderLost, Plan, Record, Side, Tick, UnknownCards};
 use serde_json::Value;
 
 use super::{Judge, Message, OpenCall};
@@ -60,10 +60,16 @@ impl Outages {
         self.waited = waiting.map(|(id, _)| id.clone()).collect();
     }
 
-    pub(super) fn keeps(&mut self, keep: &Keep) {
+    /// `waits` tells of a message that the charger waits for: what it says is no reason for its own answer.
+    pub(super) fn keeps(&mut self, keep: &Keep, waits: impl Fn(&Delivery) -> bool) {
         for record in &keep.records {
             match record {
                 Record::Delivery(delivery) => {
+                    if delivery.action == "StartTransaction" && delivery.parked.is_none() && !waits(delivery)
+                    {
+                        // A start that the charger has given up is told before what it says now.
+                        self.waited.insert(delivery.backoffice.clone());
+                    }
                     let lane = self.lanes.entry(delivery.backoffice.clone()).or_default();
                     match delivery.parked {
                         None => lane.insert(delivery.number),

@@ -1,8 +1,11 @@
 //! The judge must not be blind: each promise broken on purpose is noticed.
 
+mod late_verdicts;
+mod outages;
+
 use std::sync::Arc;
 
-use engine::{CallNote, Decider, Delivery, Follower, Note, Outcome, Record, Role, TraceId};
+use engine::{CallNote, Decider, Delivery, Follower, Note, Outage, Outcome, Record, Role, TraceId};
 
 use super::*;
 use crate::backoffice::{Backoffice, BackofficeSettings};
@@ -25,11 +28,15 @@ fn backoffice(name: &str) -> Side {
 
 impl Court {
     fn new() -> Self {
+        Self::under(Outage::default())
+    }
+
+    fn under(outage: Outage) -> Self {
         let followers = ["follower", "observer"].map(|name| Follower {
             backoffice: name.into(),
             role: if name == "observer" { Role::Observer } else { Role::Control },
         });
-        let plan = Plan::new("leader".into(), followers.into());
+        let plan = Plan { outage, ..Plan::new("leader".into(), followers.into()) };
         let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
             judge.link_is(Tick(0), &side, true);
