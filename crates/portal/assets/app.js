@@ -152,6 +152,7 @@
       else if (source && source.readyState === EventSource.OPEN) say("Live", "live");
       else say("Connecting…", "paused");
       pause.textContent = over || paused ? "Resume" : "Pause";
+      bar.classList.toggle("away", !atTop());
       jump.hidden = !count && atTop();
       jump.textContent = count ? `Jump to latest (${overflowed ? "over " : ""}${count} new)` : "Jump to latest";
     };

@@ -114,12 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_are_never_too_many_and_the_idlest_gives_way() {
         let sessions = Sessions::default();
-        let cookies: Vec<_> = (0..SESSIONS)
-            .map(|_| {
-                let cookie = sessions.begin(Account::First);
-                cookie
-            })
-            .collect();
+        let cookies: Vec<_> = (0..SESSIONS).map(|_| sessions.begin(Account::First)).collect();
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
         for cookie in &cookies[1..] {
             assert!(sessions.find(cookie).is_some());

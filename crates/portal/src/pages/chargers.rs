@@ -125,7 +125,7 @@ fn row(state: &AppState, charger: &ChargerSummary, live: Option<&LiveCharger>, n
             td data-label="State" { (presence(state, charger, live, now)) }
             td data-label="Leader" { (leader(state, &charger.charger, live)) }
             td.none[charger.connectors.is_empty()] data-label="Connectors" { (connectors(&charger.connectors)) }
-            td.none[charger.running.is_empty()] data-label="Running" { div { @for one in &charger.running { (running(one, now)) } } }
+            td.none[charger.running.is_empty()] data-label="Running" { div { @for one in current(&charger.running) { (running(one, now)) } } }
             td.none[!needs_a_look(charger)] data-label="Needs a look" { (attention(charger, now)) }
             td.go { a.button.compact href=(view) aria-label={ "View " (charger.charger) } { "View" } }
         }
@@ -183,7 +183,7 @@ fn connectors(connectors: &[Connector]) -> Markup {
         div.connectors {
             @for one in busy.iter().take(CONNECTORS_SHOWN) {
                 span.connector {
-                    span.plug { @if one.id == 0 { "all" } @else { (one.id) } }
+                    span.plug { @if one.id == 0 { "charger" } @else { (one.id) } }
                     (status(one))
                 }
             }
@@ -227,6 +227,13 @@ fn running(one: &RunningTransaction, now: i64) -> Markup {
             " " span.muted.small { "for " (duration(now - one.received_unix_ms)) }
         }
     }
+}
+
+/// Those that can be running: an older one on the same connector was never stopped, but is over.
+pub(super) fn current(running: &[RunningTransaction]) -> Vec<&RunningTransaction> {
+    let newest: BTreeMap<i64, &RunningTransaction> =
+        running.iter().map(|one| (one.connector_id, one)).collect();
+    newest.into_values().collect()
 }
 
 fn needs_a_look(charger: &ChargerSummary) -> bool {

@@ -5,7 +5,7 @@ use gateway::{LiveCharger, PlanView};
 use maud::{Markup, html};
 use store::ChargerSummary;
 
-use super::{attention, needs_a_look, presence, status};
+use super::{attention, current, needs_a_look, presence, status};
 use crate::access::guard::Visitor;
 use crate::layout::{self, Tab, ago, charger_path, copyable, when};
 use crate::pages::proxy::words;
@@ -61,14 +61,14 @@ fn glance(
                 dl.facts {
                     @for connector in &summary.connectors {
                         dt { @if connector.id == 0 { "Charger" } @else { "Connector " (connector.id) } }
-                        dd { (status(connector)) @if let Some(since) = &connector.since { " " span.muted.small { "since " (when(&shown(since))) } } }
+                        dd { (status(connector)) @if let Some(since) = &connector.since { span.sub { "since " (when(&shown(since))) } } }
                     }
                 }
             }
             section.card {
                 h2 { "Running transactions" }
                 @if summary.running.is_empty() { p.muted { "Nobody is charging." } }
-                @for one in &summary.running {
+                @for one in current(&summary.running) {
                     dl.facts {
                         dt { "Card" } dd { (copyable(&shown(&one.id_tag))) }
                         dt { "Connector" } dd { (one.connector_id) }

@@ -71,7 +71,8 @@ pub(super) async fn confirm(
         ..Default::default()
     };
     let running = state.browser().transactions(query).await?;
-    let running: Vec<_> = running.items.into_iter().map(|listed| listed.row).collect();
+    let running: Vec<_> =
+        running.items.into_iter().map(|listed| listed.row).filter(|row| !row.superseded).collect();
     let is_back = candidate.to.is_empty();
     let back = charger_path(&charger, "proxy");
     let content = html! {
@@ -145,7 +146,7 @@ fn transactions(running: &[TransactionRow], to: &BackofficeId, former: &Backoffi
                     @for row in running {
                         tr {
                             td data-label="Connector" { (row.connector_id) }
-                            td data-label="Card" { code { (shown(&row.id_tag)) } }
+                            td data-label="Card" { (layout::copyable(&shown(&row.id_tag))) }
                             td data-label="Since" { (when(&shown(&row.started_at))) }
                             td data-label=(format!("{to} knows")) { (knows(row, to)) }
                         }
