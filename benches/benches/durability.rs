@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, ChargerId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, Metrics, Pattern, Routing, Rule};
+use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule};
 use parties::{Backoffice, CALLS, Charger, TRANSACTION_MESSAGES, Times};
 use store::Store;
 use tempfile::TempDir;
@@ -79,7 +79,8 @@ impl Variant {
         // Whoever dials one that is down is refused at once.
         let follower = (following == Following::Up).then_some(follower);
         let plan = Arc::new(Plan::new("leader".into(), followers));
-        let rules = vec![Rule { pattern: Pattern::new("*").unwrap(), plan }];
+        let pattern = Pattern::new("*").unwrap();
+        let rules = vec![Rule { pattern, plan, leader_source: LeaderSource::File }];
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (started, routing) = (store.clone(), Routing { backoffices, rules });
         let gateway = proxy
