@@ -212,7 +212,7 @@ async fn the_tail_tells_what_is_new_and_ends_with_the_portal() {
     assert!(!heard.contains(&trace(3).to_string()), "{heard}");
 
     world.portal.drain(std::time::Duration::from_secs(20)).await;
-    let heard = again.to_its_end().await;
+    let heard = again.rest().await;
     assert!(heard.contains("event: over\ndata: The proxy was stopped."), "{heard}");
 }
 

@@ -108,9 +108,9 @@ impl Tail {
         std::mem::take(&mut self.heard)
     }
 
-    pub(crate) async fn to_its_end(&mut self) -> String {
+    pub(crate) async fn rest(mut self) -> String {
         while self.read().await > 0 {}
-        std::mem::take(&mut self.heard)
+        self.heard
     }
 
     async fn read(&mut self) -> usize {

@@ -84,7 +84,6 @@ impl Choice {
             until_unix_ms: unix_ms(&self.until),
             before: self.before().map(|(seq, _)| seq),
             limit: ROWS,
-            ..CallsQuery::default()
         }
     }
 

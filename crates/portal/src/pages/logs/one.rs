@@ -7,6 +7,7 @@ use store::LoggedCall;
 use super::choice::Choice;
 use super::row;
 use crate::layout::charger_path;
+use crate::pages::why_address;
 use crate::words::shown;
 
 /// So much before and after a call is "around it", in milliseconds.
@@ -21,6 +22,12 @@ pub(super) fn body(call: &LoggedCall) -> Markup {
             div.call-answers { (row::answers(call)) }
         }
         p.actions {
+            @if let Some(id_tag) = call.id_tag.as_deref().filter(|_| row::may_be_asked_why(call)) {
+                a.button.primary href={ (why_address(&call.charger, id_tag)) "&call=" (call.trace) } {
+                    "Why was this card rejected?"
+                }
+                " "
+            }
             a.button href=(around(&call.charger, call.received_unix_ms)) { "What happened around it" }
             @if let Some(id_tag) = &call.id_tag {
                 " " a.button href=(of_card(&call.charger, id_tag)) { "Everything about " bdi { (shown(id_tag)) } }

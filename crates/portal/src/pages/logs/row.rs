@@ -250,7 +250,7 @@ fn class(said: &Said) -> &'static str {
     }
 }
 
-/// Everything as it was logged.
+/// Everything as it was logged; with a limit, cut there, and with the way to all of it.
 pub(super) fn raw(call: &LoggedCall, limit: Option<usize>) -> Markup {
     let originator = match &call.from {
         Side::Charger => "the charger".to_owned(),
@@ -281,18 +281,18 @@ pub(super) fn raw(call: &LoggedCall, limit: Option<usize>) -> Markup {
             }
         }
         p.raw-foot {
-            a href=(permalink(call.trace)) { "Permalink" }
+            @if limit.is_some() { a href=(permalink(call.trace)) { "Permalink" } " · " }
             @if let Some(id_tag) = call.id_tag.as_deref().filter(|_| may_be_asked_why(call)) {
-                " · " a href=(why_address(&call.charger, id_tag)) { "Why was this card rejected?" }
+                a href={ (why_address(&call.charger, id_tag)) "&call=" (call.trace) } { "Why was this card rejected?" } " · "
             }
-            " · trace " code { (call.trace) }
+            "trace " code { (call.trace) }
             @if !call.flags.is_empty() { " · remarks: " (call.flags.iter().map(|flag| shown(flag)).collect::<Vec<_>>().join(", ")) }
         }
     }
 }
 
 /// Somebody refused the card.
-fn may_be_asked_why(call: &LoggedCall) -> bool {
+pub(super) fn may_be_asked_why(call: &LoggedCall) -> bool {
     let refused = |status: Option<&str>| status.is_some_and(|status| status != "Accepted");
     let is_about_a_card = !status_label(&call.action).is_empty();
     is_about_a_card
