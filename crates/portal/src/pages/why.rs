@@ -157,34 +157,43 @@ fn answer(charger: &ChargerId, verdict: &Verdict) -> Markup {
                 p.small { a href={ "/calls/" (trace) } { "The message in the log" } }
             }
         }
-        (what_to_do(&verdict.next))
+        (what_to_do(charger, &verdict.next))
         @if !verdict.evidence.is_empty() { (evidence(charger, &verdict.evidence)) }
     }
 }
 
-fn what_to_do(next: &Next) -> Markup {
+fn what_to_do(charger: &ChargerId, next: &Next) -> Markup {
+    let allow = next.whitelist.as_ref().map(|list| {
+        html! {
+            dl.facts.allow {
+                dt { "Card" } dd { (copyable(&list.id_tag)) }
+                dt { "In" } dd { strong { (list.backoffice) } ", on its list of allowed cards (whitelist)" }
+            }
+        }
+    });
+    let is_about_leaders = next.everyone.iter().any(|step| step.contains("Before you switch"));
+    let compare = is_about_leaders.then(|| {
+        html! {
+            p.small {
+                a href=(charger_path(charger, "proxy")) { "Proxy" } " · "
+                a href=(charger_path(charger, "switch")) { "Before you switch" }
+            }
+        }
+    });
     let groups = [
-        ("What to do", &next.everyone),
-        ("If it is the card of an employee or resident", &next.employee),
-        ("If the site is public", &next.public_site),
+        ("What to do", &next.everyone, compare),
+        ("If it is the card of an employee or resident", &next.employee, allow),
+        ("If the site is public", &next.public_site, None),
     ];
     html! {
         div.steps {
-            @for (title, steps) in groups {
+            @for (title, steps, more) in groups {
                 @if !steps.is_empty() {
                     section.card {
                         h2 { (title) }
                         @if let [step] = steps.as_slice() { p { (told(step)) } }
                         @else { ol { @for step in steps { li { (told(step)) } } } }
-                    }
-                }
-            }
-            @if let Some(list) = &next.whitelist {
-                section.card {
-                    h2 { "To allow the card" }
-                    dl.facts {
-                        dt { "Card" } dd { (copyable(&list.id_tag)) }
-                        dt { "In" } dd { strong { (list.backoffice) } ", on its list of allowed cards (whitelist)" }
+                        @if let Some(more) = more { (more) }
                     }
                 }
             }
@@ -202,8 +211,10 @@ fn evidence(charger: &ChargerId, rows: &[Evidence]) -> Markup {
                     tr.at[row.is_decisive] {
                         td data-label="When" { (moment(row.unix_ms)) }
                         td data-label="What" {
-                            @if row.is_decisive { (badge(Tone::Strong, Icon::Right, "decided")) " " }
-                            (told(&row.sentence))
+                            div {
+                                @if row.is_decisive { (badge(Tone::Strong, Icon::Right, "decided")) " " }
+                                (told(&row.sentence))
+                            }
                         }
                         @match row.trace {
                             Some(trace) => td.go { a href={ "/calls/" (trace) } { "In the log" } },

@@ -150,7 +150,7 @@ fn bare(tag: &str) -> String {
 
 /// The bytes of a hexadecimal number in the opposite order.
 fn reversed(tag: &str) -> Option<String> {
-    let is_bytes = tag.len() % 2 == 0 && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_bytes = tag.len().is_multiple_of(2) && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_bytes.then(|| tag.as_bytes().rchunks(2).flatten().map(|byte| char::from(*byte)).collect())
 }
 

@@ -146,7 +146,7 @@ fn answered_accepted(call: &LoggedCall) -> bool {
     call.answer.as_deref().and_then(|answer| payload::text(answer, "status")).as_deref() == Some("Accepted")
 }
 
-fn by_time<'a>(facts: &'a Facts, is_wanted: impl Fn(&LoggedCall) -> bool) -> Vec<&'a LoggedCall> {
+fn by_time(facts: &Facts, is_wanted: impl Fn(&LoggedCall) -> bool) -> Vec<&LoggedCall> {
     let mut calls: Vec<&LoggedCall> = facts.calls.iter().filter(|call| is_wanted(call)).collect();
     calls.sort_by_key(|call| (call.received_unix_ms, call.seq));
     calls

@@ -37,8 +37,9 @@ pub(super) fn body(subject: &Subject, comparison: &Comparison) -> Markup {
             (empty("None", html! { "Every card that the Leader accepted in this time, " (subject.follower) " accepted as well." }))
         } @else {
             p {
-                "The Leader accepted these " (refused.len()) " in " (subject.words) "; " (subject.follower)
-                " did not. Add them to its list of allowed cards (whitelist), and they go on working. "
+                "The Leader accepted " @if refused.len() == 1 { "this card" } @else { "these " (refused.len()) " cards" }
+                " in " (subject.words) "; " (subject.follower) " did not. Once on its list of allowed cards (whitelist), "
+                @if refused.len() == 1 { "it goes" } @else { "they go" } " on working. "
                 a.button.compact href={ (charger_path(&subject.charger, "switch.csv")) "?" (subject.parameters()) } download {
                     "Download as CSV"
                 }

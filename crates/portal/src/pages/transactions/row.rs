@@ -34,7 +34,7 @@ pub(super) fn row(listed: &ListedTransaction, of_one: bool, now_unix_ms: i64) ->
                 }
             }
             td data-label="State" { div.badges { (state(row)) } }
-            td.num data-label="Energy" { (energy(listed)) }
+            td.num.energy data-label="Energy" { (energy(listed)) }
             td data-label="Charger’s no." {
                 @match row.charger_number {
                     Some(number) => div {

@@ -25,32 +25,31 @@ pub(super) fn explain(facts: &Facts, all: &[Attempt<'_>]) -> Verdict {
         return answer(Cause::NothingKnown, WhoDecided::Nobody, sentence, rows, next::nothing_known());
     }
     // The card may stand in the log under another number.
-    if let Some(tag) = facts.id_tag.as_deref() {
-        if let Some((attempt, words)) =
+    if let Some(tag) = facts.id_tag.as_deref()
+        && let Some((attempt, words)) =
             all.iter().rev().find_map(|attempt| Some((attempt, alike(&attempt.tag, tag)?)))
-        {
-            let call = attempt.decisive();
-            let sentence = format!(
-                "The charger sent no {} but {}, {}: that is the same number {words}. {}",
-                shown(tag),
-                shown(&attempt.tag),
-                at(facts, call.received_unix_ms),
-                match attempt.is_rejected() {
-                    true => "That one was not accepted.",
-                    false => "That one was accepted.",
-                }
-            );
-            rows = evidence::of_attempt(facts, attempt, call);
-            rows.sort_by_key(|row| row.unix_ms);
-            let next = match cards::likeness(&attempt.tag, tag) {
-                Some(_) => next::misread(facts, tag, &attempt.tag),
-                None => next::mistyped(tag, &attempt.tag),
-            };
-            let mut verdict = answer(Cause::Misread, WhoDecided::Nobody, sentence, rows, next);
-            verdict.trace = Some(call.trace);
-            verdict.unix_ms = Some(call.received_unix_ms);
-            return verdict;
-        }
+    {
+        let call = attempt.decisive();
+        let sentence = format!(
+            "The charger sent no {} but {}, {}: that is the same number {words}. {}",
+            shown(tag),
+            shown(&attempt.tag),
+            at(facts, call.received_unix_ms),
+            match attempt.is_rejected() {
+                true => "That one was not accepted.",
+                false => "That one was accepted.",
+            }
+        );
+        rows = evidence::of_attempt(facts, attempt, call);
+        rows.sort_by_key(|row| row.unix_ms);
+        let next = match cards::likeness(&attempt.tag, tag) {
+            Some(_) => next::misread(facts, tag, &attempt.tag),
+            None => next::mistyped(tag, &attempt.tag),
+        };
+        let mut verdict = answer(Cause::Misread, WhoDecided::Nobody, sentence, rows, next);
+        verdict.trace = Some(call.trace);
+        verdict.unix_ms = Some(call.received_unix_ms);
+        return verdict;
     }
     let connected = state::was_connected(facts, now);
     let is_offline =
