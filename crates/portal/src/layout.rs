@@ -183,7 +183,7 @@ fn document(title: &str, body: Markup) -> Markup {
 }
 
 fn brand() -> Markup {
-    html! { a.brand href="/chargers" { (icon(Icon::Brand)) span { "OCPP proxy" } } }
+    html! { a.brand href="/chargers" aria-label="OCPP proxy" { (icon(Icon::Brand)) span { "OCPP proxy" } } }
 }
 
 fn section(href: &str, name: &str, is_active: bool) -> Markup {

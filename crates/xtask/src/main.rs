@@ -6,6 +6,7 @@ mod endurance;
 mod matrix;
 mod peers;
 mod purity;
+mod screenshots;
 mod shell;
 mod swarm;
 
@@ -34,6 +35,8 @@ enum Task {
     Setup,
     /// Writes the generated pages of docs/ anew: from the program itself, and from the tests.
     Docs,
+    /// Takes the pictures of the portal in docs/images anew.
+    Screenshots,
     /// Kills the real program and its backoffices many times, and counts what was lost.
     Endurance(endurance::Endurance),
     /// Runs the simulated world with many seeds, optimised.
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Docs => docs::write(),
+        Task::Screenshots => screenshots::write(),
         Task::Endurance(asked) => endurance::run(&asked),
         Task::Swarm(swarm) => swarm.run(),
         Task::Purity => purity::prove(),

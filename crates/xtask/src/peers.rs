@@ -1,5 +1,5 @@
 //! Sets up the programs of others that the end-to-end tests talk to: Python and Node with their
-//! OCPP libraries, and promtool. Everything but Debian packages goes under the target folder.
+//! OCPP libraries, schemathesis, a browser and promtool. Everything but Debian packages goes under the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,20 +9,25 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::{Step, root, run, target, works};
 
+/// Debian's browser.
+const CHROMIUM: &str = "chromium";
+
 /// Where the tests find what was set up.
 pub(crate) struct Peers {
     python: PathBuf,
     node_modules: PathBuf,
     promtool: PathBuf,
+    chromium: PathBuf,
 }
 
 impl Peers {
     /// The environment variables that the tests read.
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 3] {
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 4] {
         [
             ("OCPP_PROXY_TEST_PYTHON", &self.python),
             ("OCPP_PROXY_TEST_NODE_MODULES", &self.node_modules),
             ("OCPP_PROXY_TEST_PROMTOOL", &self.promtool),
+            ("OCPP_PROXY_TEST_CHROMIUM", &self.chromium),
         ]
     }
 }
@@ -31,7 +36,7 @@ impl Peers {
 pub(crate) fn set_up() -> Result<Peers> {
     let step = Step::begin("what the tests need");
     debian()?;
-    let peers = Peers { python: python()?, node_modules: node_modules()?, promtool: promtool()? };
+    let peers = Peers { python: python()?, node_modules: node_modules()?, promtool: promtool()?, chromium: CHROMIUM.into() };
     step.end();
     Ok(peers)
 }
@@ -51,6 +56,10 @@ fn debian() -> Result<()> {
     }
     if !works("npm", &["--version"]) {
         missing.push("npm");
+    }
+    if !works(CHROMIUM, &["--version"]) {
+        // The fonts have the arrows and letters of all scripts that a hostile charger may send.
+        missing.extend(["chromium", "fonts-dejavu-core"]);
     }
     if missing.is_empty() {
         return Ok(());
@@ -117,7 +126,7 @@ fn python() -> Result<PathBuf> {
     let folder = target().join("peers/python");
     let python = folder.join("bin/python");
     let stamp = venv_of_the_locked_packages();
-    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && works(&python, &["-c", "import ocpp"]) {
+    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && works(&python, &["-c", "import ocpp, schemathesis"]) {
         return Ok(python);
     }
     eprintln!("   PyPI packages into {}", folder.display());

@@ -62,7 +62,7 @@ pub(super) struct Retry {
     #[schema(max_length = 500, example = "acme")]
     backoffice: String,
     /// Which, by their numbers; all that are parked or were tried in vain if left out.
-    #[schema(nullable = false, required = false, min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     numbers: Option<Vec<Number>>,
 }
 
@@ -80,9 +80,23 @@ pub(super) struct Forget {
 
 /// The number of a message in its lane.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(transparent)]
-#[schema(minimum = 0, maximum = 9007199254740991_i64)]
+#[serde(try_from = "serde_json::Number")]
+#[schema(value_type = u64, minimum = 0, maximum = 9007199254740991_i64)]
 struct Number(u64);
+
+impl TryFrom<serde_json::Number> for Number {
+    type Error = String;
+
+    /// To JSON, 7.0 is the same number as 7.
+    fn try_from(number: serde_json::Number) -> Result<Self, String> {
+        let whole = number.as_u64().or_else(|| {
+            let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
+            format!("{number:.0}").parse().ok()
+        });
+        let whole = whole.filter(|whole| *whole <= LARGEST.unsigned_abs());
+        whole.map(Self).ok_or_else(|| format!("{number} is no number from 0 to {LARGEST}"))
+    }
+}
 
 /// How an order fared.
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,10 +131,7 @@ fn check_numbers(numbers: &[Number]) -> Result<(), String> {
     if !(1..=MOST_NUMBERS).contains(&numbers.len()) {
         return Err(format!("numbers must name from 1 to {MOST_NUMBERS} messages."));
     }
-    match numbers.iter().all(|number| number.0 <= LARGEST.unsigned_abs()) {
-        true => Ok(()),
-        false => Err(format!("numbers must be from 0 to {LARGEST}.")),
-    }
+    Ok(())
 }
 
 /// Lists what a backoffice must still be told.

@@ -2,7 +2,7 @@
 
 Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key: file paths),
 `first_transaction`, `rejected` (cards), `delay_ms` (by action or `*`), `answers` (by action),
-`garbage`, `silent`, `refuse` (lists of actions), `interval`, `subprotocols`, `journal` (file path: what is
+`garbage`, `silent`, `refuse` (lists of actions), `refuse_as` (code and description), `interval`, `subprotocols`, `journal` (file path: what is
 to be booked is written there before it is answered, and numbers go on from there), `quiet` (frames are not
 told).
 Cues: `call` (charger, action, payload, id), `raw` (charger, text, times), `set` (behaviour), `stall`,

@@ -91,7 +91,8 @@ class Peer(ChargePoint):
         if action is not None and action in self.behaviour.get("silent", []):
             return
         if action is not None and action in self.behaviour.get("refuse", []):
-            await self.told.send(json.dumps([4, json.loads(raw_msg)[1], "InternalError", "told to refuse", {}]))
+            error = self.behaviour.get("refuse_as", ["InternalError", "told to refuse"])
+            await self.told.send(json.dumps([4, json.loads(raw_msg)[1], *error, {}]))
             return
         await super().route_message(raw_msg)
 
