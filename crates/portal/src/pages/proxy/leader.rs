@@ -86,7 +86,7 @@ pub(super) async fn confirm(
                 @if !is_back { input type="hidden" name="backoffice" value=(to); }
                 label {
                     "Why? It is kept with your name and the time."
-                    input type="text" name="reason" required maxlength=(REASON_CHARACTERS) autocomplete="off" autofocus placeholder="For example: contract moves to them today";
+                    input type="text" name="reason" required maxlength=(REASON_CHARACTERS) autocomplete="off" placeholder="For example: contract moves to them today";
                 }
                 div.actions {
                     button.primary type="submit" { @if is_back { "Go back to proxy.toml" } @else { "Make " (to) " leader" } }
