@@ -248,7 +248,6 @@ impl CallsParameters {
             until_unix_ms: self.until_unix_ms,
             before: self.before,
             limit: rows(self.limit),
-            ..CallsQuery::default()
         }
     }
 }

@@ -17,7 +17,7 @@ const PICTURES: [(&str, &str, u32, u32, &str); 7] = [
     ("logs-dark", "/chargers/SITE1-GARAGE/logs?q=StartTransaction", 1280, 720, "dark"),
     ("proxy", "/chargers/SITE1-GARAGE/proxy", 1280, 720, "light"),
     ("why", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 1280, 860, "light"),
-    ("before-you-switch", "/chargers/SITE1-GARAGE/switch?follower=acme", 1280, 860, "light"),
+    ("before-you-switch", "/chargers/SITE1-GARAGE/switch?follower=acme", 1280, 1100, "light"),
     ("telephone", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 390, 844, "dark"),
 ];
 
@@ -46,7 +46,20 @@ fn every_picture_is_of_its_size_and_shows_something() {
 
 /// A site with chargers in every state that a person asks about.
 fn site(scene: &Scene) -> Vec<RawCharger> {
-    let mut chargers = vec![scene.charge("SITE1-GARAGE")];
+    let mut garage = scene.charge("SITE1-GARAGE");
+    // Cards that only the leader knows, among many that both do.
+    let refused = json!({"do": "set", "behaviour": {"rejected": ["04C0FFEE112233", "04D15C0B2A9981"]}});
+    assert!(scene.follower.cue(refused).get("error").is_none());
+    for visit in 0..240 {
+        let card = match visit % 60 {
+            7 => "04C0FFEE112233".to_owned(),
+            19 | 41 => "04D15C0B2A9981".to_owned(),
+            other => format!("04A2B3C4D5E6{other:02X}"),
+        };
+        garage.call("Authorize", &json!({"idTag": card}));
+    }
+    garage.call("Authorize", &json!({"idTag": REFUSED_CARD}));
+    let mut chargers = vec![garage];
     for (name, vendor, model, status) in [
         ("SITE1-EAST", "Alfen", "Eve Double", "Available"),
         ("SITE1-WEST", "Alfen", "Eve Single", "Charging"),
@@ -74,6 +87,7 @@ fn site(scene: &Scene) -> Vec<RawCharger> {
         }
     }
     assert_eq!(REFUSED_CARD, "04E9A1C2D3B4F5", "the card in the addresses above");
+    scene.proxy.wait_logged(&["SITE1-GARAGE", "--search", "04A2B3C4D5E63B"], |_| true);
     chargers
 }
 
