@@ -25,6 +25,7 @@ mod outbox;
 mod owned;
 mod permissions;
 mod presence;
+mod told;
 mod transactions;
 mod translations;
 
@@ -69,7 +70,7 @@ pub struct Session {
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
-    told: deliveries::Told,
+    told: told::Told,
     promised_to: Vec<Side>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
@@ -107,7 +108,7 @@ impl Session {
             absence: absence::Absence::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
-            told: deliveries::Told::default(),
+            told: told::Told::default(),
             promised_to: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,
@@ -198,7 +199,7 @@ impl Session {
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key.starts_with(deliveries::Told::FACT) {
+        if key.starts_with(told::Told::FACT) {
             self.told.remember(body);
         } else if key == boot::Boot::FACT {
             self.boot.remember(body);
