@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use engine::{Reason, Side};
 
-use crate::limits::HELD_ORDERS;
+use crate::limits::{HELD_ORDERS, HELD_WHILE_READ};
 
 /// Something for one peer.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,6 +81,12 @@ impl<K> Held<K> {
         self.orders += 1;
         self.queues.entry(side.clone()).or_default().push_back(waiting);
         Ok(None)
+    }
+
+    /// Whether more may be heard from a peer. One that goes on asking while its answers wait would fill
+    /// the room of all.
+    pub(crate) fn may_read(&self, side: &Side) -> bool {
+        self.queues.get(side).is_none_or(|queue| queue.len() < HELD_WHILE_READ)
     }
 
     /// Drops what waits for a peer that is gone. Its barriers stay: they hold for its next socket, too.
@@ -184,6 +190,22 @@ mod tests {
 
     fn went(released: Vec<(Side, Order)>) -> Poll<Settled<&'static str>> {
         Poll::Ready(Settled { released, failure: None })
+    }
+
+    #[test]
+    fn a_peer_whose_answers_wait_is_not_read_until_they_have_gone() {
+        let mut held = Held::default();
+        let (done, first) = ticket();
+        held.keep(first, vec![follower()]);
+        for number in 0..HELD_WHILE_READ {
+            assert!(held.may_read(&follower()), "{number}");
+            assert_eq!(held.admit(&follower(), say("no")), Ok(None));
+        }
+        assert!(!held.may_read(&follower()));
+        assert!(held.may_read(&Side::Charger));
+        done.send(Ok(())).unwrap();
+        assert!(settled(&mut held).is_ready());
+        assert!(held.may_read(&follower()));
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub(crate) const CHARGER_QUEUE_BYTES: usize = 1 << 20;
 pub(crate) const BACKOFFICE_QUEUE_BYTES: usize = 256 << 10;
 /// Control frames that may wait; each is tiny, but a stalled socket must not collect them.
 pub(crate) const QUEUED_PINGS: usize = 8;
+/// A peer for which so many messages are held back is not read until they have gone: answers to a flood
+/// of commands must not take the room of what the charger waits for.
+pub(crate) const HELD_WHILE_READ: usize = 64;
 /// Messages held back for one destination until a record is durable.
 pub(crate) const HELD_ORDERS: usize = 1024;
 /// The kernel swallows megabytes for a peer that stopped reading, unless told not to.

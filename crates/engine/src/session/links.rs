@@ -128,7 +128,8 @@ impl Session {
             }
             let now = self.now.tick;
             match self.links[at].state {
-                LinkState::Down(Some(when)) if when <= now => self.dial(at),
+                // While the charger is away there is nothing to dial for (semantics T-75).
+                LinkState::Down(Some(when)) if when <= now && self.charger.is_here => self.dial(at),
                 LinkState::Up => {
                     self.pass_time_asked(at);
                     self.pass_time_life(at);
@@ -198,7 +199,7 @@ impl Session {
     pub(super) fn link_deadlines(&self, earliest: &mut Earliest) {
         for link in &self.links {
             match link.state {
-                LinkState::Down(Some(when)) => earliest.at(when),
+                LinkState::Down(Some(when)) if self.charger.is_here => earliest.at(when),
                 LinkState::Up => {
                     earliest.at(link.ping_at());
                     if let Some(when) = link.boot_again {

@@ -71,6 +71,7 @@ impl Talk {
                 if !seat.muted
                     && seat.credit > 0
                     && self.session.may_read(&engine::Side::Charger)
+                    && self.held.may_read(&engine::Side::Charger)
                     && let Poll::Ready(heard) = seat.socket.poll_read(cx)
                 {
                     seat.credit -= 1;
@@ -78,7 +79,7 @@ impl Talk {
                 }
             }
             for (at, slot) in self.slots.iter_mut().enumerate() {
-                if !self.session.may_read(&slot.side) {
+                if !self.session.may_read(&slot.side) || !self.held.may_read(&slot.side) {
                     continue;
                 }
                 if let Some(seat) = slot.live()

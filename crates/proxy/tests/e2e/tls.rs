@@ -75,7 +75,8 @@ fn a_leader_with_a_certificate_of_somebody_else_is_refused_with_the_reason() {
     let authority = Authority::new("an authority for tests");
     let stranger = Authority::new("a stranger");
     let leader = authority.backoffice(Library::Node);
-    let proxy = Proxy::start(&rules(("volt", leader.url(), &stranger.ca_file()), &[]));
+    let rules = rules(("volt", leader.url(), &stranger.ca_file()), &[]);
+    let proxy = Proxy::start(&format!("{rules}on_leader_lost = \"mirror\"\n"));
     assert_eq!(RawCharger::offer(proxy.chargers, "CP1", Some("ocpp1.6")).err(), Some(503));
     proxy.wait_log(&["volt", "certificate"]);
     assert_eq!(leader.times_linked("CP1"), 0);
