@@ -22,10 +22,13 @@ mod links;
 mod liveness;
 mod numbers;
 mod outbox;
+mod own_numbers;
 mod owned;
 mod permissions;
 mod presence;
+mod reply;
 mod status;
+mod told;
 mod transactions;
 mod translations;
 
@@ -37,8 +40,9 @@ use uuid::Uuid;
 
 use crate::{
     BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
-    Plan, Reason, Record, Side, Text, Tick, TraceId,
+    Plan, Reason, Record, Side, Tick, TraceId,
 };
+use reply::Reply;
 
 pub use status::{Ended, LinkStatus, Stage, Status};
 
@@ -72,7 +76,7 @@ pub struct Session {
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
-    told: deliveries::Told,
+    told: told::Told,
     promised_to: Vec<Side>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
@@ -110,7 +114,7 @@ impl Session {
             absence: absence::Absence::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
-            told: deliveries::Told::default(),
+            told: told::Told::default(),
             promised_to: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,
@@ -201,7 +205,7 @@ impl Session {
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key.starts_with(deliveries::Told::FACT) {
+        if key.starts_with(told::Told::FACT) {
             self.told.remember(body);
         } else if key == boot::Boot::FACT {
             self.boot.remember(body);
@@ -361,20 +365,6 @@ impl Session {
     }
 }
 
-/// The error codes of OCPP-J 1.6 §4.2.3, in its own spelling.
-const ERROR_CODES: [&str; 10] = [
-    "FormationViolation",
-    "GenericError",
-    "InternalError",
-    "NotImplemented",
-    "NotSupported",
-    "OccurenceConstraintViolation",
-    "PropertyConstraintViolation",
-    "ProtocolError",
-    "SecurityError",
-    "TypeConstraintViolation",
-];
-
 /// The earliest of several deadlines.
 #[derive(Debug, Default)]
 struct Earliest(Option<Tick>);
@@ -382,64 +372,5 @@ struct Earliest(Option<Tick>);
 impl Earliest {
     fn at(&mut self, tick: Tick) {
         self.0 = Some(self.0.map_or(tick, |earliest| earliest.min(tick)));
-    }
-}
-
-/// An answer, with everything that goes on the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Reply {
-    Result(Text),
-    Error { code: Text, description: Text, details: Text },
-}
-
-impl Reply {
-    fn result(payload: impl Into<Text>) -> Self {
-        Reply::Result(payload.into())
-    }
-
-    fn error(code: &'static str, description: &str) -> Self {
-        Reply::Error {
-            code: Text::from_static(code),
-            description: Text::from(description),
-            details: Text::from_static("{}"),
-        }
-    }
-
-    /// A CALLERROR passes as it is; a code that 1.6 spells otherwise gets its spelling, one that it
-    /// does not have becomes `GenericError` (semantics F-40, F-41).
-    fn passed_on(code: &str, description: &str, details: &str) -> Self {
-        let (code, details) = match code {
-            "FormatViolation" => ("FormationViolation", details.into()),
-            "OccurrenceConstraintViolation" => ("OccurenceConstraintViolation", details.into()),
-            known if ERROR_CODES.contains(&known) => (known, details.into()),
-            other => ("GenericError", serde_json::json!({ "errorCode": other }).to_string()),
-        };
-        Reply::Error { code: code.into(), description: description.into(), details: details.into() }
-    }
-
-    fn kind(&self) -> FrameKind {
-        match self {
-            Reply::Result(_) => FrameKind::Result,
-            Reply::Error { .. } => FrameKind::Error,
-        }
-    }
-
-    fn outcome(&self) -> crate::Outcome {
-        match self {
-            Reply::Result(payload) => crate::Outcome::Result(payload.clone()),
-            Reply::Error { code, description, .. } => {
-                crate::Outcome::Error { code: code.clone(), description: description.clone() }
-            }
-        }
-    }
-
-    /// The frame for the originator with this message id.
-    fn write(&self, id: &str) -> String {
-        match self {
-            Reply::Result(payload) => crate::frame::write_result(id, payload),
-            Reply::Error { code, description, details } => {
-                crate::frame::write_error(id, code, description, details)
-            }
-        }
     }
 }
