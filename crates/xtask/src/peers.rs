@@ -36,7 +36,12 @@ impl Peers {
 pub(crate) fn set_up() -> Result<Peers> {
     let step = Step::begin("what the tests need");
     debian()?;
-    let peers = Peers { python: python()?, node_modules: node_modules()?, promtool: promtool()?, chromium: CHROMIUM.into() };
+    let peers = Peers {
+        python: python()?,
+        node_modules: node_modules()?,
+        promtool: promtool()?,
+        chromium: CHROMIUM.into(),
+    };
     step.end();
     Ok(peers)
 }
@@ -126,7 +131,9 @@ fn python() -> Result<PathBuf> {
     let folder = target().join("peers/python");
     let python = folder.join("bin/python");
     let stamp = venv_of_the_locked_packages();
-    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && works(&python, &["-c", "import ocpp, schemathesis"]) {
+    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted)
+        && works(&python, &["-c", "import ocpp, schemathesis"])
+    {
         return Ok(python);
     }
     eprintln!("   PyPI packages into {}", folder.display());

@@ -12,7 +12,8 @@ const TEST: &str = "pictures::every_picture_is_of_its_size_and_shows_something";
 pub(crate) fn write() -> Result<()> {
     let peers = peers::set_up()?;
     let folder = root().join("docs/images");
-    let mut command = cargo(&["test", "--locked", "--package", "ocpp-proxy", "--test", "portal", "--", "--exact", TEST]);
+    let mut command =
+        cargo(&["test", "--locked", "--package", "ocpp-proxy", "--test", "portal", "--", "--exact", TEST]);
     command.envs(peers.variables()).env("OCPP_PROXY_TEST_PICTURES", &folder);
     Step::begin(format!("pictures into {}", folder.display())).run(&mut command)
 }

@@ -150,6 +150,11 @@ fn nothing_that_a_peer_sends_is_run() {
     // Pages that say "there is no such charger" are 404, which the browser notes; nothing else is noted.
     let noted: Vec<_> = tab.complaints().into_iter().filter(|complaint| !is_status(complaint)).collect();
     assert_eq!(noted, [""; 0]);
+    // Were something run, or kept from running, it would have been seen.
+    tab.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=mark(99)>')");
+    let mark = tab.wait("window.marks[0]");
+    assert!(mark.as_str().is_some_and(|mark| mark.starts_with("policy: script-src")), "{mark}");
+    assert!(tab.complaints().iter().any(|complaint| complaint.contains("Content Security Policy")));
     // It was shown, not lost.
     tab.open(&scene.url("/chargers/CP1/logs?action=DataTransfer"));
     let text = tab.text();

@@ -52,6 +52,14 @@ fn every_page_is_whole_on_desks_and_telephones_by_day_and_night() {
             }
         }
     }
+    // What is too faint and too wide would have been found.
+    tab.evaluate(
+        "(() => { const it = document.createElement('p'); it.textContent = 'faint'; it.style.opacity = 1; \
+         it.style.color = it.style.backgroundColor = 'rgb(120, 120, 120)'; it.style.width = '2000px'; \
+         document.body.prepend(it); })()",
+    );
+    let found = faults(&tab, 390).join("\n");
+    assert!(found.contains("contrast 1.00 of “faint”") && found.contains("it scrolls sideways"), "{found}");
     // Without a session there is one page.
     pages = vec![("login", "/login".to_owned())];
     let stranger = browser.tab();
