@@ -74,7 +74,7 @@ impl Variant {
         let mut followers = Vec::new();
         if following != Following::Nobody {
             backoffices.extend([settings("follower", follower.address)]);
-            followers.push(Follower { backoffice: "follower".into(), role: Role::Control });
+            followers.push(Follower::new("follower".into(), Role::Control));
         }
         // Whoever dials one that is down is refused at once.
         let follower = (following == Following::Up).then_some(follower);

@@ -20,10 +20,7 @@ struct Rig {
 impl Rig {
     fn new(followers: usize) -> Self {
         let names: Vec<_> = (1..=followers).map(|n| format!("follower{n}")).collect();
-        let followers = names
-            .iter()
-            .map(|name| Follower { backoffice: name.as_str().into(), role: Role::Control })
-            .collect();
+        let followers = names.iter().map(|name| Follower::new(name.as_str().into(), Role::Control)).collect();
         let plan = Arc::new(Plan::new("leader".into(), followers));
         let session = Session::new(ChargerId::from("CP1"), plan.clone(), Memory::default(), 1);
         let now = Moment { tick: Tick(1), unix_ms: 1_795_349_000_000 };

@@ -76,8 +76,8 @@ pub enum Keeping {
 /// A message that backoffices send.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FromBackoffice {
-    /// Who may send it.
-    pub may: May,
+    /// How much it can do.
+    pub class: Class,
     /// The local "no".
     pub refusal: Refusal,
     /// Overtakes other waiting commands (semantics F-31).
@@ -90,17 +90,39 @@ pub struct FromBackoffice {
     pub required: &'static [(&'static str, Kind)],
 }
 
-/// Who may send a command, before the ids in it are looked at.
+/// How much a command can do (semantics §3.1, §3.3). The leader may send every class but the last; a follower
+/// what its grant names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum May {
-    /// Leader and `control` followers.
+pub enum Class {
+    /// Only reads.
+    Read,
+    /// Makes the charger say something.
+    Trigger,
+    /// Changes what can be changed back.
     Control,
-    /// The leader alone: it starts or stops a transaction.
-    LeaderTransactions,
-    /// The leader alone: there is one local list, and one who issues certificates.
+    /// Starts or ends a transaction, or does what a vendor made of it.
+    Session,
+    /// Takes the charger, or a cable, from whoever uses it.
+    Dangerous,
+    /// There is one, and it is the leader's: the memory of cards, certificates.
     LeaderOwns,
-    /// Nobody: it could part the charger from the proxy (semantics I-7).
+    /// The local authorisation list: whose it is the plan says (semantics §5.7).
+    LocalList,
+    /// Nobody's: it could part the charger from the proxy (semantics I-7).
     Never,
+}
+
+impl Class {
+    /// The word of `proxy.toml`, for those that can be granted as a whole (semantics §6.1).
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Class::Read => Some("read"),
+            Class::Trigger => Some("trigger"),
+            Class::Control => Some("control"),
+            Class::Session => Some("session"),
+            Class::Dangerous | Class::LeaderOwns | Class::LocalList | Class::Never => None,
+        }
+    }
 }
 
 /// How a command is refused (semantics K-1).
@@ -138,13 +160,13 @@ const fn call(
 
 const fn command(
     name: &'static str,
-    may: May,
+    class: Class,
     refusal: Refusal,
     required: &'static [(&'static str, Kind)],
 ) -> Action {
     let answer_within = limits::CHARGER_ANSWER;
     let from_backoffice =
-        Some(FromBackoffice { may, refusal, urgent: false, reads: false, answer_within, required });
+        Some(FromBackoffice { class, refusal, urgent: false, reads: false, answer_within, required });
     Action { name, from_charger: None, from_backoffice }
 }
 
@@ -175,12 +197,12 @@ use Kind::{Integer, Object, Text};
 pub static OCPP16: [Action; 39] = [
     call("Authorize", limits::ANSWER_AUTHORIZE, StandIn::Card, Copies::All, Keeping::Volatile),
     call("BootNotification", limits::ANSWER_OTHER, StandIn::Boot, Copies::All, Keeping::Latest),
-    urgent(command("CancelReservation", May::Control, REJECTED, &[("reservationId", Integer)])),
-    command("CertificateSigned", May::LeaderOwns, REJECTED, &[("certificateChain", Text)]),
-    command("ChangeAvailability", May::Control, REJECTED, &[("connectorId", Integer), ("type", Text)]),
-    command("ChangeConfiguration", May::Control, REJECTED, &[("key", Text), ("value", Text)]),
-    command("ClearCache", May::Control, REJECTED, &[]),
-    urgent(command("ClearChargingProfile", May::Control, Refusal::Answer(r#"{"status":"Unknown"}"#), &[])),
+    urgent(command("CancelReservation", Class::Control, REJECTED, &[("reservationId", Integer)])),
+    command("CertificateSigned", Class::LeaderOwns, REJECTED, &[("certificateChain", Text)]),
+    command("ChangeAvailability", Class::Control, REJECTED, &[("connectorId", Integer), ("type", Text)]),
+    command("ChangeConfiguration", Class::Control, REJECTED, &[("key", Text), ("value", Text)]),
+    command("ClearCache", Class::LeaderOwns, REJECTED, &[]),
+    urgent(command("ClearChargingProfile", Class::Control, Refusal::Answer(r#"{"status":"Unknown"}"#), &[])),
     Action {
         name: "DataTransfer",
         from_charger: Some(FromCharger {
@@ -190,7 +212,7 @@ pub static OCPP16: [Action; 39] = [
             keeping: Keeping::Volatile,
         }),
         from_backoffice: Some(FromBackoffice {
-            may: May::Control,
+            class: Class::Session,
             refusal: REJECTED,
             urgent: false,
             reads: false,
@@ -198,7 +220,7 @@ pub static OCPP16: [Action; 39] = [
             required: &[("vendorId", Text)],
         }),
     },
-    command("DeleteCertificate", May::Never, Refusal::Answer(r#"{"status":"Failed"}"#), &[]),
+    command("DeleteCertificate", Class::Never, Refusal::Answer(r#"{"status":"Failed"}"#), &[]),
     call(
         "DiagnosticsStatusNotification",
         limits::ANSWER_OTHER,
@@ -206,42 +228,42 @@ pub static OCPP16: [Action; 39] = [
         Copies::Owner,
         Keeping::InOrder,
     ),
-    command("ExtendedTriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
+    command("ExtendedTriggerMessage", Class::Trigger, REJECTED, &[("requestedMessage", Text)]),
     call("FirmwareStatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::Owner, Keeping::InOrder),
     reads(command(
         "GetCompositeSchedule",
-        May::Control,
+        Class::Read,
         REJECTED,
         &[("connectorId", Integer), ("duration", Integer)],
     )),
-    slow(reads(command("GetConfiguration", May::Control, Refusal::SecurityError, &[]))),
-    slow(command("GetDiagnostics", May::Control, Refusal::Answer("{}"), &[("location", Text)])),
+    slow(reads(command("GetConfiguration", Class::Read, Refusal::SecurityError, &[]))),
+    slow(command("GetDiagnostics", Class::Control, Refusal::Answer("{}"), &[("location", Text)])),
     reads(command(
         "GetInstalledCertificateIds",
-        May::Control,
+        Class::Control,
         Refusal::SecurityError,
         &[("certificateType", Text)],
     )),
-    reads(command("GetLocalListVersion", May::LeaderOwns, Refusal::Answer(r#"{"listVersion":-1}"#), &[])),
-    command("GetLog", May::Control, REJECTED, &[("log", Object), ("logType", Text), ("requestId", Integer)]),
+    reads(command("GetLocalListVersion", Class::LocalList, Refusal::Answer(r#"{"listVersion":-1}"#), &[])),
+    command(
+        "GetLog",
+        Class::Control,
+        REJECTED,
+        &[("log", Object), ("logType", Text), ("requestId", Integer)],
+    ),
     call("Heartbeat", limits::ANSWER_HEARTBEAT, StandIn::Clock, Copies::Synthetic, Keeping::Volatile),
-    command("InstallCertificate", May::LeaderOwns, REJECTED, &[("certificateType", Text)]),
+    command("InstallCertificate", Class::LeaderOwns, REJECTED, &[("certificateType", Text)]),
     call("LogStatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::Owner, Keeping::InOrder),
     call("MeterValues", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
-    command("RemoteStartTransaction", May::LeaderTransactions, REJECTED, &[("idTag", Text)]),
-    urgent(command(
-        "RemoteStopTransaction",
-        May::LeaderTransactions,
-        REJECTED,
-        &[("transactionId", Integer)],
-    )),
+    command("RemoteStartTransaction", Class::Session, REJECTED, &[("idTag", Text)]),
+    urgent(command("RemoteStopTransaction", Class::Session, REJECTED, &[("transactionId", Integer)])),
     command(
         "ReserveNow",
-        May::Control,
+        Class::Control,
         REJECTED,
         &[("connectorId", Integer), ("expiryDate", Text), ("idTag", Text), ("reservationId", Integer)],
     ),
-    command("Reset", May::Control, REJECTED, &[("type", Text)]),
+    command("Reset", Class::Dangerous, REJECTED, &[("type", Text)]),
     call(
         "SecurityEventNotification",
         limits::ANSWER_TRANSACTION,
@@ -251,13 +273,13 @@ pub static OCPP16: [Action; 39] = [
     ),
     command(
         "SendLocalList",
-        May::LeaderOwns,
+        Class::LocalList,
         Refusal::Answer(r#"{"status":"NotSupported"}"#),
         &[("listVersion", Integer), ("updateType", Text)],
     ),
     command(
         "SetChargingProfile",
-        May::Control,
+        Class::Control,
         REJECTED,
         &[("connectorId", Integer), ("csChargingProfiles", Object)],
     ),
@@ -269,15 +291,20 @@ pub static OCPP16: [Action; 39] = [
         Copies::Owner,
         Keeping::InOrder,
     ),
-    command("SignedUpdateFirmware", May::Control, REJECTED, &[("requestId", Integer), ("firmware", Object)]),
+    command(
+        "SignedUpdateFirmware",
+        Class::Dangerous,
+        REJECTED,
+        &[("requestId", Integer), ("firmware", Object)],
+    ),
     call("StartTransaction", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
     call("StatusNotification", limits::ANSWER_OTHER, StandIn::Empty, Copies::All, Keeping::Latest),
     call("StopTransaction", limits::ANSWER_TRANSACTION, StandIn::Booked, Copies::All, Keeping::InOrder),
-    command("TriggerMessage", May::Control, REJECTED, &[("requestedMessage", Text)]),
-    urgent(command("UnlockConnector", May::Control, Refusal::SecurityError, &[("connectorId", Integer)])),
+    command("TriggerMessage", Class::Trigger, REJECTED, &[("requestedMessage", Text)]),
+    urgent(command("UnlockConnector", Class::Dangerous, Refusal::SecurityError, &[("connectorId", Integer)])),
     command(
         "UpdateFirmware",
-        May::Control,
+        Class::Dangerous,
         Refusal::SecurityError,
         &[("location", Text), ("retrieveDate", Text)],
     ),

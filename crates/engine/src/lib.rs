@@ -26,7 +26,11 @@ pub use effect::{Effect, Keep, Reason};
 pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
 pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
-pub use plan::{Failover, Follower, LateReject, OnLeaderLost, Outage, Plan, Role, UnknownCards};
+pub use plan::{
+    Aliases, Availability, CardPattern, CardPolicy, CardRoute, Failover, Follower, Grant, InvalidPattern,
+    KeyPattern, LateReject, LocalList, MergeReply, Missing, OnLeaderLost, Outage, Plan, ProfilePurpose,
+    Profiles, RefuseWith, Role, Scope, Sharing, Supply, TurnsOn, UndecidedStart, UnknownCards, VerdictRule,
+};
 pub use record::{
     Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState,
 };

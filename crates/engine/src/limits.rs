@@ -54,7 +54,7 @@ pub const NUMBERS_REMEMBERED: usize = 1024;
 pub const OPEN_TRANSACTIONS: usize = 256;
 
 /// Commands a minute that one follower may send to one charger (semantics K-3).
-pub const FOLLOWER_COMMANDS_PER_MINUTE: usize = 30;
+pub const FOLLOWER_COMMANDS_PER_MINUTE: u32 = 30;
 
 /// Malformed messages a minute from a backoffice before its link is closed (semantics X-25).
 pub const GARBAGE_PER_MINUTE: usize = 10;
@@ -138,6 +138,10 @@ pub const DELIVERY_BURST: u32 = 10;
 
 /// What waited less than this is live, and is never paced.
 pub const DELIVERY_FRESH: Duration = Duration::from_secs(5);
+
+/// How long a charger's answer waits for the opinions of followers about a card (semantics §1.5,
+/// `policy_follower_wait`): a driver waits at the reader.
+pub const FOLLOWER_OPINION: Duration = Duration::from_secs(4);
 
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);

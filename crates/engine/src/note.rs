@@ -140,6 +140,8 @@ impl Outcome {
 pub enum Decider {
     /// The leader's.
     Leader(BackofficeId),
+    /// A follower's verdict on a card; the row's flags name the policy that made it count.
+    Follower(BackofficeId),
     /// The charger's (for commands).
     Charger,
     /// The proxy's own; the rule of semantics.md that made it, such as `"K-1"`.
@@ -169,7 +171,8 @@ pub struct CallNote {
     pub latency_us: u64,
     /// Who led at that time.
     pub leader: BackofficeId,
-    /// Remarks with stable names: `"json_dup_key"`, `"long_message_id"`, `"inferred"`, …
+    /// Remarks with stable names: `"json_dup_key"`, `"long_message_id"`, `"inferred"`, …; and the rules of
+    /// arbitration that had a part in it: `"any_accept"`, `"composite"`, …
     pub flags: Vec<&'static str>,
 }
 

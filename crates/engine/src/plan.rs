@@ -1,39 +1,43 @@
 //! The checked routing rules of one charger.
 
-use std::time::Duration;
+mod cards;
+mod grant;
+mod outage;
+mod sharing;
 
-use crate::{BackofficeId, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// What a follower may do besides being informed. The leader may do everything but what is never
-/// forwarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Sees everything; may send every command except those that start or stop a transaction.
-    Control,
-    /// Sees everything; its commands are refused.
-    Observer,
-}
+use crate::BackofficeId;
 
-impl Role {
-    /// The word used in `proxy.toml`, metrics and logs.
-    pub fn label(self) -> &'static str {
-        match self {
-            Role::Control => "control",
-            Role::Observer => "observer",
-        }
-    }
-}
+pub use cards::{
+    Aliases, CardPattern, CardPolicy, CardRoute, InvalidPattern, Missing, TurnsOn, UndecidedStart,
+    VerdictRule,
+};
+pub use grant::{Grant, KeyPattern, ProfilePurpose, RefuseWith, Role, Scope};
+pub use outage::{Failover, LateReject, OnLeaderLost, Outage, UnknownCards};
+pub use sharing::{Availability, LocalList, MergeReply, Profiles, Sharing, Supply};
 
 /// A backoffice that is informed, and what else it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follower {
     /// Which backoffice.
     pub backoffice: BackofficeId,
-    /// What it may do.
+    /// What it is there for.
     pub role: Role,
+    /// What it may do: the role's grant, or what an operator made of it.
+    pub grant: Arc<Grant>,
 }
 
-/// Who leads and who follows, for one charger. A plan is valid: no backoffice stands in it twice.
+impl Follower {
+    /// A follower that may do what its role allows.
+    pub fn new(backoffice: BackofficeId, role: Role) -> Self {
+        Self { backoffice, role, grant: Arc::new(Grant::of(role)) }
+    }
+}
+
+/// Who leads and who follows, for one charger. A plan is valid: no backoffice stands in it twice, and every
+/// name in it is that of its leader or of a follower.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The backoffice whose answers the charger gets.
@@ -42,95 +46,48 @@ pub struct Plan {
     pub followers: Vec<Follower>,
     /// What holds while the leader is away.
     pub outage: Outage,
-}
-
-/// What holds while the leader is away, or does not answer (semantics §2.9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outage {
-    /// What becomes of the charger.
-    pub on_leader_lost: OnLeaderLost,
-    /// A loss shorter than this the proxy bridges, whatever else is to happen.
-    pub grace: Duration,
-    /// What an Authorize is answered for a card of which no verdict of the leader is remembered.
-    pub unknown_cards: UnknownCards,
-    /// What becomes of a running transaction whose card the leader refuses when it hears of it late.
-    pub late_reject: LateReject,
-    /// Whether a transaction message is absorbed that the leader answers with `InternalError` or
-    /// `GenericError` (semantics E18).
-    pub absorb_leader_errors: bool,
-}
-
-impl Default for Outage {
-    fn default() -> Self {
-        Self {
-            on_leader_lost: OnLeaderLost::Absorb,
-            grace: limits::LEADER_GRACE,
-            unknown_cards: UnknownCards::default(),
-            late_reject: LateReject::default(),
-            absorb_leader_errors: false,
-        }
-    }
-}
-
-/// What becomes of the charger when the leader is lost (semantics §2.9).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnLeaderLost {
-    /// The proxy answers in the leader's place, and the leader is told later.
-    Absorb,
-    /// After the grace the charger is sent away, and refused until the leader is back.
-    Mirror,
-    /// The proxy answers, and after a while another backoffice leads.
-    Failover(Failover),
-}
-
-/// Who leads in the leader's place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failover {
-    /// The followers that may lead; the first that is connected and has accepted the charger does.
-    pub to: Vec<BackofficeId>,
-    /// When the leader has been away for this long.
-    pub after: Duration,
-    /// The leader leads again when it has been back for this long; `None`: not before the plan
-    /// changes or the charger connects anew.
-    pub back_after: Option<Duration>,
-}
-
-/// What an Authorize is answered for a card of which nothing is remembered, while the leader is away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownCards {
-    /// CALLERROR: the charger decides by its own list and cache, as if it were offline.
-    #[default]
-    ChargerDecides,
-    /// `Invalid`.
-    Refuse,
-    /// `Accepted`.
-    Accept,
-}
-
-/// What becomes of a running transaction whose card the leader refuses late (semantics T-67).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LateReject {
-    /// It is stopped, unless the charger is set to go on (`StopTransactionOnInvalidId`).
-    #[default]
-    Stop,
-    /// It goes on.
-    Ignore,
+    /// Who decides about cards.
+    pub cards: CardPolicy,
+    /// Whose is what there is one of.
+    pub sharing: Sharing,
+    /// What a backoffice calls the cards that it knows by other numbers (semantics A-24).
+    pub aliases: BTreeMap<BackofficeId, Arc<Aliases>>,
 }
 
 impl Plan {
-    /// A plan in which the proxy answers while the leader is away.
+    /// A plan in which the leader decides everything, and the proxy answers while it is away.
     pub fn new(leader: BackofficeId, followers: Vec<Follower>) -> Self {
-        Self { leader, followers, outage: Outage::default() }
+        Self {
+            leader,
+            followers,
+            outage: Outage::default(),
+            cards: CardPolicy::default(),
+            sharing: Sharing::default(),
+            aliases: BTreeMap::new(),
+        }
+    }
+
+    /// A follower; `None` for the leader and for a stranger.
+    pub fn follower(&self, backoffice: &BackofficeId) -> Option<&Follower> {
+        self.followers.iter().find(|follower| follower.backoffice == *backoffice)
     }
 
     /// The role of a follower; `None` for the leader and for a stranger.
     pub fn role(&self, backoffice: &BackofficeId) -> Option<Role> {
-        self.followers.iter().find(|f| f.backoffice == *backoffice).map(|f| f.role)
+        self.follower(backoffice).map(|follower| follower.role)
     }
 
     /// Every backoffice, the leader first.
     pub fn backoffices(&self) -> impl Iterator<Item = &BackofficeId> {
         std::iter::once(&self.leader).chain(self.followers.iter().map(|f| &f.backoffice))
+    }
+
+    /// Who has a say about cards where more than the leader has, the first choice first (semantics A-10).
+    pub fn deciders(&self) -> Vec<&BackofficeId> {
+        if !self.cards.deciders.is_empty() {
+            return self.cards.deciders.iter().collect();
+        }
+        self.backoffices().filter(|id| self.role(id) != Some(Role::Observer)).collect()
     }
 
     /// Whether the backoffice leads or follows this charger.

@@ -133,6 +133,24 @@ pub struct TransactionRow {
     /// told to stop.
     #[serde(default)]
     pub refused_late: bool,
+    /// Who decided that the card may charge, where that was not the leader (semantics A-13).
+    #[serde(default)]
+    pub authoriser: Option<BackofficeId>,
+    /// Who started it remotely (semantics A-30).
+    #[serde(default)]
+    pub remote_start_by: Option<BackofficeId>,
+}
+
+impl TransactionRow {
+    /// Whether a backoffice started it, or decided about its card (semantics A-31).
+    pub fn is_of(&self, backoffice: &BackofficeId) -> bool {
+        self.authoriser.as_ref() == Some(backoffice) || self.remote_start_by.as_ref() == Some(backoffice)
+    }
+
+    /// Whether another backoffice than this decided about its card (semantics A-21).
+    pub fn is_of_another_than(&self, backoffice: &BackofficeId) -> bool {
+        self.authoriser.as_ref().is_some_and(|authoriser| authoriser != backoffice)
+    }
 }
 
 /// How far a transaction is.

@@ -133,7 +133,7 @@ fn what_is_not_so_is_noticed() {
         (
             "sent, not refused",
             r#"booted
-acme may not ClearCache {} but gets {"status":"Rejected"}"#
+acme may not Reset {"type":"Soft"} but gets {"status":"Rejected"}"#
                 .to_owned(),
         ),
         ("refused with another code", "booted\nacme may not Reset {} but gets SecurityError".to_owned()),

@@ -51,7 +51,7 @@ pub(crate) fn led_by(plan: &Arc<Plan>, chosen: &BackofficeId) -> Option<Arc<Plan
     let place = plan.followers.iter().position(|follower| follower.backoffice == *chosen)?;
     let mut plan = Plan::clone(plan);
     let former = std::mem::replace(&mut plan.leader, chosen.clone());
-    plan.followers[place] = Follower { backoffice: former.clone(), role: Role::Control };
+    plan.followers[place] = Follower::new(former.clone(), Role::Control);
     if let OnLeaderLost::Failover(failover) = &mut plan.outage.on_leader_lost {
         for stand_in in failover.to.iter_mut().filter(|stand_in| **stand_in == *chosen) {
             stand_in.clone_from(&former);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn plan(on_leader_lost: OnLeaderLost) -> Arc<Plan> {
-        let follower = |name: &str, role| Follower { backoffice: name.into(), role };
+        let follower = |name: &str, role| Follower::new(name.into(), role);
         let followers = vec![follower("acme", Role::Observer), follower("wind", Role::Control)];
         let mut plan = Plan::new("volt".into(), followers);
         plan.outage.on_leader_lost = on_leader_lost;

@@ -98,7 +98,10 @@ pub fn meaning_of_outcome(outcome: &str) -> &str {
 }
 
 /// Why the proxy answered itself: the rules that the engine names, in order.
-const RULES: [(&str, &str); 38] = [
+const RULES: [(&str, &str); 44] = [
+    ("A-20", "it stops its own sessions only, and this is another backoffice's"),
+    ("A-21", "another backoffice decided about this card, and proxy.toml leaves the session to that one"),
+    ("A-41", "another backoffice writes the local list"),
     ("B-12", "this backoffice has not accepted the charger"),
     ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
     ("E12", "the charger was not connected"),
@@ -115,7 +118,10 @@ const RULES: [(&str, &str); 38] = [
     ("F-35", "the charger said so less than a minute ago"),
     ("F-36", "the charger has stopped answering commands"),
     ("F-37", "the charger's connection was lost before it answered"),
-    ("I-7", "never forwarded: it could part the charger from the proxy, or is the leader's alone"),
+    (
+        "I-7",
+        "never forwarded: it could part the charger from the proxy, and nobody could repair that from here",
+    ),
     ("K-23", "a charging limit of another backoffice stands in its place"),
     ("K-24", "this backoffice has set no such charging limit"),
     ("K-3", "a follower may not send so many commands a minute"),
@@ -123,6 +129,7 @@ const RULES: [(&str, &str); 38] = [
     ("K-53", "the proxy confirms such a report itself and passes it on to whoever ordered the job"),
     ("K-61", "a follower gets this from the proxy, without troubling the charger"),
     ("K-62", "only whoever ordered the job, or issues the certificates, may ask for this"),
+    ("K-71", "a session of another backoffice runs, and proxy.toml protects it from a reset"),
     ("M-3", "this backoffice has made no such reservation"),
     ("T-20", "the charger repeated a start and gets the answer it got before"),
     ("T-43", "the charger repeated a stop and gets the answer it got before"),
@@ -134,9 +141,11 @@ const RULES: [(&str, &str); 38] = [
     ("T-66", "the leader is still being told what it missed; this is next"),
     ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
     ("leader owns", "this belongs to the leader alone"),
-    ("role control", "only the leader starts and stops transactions"),
-    ("role observer", "observers send no commands"),
+    ("leader's key", "this setting is the leader's"),
+    ("not granted", "its role in proxy.toml does not include this command"),
+    ("scope", "no session of its own is on this connector"),
     ("shutdown", "the proxy was being stopped"),
+    ("vendor", "messages of this manufacturer are not among those that it may send"),
 ];
 
 /// Why the proxy answered itself.

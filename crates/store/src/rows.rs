@@ -111,6 +111,7 @@ fn insert_call(
     let found = Extract::of_call(&payload.text, outcome.answer_text());
     let (decider, decided_by) = match &call.decider {
         Decider::Leader(backoffice) => ("leader", Some(backoffice.as_str())),
+        Decider::Follower(backoffice) => ("follower", Some(backoffice.as_str())),
         Decider::Charger => ("charger", None),
         Decider::Proxy(rule) => ("proxy", Some(*rule)),
         Decider::Nobody => ("nobody", None),

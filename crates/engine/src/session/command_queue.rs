@@ -123,13 +123,13 @@ impl CommandQueue {
     }
 
     /// Takes one from the follower's budget, if there is one (semantics K-3).
-    pub(super) fn has_rate(&mut self, id: &BackofficeId, now: Tick) -> bool {
+    pub(super) fn has_rate(&mut self, id: &BackofficeId, per_minute: u32, now: Tick) -> bool {
         if !self.rates.iter().any(|(other, _)| other == id) {
             self.rates.push((id.clone(), VecDeque::new()));
         }
         let Some((_, recent)) = self.rates.iter_mut().find(|(other, _)| other == id) else { return false };
         recent.retain(|when| now.since(*when) < Duration::from_secs(60));
-        let has = recent.len() < limits::FOLLOWER_COMMANDS_PER_MINUTE;
+        let has = recent.len() < per_minute as usize;
         if has {
             recent.push_back(now);
         }

@@ -84,9 +84,9 @@ pub(super) fn is_never_forwarded(key: &str) -> bool {
     standard.contains(&key.as_str()) || is_address || is_access_point
 }
 
-/// The key that only the leader may write (semantics §6.3).
-pub(super) fn is_leaders_alone(key: &str) -> bool {
-    key.eq_ignore_ascii_case("CpoName")
+/// Whether each backoffice has its own value of the key (semantics §6.3).
+pub(super) fn is_virtual(key: &str) -> bool {
+    key.eq_ignore_ascii_case("HeartbeatInterval")
 }
 
 /// A GetConfiguration.conf without keys that are write-only: the charger's password is shown to

@@ -54,8 +54,8 @@ impl Session {
         }
         let former = std::mem::replace(&mut self.plan, plan.clone());
         for follower in &former.followers {
-            // What a role no longer allows is not sent any more.
-            if plan.role(&follower.backoffice) != Some(follower.role) {
+            // What it may no longer do is not done any more.
+            if plan.follower(&follower.backoffice) != Some(follower) {
                 self.fail_commands_of(&follower.backoffice, "plan changed");
             }
         }

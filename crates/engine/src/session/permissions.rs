@@ -1,11 +1,13 @@
 //! What a backoffice may command, and how it is told no (semantics §6.1, §6.2).
 
-use crate::actions::{Action, FromBackoffice, Kind, May, Refusal};
+use std::sync::Arc;
+
+use crate::actions::{Action, Class, FromBackoffice, Kind, Refusal};
 use crate::session::calls::PLUG_AND_CHARGE;
-use crate::session::configuration::{is_leaders_alone, is_never_forwarded};
+use crate::session::configuration::{is_never_forwarded, is_virtual};
 use crate::session::jobs::Job;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Role, limits, payload};
+use crate::{BackofficeId, Follower, Grant, LocalList, RefuseWith, Role, Scope, TransactionRow, payload};
 
 /// A refusal, with the rule that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +16,27 @@ pub(super) struct Refused {
     pub(super) rule: &'static str,
 }
 
-fn refused(rules: &FromBackoffice, rule: &'static str, why: &str) -> Refused {
-    let reply = match rules.refusal {
-        Refusal::Answer(payload) => Reply::result(payload),
-        Refusal::SecurityError => Reply::error("SecurityError", why),
-    };
-    Refused { reply, rule }
+/// A local no in the style that the backoffice understands (semantics K-1).
+struct Refuses<'a> {
+    rules: &'a FromBackoffice,
+    with: RefuseWith,
+}
+
+impl Refuses<'_> {
+    fn by(&self, rule: &'static str, why: &str) -> Refused {
+        let reply = match (self.with, rules_answer(self.rules)) {
+            (RefuseWith::Status, Some(payload)) => Reply::result(payload),
+            _ => Reply::error("SecurityError", why),
+        };
+        Refused { reply, rule }
+    }
+}
+
+fn rules_answer(rules: &FromBackoffice) -> Option<&'static str> {
+    match rules.refusal {
+        Refusal::Answer(payload) => Some(payload),
+        Refusal::SecurityError => None,
+    }
 }
 
 fn failed(code: &'static str, why: &str, rule: &'static str) -> Refused {
@@ -37,38 +54,125 @@ impl Session {
         request: &str,
     ) -> Result<(), Refused> {
         let leads = self.leads(id);
-        let role = if leads { None } else { Some(self.plan.role(id).unwrap_or(Role::Observer)) };
-        match (rules.may, role) {
-            (May::Never, _) => return Err(refused(rules, "I-7", "never sent through the proxy")),
-            (_, Some(Role::Observer)) => {
-                return Err(refused(rules, "role observer", "observers send no commands"));
-            }
-            (May::LeaderTransactions, Some(Role::Control)) => {
-                return Err(refused(rules, "role control", "only the leader starts and stops transactions"));
-            }
-            (May::LeaderOwns, Some(Role::Control)) => {
-                return Err(refused(rules, "leader owns", "this belongs to the leader"));
-            }
-            _ => {}
-        }
-        if is_never_sent(action, request, leads) {
-            return Err(refused(rules, "I-7", "never sent through the proxy"));
+        let follower = self.plan.follower(id).filter(|_| !leads).cloned();
+        let with = follower.as_ref().map_or(RefuseWith::Status, |follower| follower.grant.refuse_with);
+        let no = Refuses { rules, with };
+        if rules.class == Class::Never || is_never_sent(action, request) {
+            return Err(no.by("I-7", "never sent through the proxy"));
         }
         if leads {
-            return Ok(());
+            return self.permit_leader(id, action, &no);
         }
+        let role = follower.as_ref().map_or(Role::Observer, |follower| follower.role);
+        if rules.class == Class::LeaderOwns {
+            return Err(match role {
+                Role::Observer => no.by("not granted", "its role does not include this"),
+                _ => no.by("leader owns", "this belongs to the leader"),
+            });
+        }
+        if rules.class == Class::LocalList {
+            self.permit_local_list(id, role, &no)?;
+        } else if follower.as_ref().is_none_or(|follower| !follower.grant.commands.contains(action.name)) {
+            return Err(no.by("not granted", "its role does not include this"));
+        }
+        // Who has no grant was refused just now, unless it owns the list.
+        let grant = follower.map_or_else(|| Arc::new(Grant::of(Role::Observer)), |follower| follower.grant);
+        self.permit_content(id, action, &grant, request, &no)?;
         if self.is_refused_by(id) {
             return Err(failed("SecurityError", "this backoffice has not accepted the charger", "B-12"));
         }
-        if !self.queue.has_rate(id, self.now.tick) {
-            let why = format!("more than {} commands a minute", limits::FOLLOWER_COMMANDS_PER_MINUTE);
+        if !self.queue.has_rate(id, grant.commands_per_minute, self.now.tick) {
+            let why = format!("more than {} commands a minute", grant.commands_per_minute);
             if self.queue.flood_begins(id, self.now.tick) {
                 self.alert("command_flood", format!("{id} sends {why}; those beyond are refused"));
             }
             return Err(failed("GenericError", &why, "K-3"));
         }
         check_members(rules, request)?;
-        self.permit_trigger(id, action, rules, request)
+        self.permit_trigger(id, action, request, &no)
+    }
+
+    /// The leader may do everything that is not somebody else's by the plan.
+    fn permit_leader(&mut self, id: &BackofficeId, action: &Action, no: &Refuses<'_>) -> Result<(), Refused> {
+        match action.name {
+            "SendLocalList" | "GetLocalListVersion" => self.permit_local_list(id, Role::Control, no),
+            "Reset" if !self.plan.sharing.reset_in_foreign_session => {
+                let is_foreign = |row: &&TransactionRow| row.is_of_another_than(id);
+                match self.transactions.running().find(is_foreign) {
+                    Some(_) => Err(no.by("K-71", "a transaction of another backoffice runs")),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// There is one list, and one who writes it (semantics ).
+    fn permit_local_list(&self, id: &BackofficeId, role: Role, no: &Refuses<'_>) -> Result<(), Refused> {
+        let owns = match &self.plan.sharing.local_list {
+            LocalList::Leader => self.leads(id),
+            LocalList::Of(owner) => owner == id,
+            LocalList::Merge => self.leads(id) || role != Role::Observer,
+        };
+        match (owns, role) {
+            (true, _) => Ok(()),
+            (false, Role::Observer) => Err(no.by("not granted", "its role does not include this")),
+            (false, _) => Err(no.by("A-41", "another backoffice writes the local list")),
+        }
+    }
+
+    /// What a follower's grant says of keys, vendors and sessions.
+    fn permit_content(
+        &self,
+        id: &BackofficeId,
+        action: &Action,
+        grant: &Grant,
+        request: &str,
+        no: &Refuses<'_>,
+    ) -> Result<(), Refused> {
+        match action.name {
+            "ChangeConfiguration" => {
+                let key = payload::text(request, "key").unwrap_or_default();
+                if is_virtual(&key) || grant.may_write(&key) {
+                    return Ok(());
+                }
+                Err(no.by("leader's key", "this setting is the leader's"))
+            }
+            "DataTransfer" => {
+                let vendor = payload::text(request, "vendorId").unwrap_or_default();
+                let is_granted =
+                    grant.vendors.as_ref().is_none_or(|vendors| vendors.iter().any(|known| *known == vendor));
+                if is_granted && vendor != PLUG_AND_CHARGE {
+                    return Ok(());
+                }
+                Err(no.by("vendor", "messages of this vendor are not among those it may send"))
+            }
+            "UnlockConnector" => {
+                let connector = payload::integer(request, "connectorId");
+                let row = self.transactions.running().find(|row| Some(row.connector_id) == connector);
+                let may = match grant.sessions {
+                    Scope::All => true,
+                    Scope::Own => row.is_some_and(|row| row.is_of(id)),
+                    Scope::None => row.is_none(),
+                };
+                if may { Ok(()) } else { Err(no.by("scope", "no session of its own is on this connector")) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a transaction may be stopped by this backoffice (semantics ).
+    pub(super) fn may_stop(&self, id: &BackofficeId, row: &TransactionRow) -> Result<(), &'static str> {
+        if self.leads(id) {
+            let is_foreign = row.is_of_another_than(id);
+            let may = !is_foreign || self.plan.cards.leader_may_stop_foreign;
+            return if may { Ok(()) } else { Err("A-21") };
+        }
+        match self.plan.follower(id).map_or(Scope::None, |Follower { grant, .. }| grant.sessions) {
+            Scope::All => Ok(()),
+            Scope::Own if row.is_of(id) => Ok(()),
+            Scope::Own | Scope::None => Err("A-20"),
+        }
     }
 
     /// A follower triggers what concerns it (semantics §3.3, K-62).
@@ -76,8 +180,8 @@ impl Session {
         &self,
         id: &BackofficeId,
         action: &Action,
-        rules: &FromBackoffice,
         request: &str,
+        no: &Refuses<'_>,
     ) -> Result<(), Refused> {
         if !matches!(action.name, "TriggerMessage" | "ExtendedTriggerMessage") {
             return Ok(());
@@ -86,26 +190,24 @@ impl Session {
             "DiagnosticsStatusNotification" | "LogStatusNotification" => Job::Diagnostics,
             "FirmwareStatusNotification" => Job::Firmware,
             "SignChargePointCertificate" => {
-                return Err(refused(rules, "K-62", "the leader alone issues certificates"));
+                return Err(no.by("K-62", "the leader alone issues certificates"));
             }
             _ => return Ok(()),
         };
         match self.jobs.owner(job, self.now.unix_ms) {
             Some(owner) if owner == id => Ok(()),
-            _ => Err(refused(rules, "K-62", "only who ordered the job asks for its status")),
+            _ => Err(no.by("K-62", "only who ordered the job asks for its status")),
         }
     }
 }
 
-/// Commands that depend on what is in them (semantics §3.3, §6.3, §6.12).
-fn is_never_sent(action: &Action, request: &str, leads: bool) -> bool {
+/// Commands that depend on what is in them (semantics §3.3, §6.3).
+fn is_never_sent(action: &Action, request: &str) -> bool {
     match action.name {
-        "ChangeConfiguration" => payload::text(request, "key")
-            .is_some_and(|key| is_never_forwarded(&key) || (!leads && is_leaders_alone(&key))),
+        "ChangeConfiguration" => payload::text(request, "key").is_some_and(|key| is_never_forwarded(&key)),
         "InstallCertificate" => {
             payload::text(request, "certificateType").as_deref() == Some("CentralSystemRootCertificate")
         }
-        "DataTransfer" => !leads && payload::text(request, "vendorId").as_deref() == Some(PLUG_AND_CHARGE),
         _ => false,
     }
 }

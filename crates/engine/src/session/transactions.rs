@@ -157,6 +157,8 @@ impl Transactions {
             given_up: false,
             provisional: false,
             refused_late: false,
+            authoriser: None,
+            remote_start_by: None,
         });
         superseded
     }

@@ -57,7 +57,7 @@ impl Session {
         let leads = self.leads(id);
         match action.name {
             "RemoteStartTransaction" => self.remote_start(id, request),
-            "RemoteStopTransaction" => self.of_transaction(id, request),
+            "RemoteStopTransaction" => self.remote_stop(id, request),
             "ReserveNow" => self.reserve(id, request),
             "CancelReservation" => self.cancel_reservation(id, request),
             "SetChargingProfile" => self.set_profile(id, request),
@@ -92,16 +92,22 @@ impl Session {
         Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
     }
 
-    /// A command about a transaction, named by the backoffice's own number (semantics §2.6).
-    fn of_transaction(&mut self, id: &BackofficeId, request: &Text) -> Admission {
-        match self.transaction_meant(id, request) {
-            Ok(trace) => Admission::Send(Sending {
-                steps: [request.clone()].into(),
-                transaction: Some(trace),
-                consequences: Vec::new(),
-            }),
-            Err(rejected) => rejected,
+    /// A transaction is named by the backoffice's own number (semantics §2.6).
+    fn remote_stop(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let trace = match self.transaction_meant(id, request) {
+            Ok(trace) => trace,
+            Err(rejected) => return rejected,
+        };
+        let refused = self.transactions.get(trace).and_then(|row| self.may_stop(id, row).err());
+        if let Some(rule) = refused {
+            self.alert("foreign_stop", format!("{id} may not stop a transaction of another backoffice"));
+            return local(REJECTED, rule);
         }
+        Admission::Send(Sending {
+            steps: [request.clone()].into(),
+            transaction: Some(trace),
+            consequences: Vec::new(),
+        })
     }
 
     /// The one running transaction that the backoffice's number stands for.

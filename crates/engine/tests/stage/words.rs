@@ -35,7 +35,7 @@ fn transaction_words(row: &TransactionRow) -> String {
 }
 
 /// The words of a note:
-/// `call charger Authorize result by leader volt`, `call acme Reset result by proxy role observer`,
+/// `call charger Authorize result by leader volt`, `call acme Reset result by proxy not granted`,
 /// `answer acme Authorize conflict /idTagInfo/status`, `alert leader_timeout`,
 /// `violation acme stray_answer`, `leader acme`, …
 pub(crate) fn words(note: &Note) -> String {
@@ -45,6 +45,7 @@ pub(crate) fn words(note: &Note) -> String {
                 Decider::Leader(id) => format!("leader {id}"),
                 Decider::Charger => "charger".to_owned(),
                 Decider::Proxy(rule) => format!("proxy {rule}"),
+                Decider::Follower(id) => format!("follower {id}"),
                 Decider::Nobody => "nobody".to_owned(),
             };
             let flags: String = call.flags.iter().map(|flag| format!(" {flag}")).collect();

@@ -29,10 +29,8 @@ pub(crate) fn routing(backoffices: &[(&str, &str)]) -> Routing {
 }
 
 pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routing {
-    let followers = backoffices
-        .iter()
-        .skip(1)
-        .map(|(name, _)| Follower { backoffice: BackofficeId::from(*name), role: Role::Control });
+    let followers =
+        backoffices.iter().skip(1).map(|(name, _)| Follower::new(BackofficeId::from(*name), Role::Control));
     let plan = Plan::new(BackofficeId::from(backoffices[0].0), followers.collect());
     let rule = Rule {
         pattern: Pattern::new("CP*").unwrap(),

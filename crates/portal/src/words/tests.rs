@@ -7,11 +7,12 @@ use std::path::Path;
 use super::*;
 
 /// The calls by which the engine names a rule, and which of their arguments it is.
-const NAMING: [(&str, Argument); 7] = [
+const NAMING: [(&str, Argument); 8] = [
     ("Decider::Proxy(", Argument::Last),
     ("answer_in_leaders_place(", Argument::Last),
     ("Admission::Local(", Argument::Last),
-    ("refused(", Argument::Second),
+    ("no.by(", Argument::First),
+    ("Err(", Argument::Last),
     ("failed(", Argument::Last),
     ("fail(", Argument::Last),
     ("local(", Argument::Last),
@@ -19,7 +20,7 @@ const NAMING: [(&str, Argument); 7] = [
 
 #[derive(Clone, Copy)]
 enum Argument {
-    Second,
+    First,
     Last,
 }
 
@@ -55,7 +56,7 @@ fn rules_in(source: &str) -> impl Iterator<Item = String> {
         source.match_indices(call).filter_map(move |(at, _)| {
             let arguments = arguments(&source[at + call.len()..]);
             let rule = match which {
-                Argument::Second => arguments.get(1),
+                Argument::First => arguments.first(),
                 Argument::Last => arguments.last(),
             };
             let rule = rule?.trim().strip_prefix('"')?.strip_suffix('"')?;
@@ -76,14 +77,14 @@ fn every_rule_of_the_engine_has_a_sentence() {
     }
     let known: Vec<&str> = RULES.iter().map(|(code, _)| *code).collect();
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), known);
-    assert_eq!(found.len(), 38);
+    assert_eq!(found.len(), 44);
     assert!(found.iter().all(|rule| meaning_of_rule(rule).is_some()));
 }
 
 #[test]
 fn a_rule_is_found_however_the_call_is_written() {
     let source = r##"
-        return Err(refused(rules, "K-1", "why, and (how)"));
+        return Err(no.by("K-1", "why, and (how)"));
         self.reply_to(&mut command, Reply::result(r#"{"status":"Rejected"}"#), Decider::Proxy("T-1"));
         None => local(r#"{"status":"Unknown"}"#, "K-2"),
         Admission::Local(

@@ -245,7 +245,7 @@ async fn commands_and_failures_are_said_in_words() {
     let world = World::new().await;
     let command = engine::CallNote {
         from: Side::Backoffice("acme".into()),
-        decider: Decider::Proxy("role control"),
+        decider: Decider::Proxy("not granted"),
         ..call(1, "RemoteStartTransaction", r#"{"idTag":"A"}"#, r#"{"status":"Rejected"}"#)
     };
     world.note(LogEntry::Call(Box::new(command)));

@@ -97,10 +97,10 @@ fn plan(
             remarks.error(at, format!("{} follows here already; name each backoffice once", quoted(name)));
             valid = false;
         }
-        followers.push(Follower { backoffice: name.as_str().into(), role: role(follower.role) });
+        followers.push(Follower::new(name.as_str().into(), role(follower.role)));
     }
     let outage = outage(file, rule, node, remarks)?;
-    valid.then(|| Plan { leader: rule.leader.as_str().into(), followers, outage })
+    valid.then(|| Plan { outage, ..Plan::new(rule.leader.as_str().into(), followers) })
 }
 
 fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &mut Remarks<'_>) -> bool {
@@ -116,6 +116,9 @@ fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &m
 fn role(name: RoleName) -> Role {
     match name {
         RoleName::Control => Role::Control,
+        RoleName::Energy => Role::Energy,
+        RoleName::Roaming => Role::Roaming,
+        RoleName::Maintenance => Role::Maintenance,
         RoleName::Observer => Role::Observer,
     }
 }

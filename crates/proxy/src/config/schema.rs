@@ -336,6 +336,12 @@ pub(crate) enum RoleName {
     /// that are the leader's by nature (the local list, certificates) and those that are never
     /// forwarded.
     Control,
+    /// Manages energy: reads, and sets charging profiles of the purposes that are its own.
+    Energy,
+    /// Brings drivers: starts and stops its own sessions, reserves, unlocks its own sessions' connectors.
+    Roaming,
+    /// Maintains the charger: diagnostics, firmware, reset, availability.
+    Maintenance,
     /// Sees everything; its commands are refused.
     #[default]
     Observer,

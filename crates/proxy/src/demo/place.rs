@@ -120,7 +120,7 @@ fn routing(
     let reached = |server: &BackofficeServer| {
         Arc::new(BackofficeSettings { url: url(server), basic_auth: None, ca_certificates: None })
     };
-    let follower = Follower { backoffice: follower.into(), role: Role::Control };
+    let follower = Follower::new(follower.into(), Role::Control);
     let plan = Plan::new(leader.into(), vec![follower]);
     let pattern = Pattern::new("*").context("the glob for every charger")?;
     Ok(Routing {

@@ -231,7 +231,7 @@ pub(super) fn plan_of(random: &mut fastrand::Rng, names: Vec<BackofficeId>) -> P
     let mut names = names.into_iter();
     let leader = names.next().expect("a plan names at least one backoffice");
     let followers = names
-        .map(|backoffice| Follower { backoffice, role: pick(random, &[Role::Control, Role::Observer]) })
+        .map(|backoffice| Follower::new(backoffice, pick(random, &[Role::Control, Role::Observer])))
         .collect();
     Plan::new(leader, followers)
 }

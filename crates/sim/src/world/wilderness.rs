@@ -165,7 +165,7 @@ impl World {
                 plan.followers.remove(at);
             }
             (2 | 3, _, Some(stranger)) => {
-                plan.followers.push(Follower { backoffice: stranger.clone(), role });
+                plan.followers.push(Follower::new(stranger.clone(), role));
             }
             (_, _, Some(stranger)) if random.bool() => plan.leader = stranger.clone(),
             _ => {}

@@ -31,7 +31,7 @@ struct Life {
 
 impl Life {
     async fn begin(store: Store) -> Self {
-        let follower = Follower { backoffice: acme(), role: Role::Control };
+        let follower = Follower::new(acme(), Role::Control);
         let plan = Arc::new(Plan::new("volt".into(), vec![follower]));
         let memory = store.remembered(&charger()).await.unwrap();
         let session = Session::new(charger(), plan, memory, 1);

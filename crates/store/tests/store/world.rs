@@ -105,6 +105,8 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
         given_up: false,
         provisional: false,
         refused_late: false,
+        authoriser: None,
+        remote_start_by: None,
     }
 }
 

@@ -116,9 +116,9 @@ fn whoever_decided_is_named_in_words() {
         ("charger", None, "result", "The charger answered, in 34 ms."),
         (
             "proxy",
-            Some("role control"),
+            Some("not granted"),
             "result",
-            "The proxy itself answered, in 34 ms: only the leader starts and stops transactions. [role control]",
+            "The proxy itself answered, in 34 ms: its role in proxy.toml does not include this command. [not granted]",
         ),
         ("proxy", Some("Z-99"), "result", "The proxy itself answered, in 34 ms. [Z-99]"),
         ("proxy", None, "result", "The proxy itself answered, in 34 ms."),

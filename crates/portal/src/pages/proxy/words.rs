@@ -82,6 +82,9 @@ pub(super) fn role(leads: bool, role: Option<Role>) -> &'static str {
     match role {
         _ if leads => "leader",
         Some(Role::Control) => "follower · control",
+        Some(Role::Energy) => "follower · energy",
+        Some(Role::Roaming) => "follower · roaming",
+        Some(Role::Maintenance) => "follower · maintenance",
         Some(Role::Observer) => "follower · observer",
         None => "follower",
     }

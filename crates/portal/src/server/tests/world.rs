@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKI
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::{Extension, Router};
-use engine::{BackofficeId, Fact, Follower, Outage, Plan, Record};
+use engine::{BackofficeId, Fact, Follower, Plan, Record};
 use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule};
 use http_body_util::BodyExt;
 use store::{Browser, Store};
@@ -83,11 +83,7 @@ impl World {
             let boot = Record::Fact(Fact { key: "boot".to_owned(), body: Some(body) });
             store.keep(&charger.into(), vec![boot]).await.unwrap();
         }
-        let plan = Plan {
-            leader: "volt".into(),
-            followers: vec![Follower { backoffice: "acme".into(), role: engine::Role::Control }],
-            outage: Outage::default(),
-        };
+        let plan = Plan::new("volt".into(), vec![Follower::new("acme".into(), engine::Role::Control)]);
         let rule = |pattern, leader_source| Rule {
             pattern: Pattern::new(pattern).unwrap(),
             plan: Arc::new(plan.clone()),

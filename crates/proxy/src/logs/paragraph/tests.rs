@@ -97,13 +97,13 @@ fn a_command_that_the_proxy_refuses() {
     let mut call = call(Side::Backoffice("acme".into()), "Reset");
     call.status = Some("Rejected".to_owned());
     call.decider = "proxy".to_owned();
-    call.decided_by = Some("role observer".to_owned());
+    call.decided_by = Some("not granted".to_owned());
     call.payload = r#"{"type":"Hard"}"#.to_owned();
     call.answer = Some(r#"{"status":"Rejected"}"#.to_owned());
     call.latency_us = 12_000_000;
     let expected = "\
 2026-11-22 13:03:03.999  acme to charger: Reset – restart, Hard
-    the proxy itself: Rejected – observers send no commands [role observer]  (12 s)
+    the proxy itself: Rejected – its role in proxy.toml does not include this command [not granted]  (12 s)
 ";
     assert_eq!(of_call(&call, &TimeZone::UTC), expected);
     call.decided_by = Some("X-1".to_owned());

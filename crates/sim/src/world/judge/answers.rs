@@ -52,7 +52,7 @@ impl Judge {
                 }
                 return Some(rule);
             }
-            Decider::Charger | Decider::Nobody => {
+            Decider::Follower(_) | Decider::Charger | Decider::Nobody => {
                 self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
             }
         }

@@ -70,7 +70,7 @@ impl Judge {
         }
         match self.plan.role(by) {
             Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
-            Some(Role::Observer) | None => false,
+            Some(Role::Energy | Role::Roaming | Role::Maintenance | Role::Observer) | None => false,
         }
     }
 }

@@ -32,9 +32,9 @@ impl Court {
     }
 
     fn under(outage: Outage) -> Self {
-        let followers = ["follower", "observer"].map(|name| Follower {
-            backoffice: name.into(),
-            role: if name == "observer" { Role::Observer } else { Role::Control },
+        let followers = ["follower", "observer"].map(|name| {
+            let role = if name == "observer" { Role::Observer } else { Role::Control };
+            Follower::new(name.into(), role)
         });
         let plan = Plan { outage, ..Plan::new("leader".into(), followers.into()) };
         let mut judge = Judge::new(Arc::new(plan), Promises::default());
