@@ -164,6 +164,7 @@ impl Session {
     fn note_command(&mut self, command: &Command, outcome: Outcome, decider: Decider) {
         let Some(first) = command.requesters.first() else { return };
         let latency = self.now.tick.since(command.received.tick);
+        let is_shared = command.requesters.len() > 1;
         let note = CallNote {
             trace: command.trace,
             from: Side::Backoffice(first.id.clone()),
@@ -174,7 +175,7 @@ impl Session {
             decider,
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             leader: self.leader.clone(),
-            flags: if command.requesters.len() > 1 { vec!["shared"] } else { Vec::new() },
+            flags: command.flags.iter().copied().chain(is_shared.then_some("shared")).collect(),
         };
         self.note(Note::Call(Box::new(note)));
     }

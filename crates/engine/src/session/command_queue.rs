@@ -35,6 +35,8 @@ pub(super) struct Command {
     pub(super) any_accepted: bool,
     /// The requester has its answer already (semantics F-33).
     pub(super) is_replied: bool,
+    /// What had a part in it besides its sender's wish: stable names, for the log.
+    pub(super) flags: Vec<&'static str>,
 }
 
 /// A backoffice that waits for an answer.

@@ -37,6 +37,7 @@ impl Session {
             consequences: Vec::new(),
             any_accepted: false,
             is_replied: false,
+            flags: Vec::new(),
         };
         // The same id while the first is still worked on (semantics F-15).
         if let Some(is_same) = self.queue.in_progress(&command.requesters[0], action_token, payload) {
@@ -54,6 +55,7 @@ impl Session {
                 command.steps = sending.steps;
                 command.transaction = sending.transaction;
                 command.consequences = sending.consequences;
+                command.flags = sending.flags;
                 self.queue_command(command);
             }
             Ok(Admission::Local(reply, rule)) => {

@@ -80,6 +80,7 @@ impl Session {
             consequences: Vec::new(),
             any_accepted: false,
             is_replied: true,
+            flags: Vec::new(),
         };
         self.queue_command(command);
     }

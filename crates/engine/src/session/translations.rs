@@ -27,14 +27,16 @@ pub(super) struct Sending {
     /// Its number for this transaction is filled in when it is sent.
     pub(super) transaction: Option<TraceId>,
     pub(super) consequences: Vec<Consequence>,
+    /// What had a part in it besides its sender's wish.
+    pub(super) flags: Vec<&'static str>,
 }
 
 impl Sending {
     fn one(payload: Text, consequence: Option<Consequence>) -> Admission {
         Admission::Send(Sending {
             steps: [payload].into(),
-            transaction: None,
             consequences: consequence.into_iter().collect(),
+            ..Sending::default()
         })
     }
 }
@@ -106,7 +108,7 @@ impl Session {
         Admission::Send(Sending {
             steps: [request.clone()].into(),
             transaction: Some(trace),
-            consequences: Vec::new(),
+            ..Sending::default()
         })
     }
 
@@ -214,6 +216,7 @@ impl Session {
             steps: [sent].into(),
             transaction,
             consequences: vec![Consequence::Owns { owned, is_new: false }],
+            ..Sending::default()
         })
     }
 
@@ -238,8 +241,8 @@ impl Session {
                 own.map(|owned| Consequence::Releases(Family::Profile, owned.on_charger)).collect();
             return Admission::Send(Sending {
                 steps: [request.clone()].into(),
-                transaction: None,
                 consequences,
+                ..Sending::default()
             });
         }
         let own: Vec<i64> = self
@@ -254,11 +257,11 @@ impl Session {
         }
         Admission::Send(Sending {
             steps: own.iter().map(|number| Text::from(format!(r#"{{"id":{number}}}"#))).collect(),
-            transaction: None,
             consequences: own
                 .into_iter()
                 .map(|number| Consequence::Releases(Family::Profile, number))
                 .collect(),
+            ..Sending::default()
         })
     }
 
@@ -309,7 +312,7 @@ impl Session {
             _ => None,
         };
         let consequences = [Consequence::Leases(job, request_id)].into_iter().chain(owns).collect();
-        Admission::Send(Sending { steps: [sent].into(), transaction: None, consequences })
+        Admission::Send(Sending { steps: [sent].into(), consequences, ..Sending::default() })
     }
 
     fn trigger(&mut self, leads: bool, request: &Text) -> Admission {
