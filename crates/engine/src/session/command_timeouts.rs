@@ -120,6 +120,7 @@ impl Session {
             consequences: Vec::new(),
             any_accepted: false,
             is_replied: true,
+            flags: Vec::new(),
         };
         self.send_command(command, &request);
     }
