@@ -18,6 +18,7 @@ mod note;
 pub mod payload;
 mod plan;
 mod record;
+pub mod schedule;
 pub mod session;
 mod time;
 

@@ -62,6 +62,13 @@ pub const GARBAGE_PER_MINUTE: usize = 10;
 /// Charging profiles, reservations and requests remembered with their owner, per family.
 pub const OWNED_IDS: usize = 256;
 
+/// Periods of one charging profile: five-minute steps of three and a half days. Chargers take a few dozen at most
+/// (`ChargingScheduleMaxPeriods`).
+pub const SCHEDULE_PERIODS: usize = 1024;
+
+/// Periods written to a charger that has not said how many it takes (`ChargingScheduleMaxPeriods`): an hour each.
+pub const WRITTEN_PERIODS: usize = 24;
+
 /// Answers of GetConfiguration kept for followers (semantics F-35).
 pub const CONFIGURATION_ANSWERS: usize = 8;
 
