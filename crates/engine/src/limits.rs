@@ -72,6 +72,9 @@ pub const WRITTEN_PERIODS: usize = 24;
 /// Answers of GetConfiguration kept for followers (semantics F-35).
 pub const CONFIGURATION_ANSWERS: usize = 8;
 
+/// Length of a setting's value that is remembered; OCPP allows 500 characters (OCPP 1.6 §7.29).
+pub const SETTING_BYTES: usize = 2000;
+
 /// How long such an answer is good (semantics F-35).
 pub const CONFIGURATION_AGE: Duration = Duration::from_secs(60);
 

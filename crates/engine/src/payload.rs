@@ -84,6 +84,16 @@ pub fn replaced(whole: &str, part: &str, replacement: &str) -> String {
     text
 }
 
+/// A copy of `object` whose member of that name is this token; a member that it has not is its last.
+pub fn with(object: &str, name: &str, token: &str) -> String {
+    if let Some(old) = field(object, name) {
+        return replaced(object, old, token);
+    }
+    let Some(members) = object.trim_end().strip_suffix('}') else { return object.to_owned() };
+    let comma = if members.trim_end().ends_with('{') { "" } else { "," };
+    format!("{members}{comma}{}:{token}}}", serde_json::Value::from(name))
+}
+
 /// A copy of `whole` without the members of that name in `object`, a slice of it.
 pub fn without(whole: &str, object: &str, name: &str) -> String {
     let mut text = whole.to_owned();
@@ -101,12 +111,6 @@ pub fn without(whole: &str, object: &str, name: &str) -> String {
         text.replace_range(base + cut.start..base + cut.end, "");
     }
     text
-}
-
-/// A copy of `whole` without those elements of `array`, a slice of it, that `drop` names.
-pub fn without_elements(whole: &str, array: &str, mut drop: impl FnMut(&str) -> bool) -> String {
-    let kept: Vec<&str> = elements(array).into_iter().filter(|element| !drop(element)).collect();
-    replaced(whole, array, &format!("[{}]", kept.join(",")))
 }
 
 /// Where `part`, a slice of `whole`, lies in it.
@@ -228,10 +232,15 @@ mod tests {
     }
 
     #[test]
-    fn elements_leave_an_array() {
-        let answer = r#"{"configurationKey":[{"key":"A"},{"key":"B"}],"unknownKey":[]}"#;
-        let array = field(answer, "configurationKey").unwrap();
-        let kept = without_elements(answer, array, |e| text(e, "key").as_deref() == Some("A"));
-        assert_eq!(kept, r#"{"configurationKey":[{"key":"B"}],"unknownKey":[]}"#);
+    fn a_member_is_replaced_or_comes_last() {
+        let cases = [
+            (r#"{"a":1 ,"b":2}"#, r#"{"a":"x" ,"b":2}"#),
+            (r#"{"b":2 }"#, r#"{"b":2 ,"a":"x"}"#),
+            ("{ }", r#"{ "a":"x"}"#),
+            ("[]", "[]"),
+        ];
+        for (object, expected) in cases {
+            assert_eq!(with(object, "a", "\"x\""), expected, "{object}");
+        }
     }
 }

@@ -215,8 +215,8 @@ impl Session {
             }
         } else if key == leader::Lead::FACT {
             self.remember_lead(body);
-        } else if key == configuration::STOPS_ON_INVALID_ID {
-            self.configuration.stops_on_invalid_id = body != "false";
+        } else if let Some(key) = key.strip_prefix(configuration::Configuration::FACT) {
+            self.configuration.remember(key, body);
         } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
             self.cards.remember(tag, body);
         } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {

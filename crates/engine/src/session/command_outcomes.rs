@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use crate::session::command_queue::{Command, Consequence};
-use crate::session::configuration::without_secrets;
 use crate::session::owned::Family;
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, CallNote, Decider, Direction, Note, Outcome, Side, frame, payload};
@@ -69,9 +68,6 @@ impl Session {
                 let status = if command.any_accepted { "Accepted" } else { "Unknown" };
                 Reply::result(format!(r#"{{"status":"{status}"}}"#))
             }
-            Reply::Result(answer) if command.name() == "GetConfiguration" => {
-                Reply::Result(without_secrets(&answer))
-            }
             reply => reply,
         };
         self.reply_to(&mut command, reply, Decider::Charger);
@@ -129,17 +125,19 @@ impl Session {
             }
             Consequence::ConfigurationRead => {
                 if let Reply::Result(answer) = reply {
-                    let answer = without_secrets(answer);
-                    let keys = payload::field(&answer, "configurationKey").map(payload::elements);
+                    let keys = payload::field(answer, "configurationKey").map(payload::elements);
                     let settings = keys.unwrap_or_default().into_iter();
                     let facts = settings.flat_map(|key| self.configuration.learn_setting(key)).collect();
-                    self.configuration.learn(command.payload.clone(), answer, self.now.tick);
+                    self.configuration.learn(command.payload.clone(), answer.clone(), self.now.tick);
                     self.promise_facts(facts, []);
                 }
                 return;
             }
             Consequence::ConfigurationChanged => {
                 self.configuration.forget();
+                if let Some(requester) = command.requesters.first() {
+                    self.warn_of_setting(&requester.id, &command.payload);
+                }
                 let facts = self.configuration.learn_setting(&command.payload);
                 return self.promise_facts(facts, []);
             }
@@ -154,11 +152,28 @@ impl Session {
         for requester in &command.requesters {
             let Some(at) = self.at(&requester.id) else { continue };
             if self.links[at].is_up() && self.links[at].epoch == requester.epoch {
+                let reply = self.reply_for(&requester.id, command, &reply);
                 self.say_to(&requester.id, reply.kind(), command.name(), reply.write(&requester.message_id));
                 self.links[at].outbox.release();
             }
         }
-        self.note_command(command, reply.outcome(), decider);
+        let Some(first) = command.requesters.first() else { return };
+        // The log, too, shows no secret.
+        let shown = self.reply_for(&first.id, command, &reply);
+        if shown != reply {
+            command.flags.push("overlay");
+        }
+        self.note_command(command, shown.outcome(), decider);
+    }
+
+    /// The answer as this requester is to see it; several may share one question.
+    fn reply_for(&self, id: &BackofficeId, command: &Command, reply: &Reply) -> Reply {
+        match reply {
+            Reply::Result(answer) if command.name() == "GetConfiguration" => {
+                Reply::Result(self.shown_configuration(id, &command.payload, answer))
+            }
+            reply => reply.clone(),
+        }
     }
 
     fn note_command(&mut self, command: &Command, outcome: Outcome, decider: Decider) {

@@ -1,15 +1,25 @@
-//! Configuration keys: which are never written through the proxy, which are never shown, and the
-//! answers that followers share (semantics §6.3, F-35).
+//! Configuration keys: what the charger's settings really are, the answers that followers share, and what
+//! each backoffice has a value of its own of (semantics §6.3, F-35).
 
-use std::collections::VecDeque;
+mod keys;
+mod overlay;
+mod warnings;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Fact, Text, Tick, limits, payload};
 
-/// Recent answers of GetConfiguration, so that several backoffices that ask the same do not stall a
-/// charger (semantics F-35, Q-70).
+pub(super) use keys::{is_never_forwarded, is_virtual};
+
+/// What is known of the charger's configuration.
 #[derive(Debug)]
 pub(super) struct Configuration {
+    /// Recent answers of GetConfiguration as the charger gave them, so that several backoffices that ask
+    /// the same do not stall a charger (semantics F-35, Q-70).
     answers: VecDeque<(Text, Text, Tick)>,
+    /// The charger's own values, as far as they were ever read or written, by OCPP's spelling of their
+    /// keys (semantics K-12).
+    real: BTreeMap<&'static str, String>,
     /// Whether the charger ends a transaction whose card is refused, as far as was ever read or
     /// written (OCPP 1.6 §9.1.27); chargers do by default.
     pub(super) stops_on_invalid_id: bool,
@@ -17,14 +27,37 @@ pub(super) struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { answers: VecDeque::new(), stops_on_invalid_id: true }
+        Self { answers: VecDeque::new(), real: BTreeMap::new(), stops_on_invalid_id: true }
     }
 }
 
-/// The fact that holds whether the charger ends a transaction whose card is refused.
-pub(super) const STOPS_ON_INVALID_ID: &str = "configuration/StopTransactionOnInvalidId";
-
 impl Configuration {
+    /// How the keys of its facts begin.
+    pub(super) const FACT: &str = "configuration/";
+
+    /// The charger's own value of a setting, if it is one that is remembered and was read or written.
+    pub(super) fn real(&self, key: &str) -> Option<&str> {
+        self.real.get(key).map(String::as_str)
+    }
+
+    fn real_number(&self, key: &str) -> Option<u64> {
+        self.real(key)?.trim().parse().ok()
+    }
+
+    /// A fact of an earlier session.
+    pub(super) fn remember(&mut self, key: &str, value: &str) {
+        if let Some(key) = keys::wanted(key) {
+            self.is_really(key, value.to_owned());
+        }
+    }
+
+    fn is_really(&mut self, key: &'static str, value: String) {
+        if key == "StopTransactionOnInvalidId" {
+            self.stops_on_invalid_id = !value.trim().eq_ignore_ascii_case("false");
+        }
+        self.real.insert(key, value);
+    }
+
     pub(super) fn answer(&self, request: &str, now: Tick) -> Option<Text> {
         let fresh = |at: &Tick| now.since(*at) < limits::CONFIGURATION_AGE;
         self.answers
@@ -43,14 +76,14 @@ impl Configuration {
 
     /// A setting of the charger, with its `key` and `value`. Returns what is to be kept of it.
     pub(super) fn learn_setting(&mut self, setting: &str) -> Vec<Fact> {
-        let is_it = payload::text(setting, "key")
-            .is_some_and(|key| key.eq_ignore_ascii_case("StopTransactionOnInvalidId"));
-        let Some(value) = payload::text(setting, "value").filter(|_| is_it) else { return Vec::new() };
-        let stops = !value.trim().eq_ignore_ascii_case("false");
-        if std::mem::replace(&mut self.stops_on_invalid_id, stops) == stops {
+        let key = payload::text(setting, "key").and_then(|key| keys::wanted(&key));
+        let Some((key, value)) = key.zip(value(setting)) else { return Vec::new() };
+        // Nobody is helped by remembering what no charger should have.
+        if self.real(key) == Some(&value) || value.len() > limits::SETTING_BYTES {
             return Vec::new();
         }
-        vec![Fact { key: STOPS_ON_INVALID_ID.to_owned(), body: Some(stops.to_string()) }]
+        self.is_really(key, value.clone());
+        vec![Fact { key: format!("{}{key}", Self::FACT), body: Some(value) }]
     }
 
     /// What was read may not be so any more.
@@ -59,108 +92,12 @@ impl Configuration {
     }
 }
 
-/// Names that vendors give to the address of the backoffice, by their parts.
-const ADDRESS_PARTS: [(&[&str], &[&str]); 2] = [
-    (
-        &["ocpp", "server", "backend", "backoffice", "csms", "centralsystem", "central_system", "websocket"],
-        &["url", "uri", "host", "address", "endpoint", "port", "domain"],
-    ),
-    (&["chargebox", "chargepoint", "chargingstation"], &["identity", "identifier"]),
-];
-
-/// Whether writing the key could part the charger from the proxy (invariant I-7, semantics §6.3).
-pub(super) fn is_never_forwarded(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let standard = [
-        "authorizationkey",
-        "securityprofile",
-        "additionalrootcertificatecheck",
-        "certificatestoremaxlength",
-    ];
-    let is_address = ADDRESS_PARTS.iter().any(|(whose, what)| {
-        whose.iter().any(|part| key.contains(part)) && what.iter().any(|part| key.contains(part))
-    });
-    let is_access_point = key.split(['.', '_', '-']).any(|word| word.starts_with("apn"));
-    standard.contains(&key.as_str()) || is_address || is_access_point
-}
-
-/// Whether each backoffice has its own value of the key (semantics §6.3).
-pub(super) fn is_virtual(key: &str) -> bool {
-    key.eq_ignore_ascii_case("HeartbeatInterval")
-}
-
-/// A GetConfiguration.conf without keys that are write-only: the charger's password is shown to
-/// nobody, even where the charger itself returns it (semantics S-24).
-pub(super) fn without_secrets(answer: &Text) -> Text {
-    let is_secret = |element: &str| {
-        payload::text(element, "key").is_some_and(|key| {
-            let key = key.to_ascii_lowercase();
-            key == "authorizationkey" || key.contains("password")
-        })
-    };
-    match payload::field(answer, "configurationKey") {
-        Some(keys) if payload::elements(keys).into_iter().any(is_secret) => {
-            payload::without_elements(answer, keys, is_secret).into()
-        }
-        _ => answer.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_that_part_the_charger_from_the_proxy_are_known() {
-        let never = [
-            "AuthorizationKey",
-            "SECURITYPROFILE",
-            "CentralSystemURI",
-            "centralSystemUrl",
-            "OCPPServerURL",
-            "ocpp.endpoint",
-            "ServerAddress",
-            "server_host",
-            "BackendUrl",
-            "ChargePointIdentity",
-            "APN",
-            "apnPassword",
-            "modem.apn",
-            "WebSocketUrl",
-        ];
-        let free = [
-            "HeartbeatInterval",
-            "WebSocketPingInterval",
-            "MeterValueSampleInterval",
-            "MeterValuesSampledData",
-            "SupportedFeatureProfiles",
-            "LocalAuthListEnabled",
-            "ConnectorPhaseRotation",
-            "LightIntensity",
-            "SupportedFileTransferProtocols",
-            "CpoName",
-        ];
-        assert_eq!((never.len(), free.len()), (14, 10));
-        assert_eq!(
-            never.iter().filter(|key| !is_never_forwarded(key)).collect::<Vec<_>>(),
-            Vec::<&&str>::new()
-        );
-        assert_eq!(
-            free.iter().filter(|key| is_never_forwarded(key)).collect::<Vec<_>>(),
-            Vec::<&&str>::new()
-        );
-    }
-
-    #[test]
-    fn a_password_is_shown_to_nobody() {
-        let answer = Text::from_static(
-            r#"{"configurationKey":[{"key":"A","readonly":true,"value":"1"},{"key":"AuthorizationKey","value":"6b"}]}"#,
-        );
-        assert_eq!(
-            without_secrets(&answer),
-            r#"{"configurationKey":[{"key":"A","readonly":true,"value":"1"}]}"#
-        );
-        let harmless = Text::from_static(r#"{"configurationKey":[ ],"unknownKey":["AuthorizationKey"]}"#);
-        assert_eq!(without_secrets(&harmless), harmless);
+/// The value of a setting; some chargers write numbers and truths without quotes.
+fn value(setting: &str) -> Option<String> {
+    let token = payload::field(setting, "value")?;
+    match payload::string(token) {
+        Some(text) => Some(text.into_owned()),
+        None if token.starts_with(['{', '[']) || token == "null" => None,
+        None => Some(token.to_owned()),
     }
 }

@@ -1,0 +1,145 @@
+//! Configuration keys by what may be done with them (semantics §6.3).
+
+/// Names that vendors give to the address of the backoffice, by their parts.
+const ADDRESS_PARTS: [(&[&str], &[&str]); 2] = [
+    (
+        &["ocpp", "server", "backend", "backoffice", "csms", "centralsystem", "central_system", "websocket"],
+        &["url", "uri", "host", "address", "endpoint", "port", "domain"],
+    ),
+    (&["chargebox", "chargepoint", "chargingstation"], &["identity", "identifier"]),
+];
+
+/// Whether writing the key could part the charger from the proxy (invariant I-7, semantics §6.3).
+pub(in crate::session) fn is_never_forwarded(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let standard = [
+        "authorizationkey",
+        "securityprofile",
+        "additionalrootcertificatecheck",
+        "certificatestoremaxlength",
+    ];
+    let is_address = ADDRESS_PARTS.iter().any(|(whose, what)| {
+        whose.iter().any(|part| key.contains(part)) && what.iter().any(|part| key.contains(part))
+    });
+    let is_access_point = key.split(['.', '_', '-']).any(|word| word.starts_with("apn"));
+    standard.contains(&key.as_str()) || is_address || is_access_point
+}
+
+/// Whether the key is write-only: it is shown to nobody, even where the charger itself returns it
+/// (semantics S-24).
+pub(super) fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "authorizationkey" || key.contains("password")
+}
+
+/// What a key means of which each backoffice has a value of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Seconds between meter values: the charger has the shortest that somebody wants.
+    Interval,
+    /// What is measured: the charger has all that somebody wants.
+    Measurands,
+    /// Seconds between signs of life: the charger has the leader's.
+    SignsOfLife,
+}
+
+/// Keys of which each backoffice has a value of its own (semantics §6.3).
+const VIRTUAL: [(&str, Kind); 8] = [
+    ("ClockAlignedDataInterval", Kind::Interval),
+    ("HeartbeatInterval", Kind::SignsOfLife),
+    ("MeterValueSampleInterval", Kind::Interval),
+    ("MeterValuesAlignedData", Kind::Measurands),
+    ("MeterValuesSampledData", Kind::Measurands),
+    ("StopTxnAlignedData", Kind::Measurands),
+    ("StopTxnSampledData", Kind::Measurands),
+    ("WebSocketPingInterval", Kind::SignsOfLife),
+];
+
+/// Other keys whose real value is of use to the proxy (semantics K-12).
+const WANTED: [&str; 15] = [
+    "AllowOfflineTxForUnknownId",
+    "AuthorizeRemoteTxRequests",
+    "ChargeProfileMaxStackLevel",
+    "ConnectionTimeOut",
+    "GetConfigurationMaxKeys",
+    "LocalAuthorizeOffline",
+    "LocalPreAuthorize",
+    "MeterValuesAlignedDataMaxLength",
+    "MeterValuesSampledDataMaxLength",
+    "SendLocalListMaxLength",
+    "StopTransactionOnInvalidId",
+    "StopTxnAlignedDataMaxLength",
+    "StopTxnSampledDataMaxLength",
+    "TransactionMessageAttempts",
+    "TransactionMessageRetryInterval",
+];
+
+/// OCPP's spelling of a key of which each backoffice has a value of its own, and what it means.
+pub(super) fn virtual_key(key: &str) -> Option<(&'static str, Kind)> {
+    VIRTUAL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(key))
+}
+
+/// Whether each backoffice has its own value of the key (semantics §6.3).
+pub(in crate::session) fn is_virtual(key: &str) -> bool {
+    virtual_key(key).is_some()
+}
+
+/// OCPP's spelling of a key whose real value is remembered.
+pub(super) fn wanted(key: &str) -> Option<&'static str> {
+    let is_it = |name: &&str| name.eq_ignore_ascii_case(key);
+    virtual_key(key).map(|(name, _)| name).or_else(|| WANTED.into_iter().find(is_it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_part_the_charger_from_the_proxy_are_known() {
+        let never = [
+            "AuthorizationKey",
+            "SECURITYPROFILE",
+            "CentralSystemURI",
+            "centralSystemUrl",
+            "OCPPServerURL",
+            "ocpp.endpoint",
+            "ServerAddress",
+            "server_host",
+            "BackendUrl",
+            "ChargePointIdentity",
+            "APN",
+            "apnPassword",
+            "modem.apn",
+            "WebSocketUrl",
+        ];
+        let free = [
+            "HeartbeatInterval",
+            "WebSocketPingInterval",
+            "MeterValueSampleInterval",
+            "MeterValuesSampledData",
+            "SupportedFeatureProfiles",
+            "LocalAuthListEnabled",
+            "ConnectorPhaseRotation",
+            "LightIntensity",
+            "SupportedFileTransferProtocols",
+            "CpoName",
+        ];
+        assert_eq!((never.len(), free.len()), (14, 10));
+        assert_eq!(
+            never.iter().filter(|key| !is_never_forwarded(key)).collect::<Vec<_>>(),
+            Vec::<&&str>::new()
+        );
+        assert_eq!(
+            free.iter().filter(|key| is_never_forwarded(key)).collect::<Vec<_>>(),
+            Vec::<&&str>::new()
+        );
+    }
+
+    #[test]
+    fn no_key_is_both_never_forwarded_and_remembered() {
+        let names: Vec<&str> = VIRTUAL.iter().map(|(name, _)| *name).chain(WANTED).collect();
+        assert_eq!(names.len(), 23);
+        assert!(names.iter().all(|name| wanted(&name.to_lowercase()) == Some(*name)));
+        assert!(!names.iter().any(|name| is_never_forwarded(name) || is_secret(name)));
+    }
+}
