@@ -4,6 +4,7 @@
 mod commands;
 mod faults;
 mod settings;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,6 +16,7 @@ use crate::frame::{Frame, Ids, quoted};
 pub use commands::Command;
 use faults::Lapse;
 pub use settings::{BackofficeFaults, BackofficeSettings};
+pub use wishes::CommandRange;
 
 /// Something that no charger alone would have done to this backoffice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +122,9 @@ pub struct Backoffice {
     books: Vec<BookedTransaction>,
     reservations: BTreeSet<i64>,
     next_resource: i64,
+    list_version: i64,
+    /// What it calls cards that have another number at the charger.
+    card_names: BTreeMap<String, String>,
     seen_ids: BTreeSet<String>,
     unanswered: BTreeMap<String, (String, Tick)>,
     own_calls: Vec<OwnCall>,
@@ -147,6 +152,8 @@ impl Backoffice {
             books: Vec::new(),
             reservations: BTreeSet::new(),
             next_resource: 1,
+            list_version: 0,
+            card_names: BTreeMap::new(),
             seen_ids: BTreeSet::new(),
             unanswered: BTreeMap::new(),
             own_calls: Vec::new(),
@@ -226,6 +233,15 @@ impl Backoffice {
     /// Every transaction it has issued a number for, oldest first.
     pub fn books(&self) -> &[BookedTransaction] {
         &self.books
+    }
+
+    /// From now on it calls some cards by names of its own: what it calls them, by their numbers.
+    pub fn call_cards(&mut self, names: BTreeMap<String, String>) {
+        for (card, name) in &names {
+            let status = self.settings.cards.get(card).unwrap_or(&self.settings.unknown_card).clone();
+            self.settings.cards.insert(name.clone(), status);
+        }
+        self.card_names = names;
     }
 
     /// Whether it takes more than BootNotification from this charger.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod commands;
+mod holdings;
 mod sessions;
 mod settings;
 
@@ -13,6 +14,7 @@ use engine::{Moment, Tick};
 use serde_json::Value;
 
 use crate::frame::{Frame, Ids, quoted};
+pub use holdings::InstalledProfile;
 pub use sessions::{ChargingSession, Number, SESSION_BAND_WH};
 pub use settings::ChargerSettings;
 
@@ -96,6 +98,7 @@ pub struct Charger {
     later: Vec<(Tick, Later)>,
     sessions: sessions::Sessions,
     reservations: BTreeMap<i64, (i64, String)>,
+    holdings: holdings::Holdings,
     configuration: BTreeMap<String, String>,
     wants_to_leave: bool,
     security_events: u32,
@@ -107,7 +110,7 @@ pub struct Charger {
 enum Later {
     Answer(String),
     Ask(Ask),
-    Start { connector: i64, id_tag: String },
+    Start { connector: i64, id_tag: String, profile: Option<Value> },
     Reboot,
 }
 
@@ -129,6 +132,7 @@ impl Charger {
             later: Vec::new(),
             sessions: sessions::Sessions::new(&settings),
             reservations: BTreeMap::new(),
+            holdings: holdings::Holdings::default(),
             configuration,
             wants_to_leave: false,
             security_events: 0,
@@ -192,7 +196,10 @@ impl Charger {
             match self.later.remove(at).1 {
                 Later::Answer(text) => self.say_answer(text),
                 Later::Ask(ask) => self.asks.push_back(ask),
-                Later::Start { connector, id_tag } => self.begin(now, connector, &id_tag),
+                Later::Start { connector, id_tag, profile } => {
+                    self.begin(now, connector, &id_tag);
+                    self.install_with_start(connector, profile);
+                }
                 Later::Reboot => self.reboot(now),
             }
         }
@@ -302,6 +309,26 @@ impl Charger {
         self.sessions.backlog()
     }
 
+    /// The charging profiles it has, by their ids.
+    pub fn profiles(&self) -> &BTreeMap<i64, InstalledProfile> {
+        self.holdings.profiles()
+    }
+
+    /// Its local authorisation list: `idTagInfo` by idTag.
+    pub fn local_list(&self) -> &BTreeMap<String, Value> {
+        self.holdings.list()
+    }
+
+    /// Whether a connector, or with 0 the charger, was taken out of service.
+    pub fn is_inoperative(&self, connector: i64) -> bool {
+        self.holdings.is_inoperative(connector)
+    }
+
+    /// The value of a configuration key.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.configuration.get(key).map(String::as_str)
+    }
+
     /// Whether it answers commands.
     pub fn obeys(&self) -> bool {
         self.settings.answers_commands
@@ -365,6 +392,7 @@ impl Charger {
 
     fn end_session(&mut self, now: Moment, connector: i64, reason: &'static str) {
         if let Some(number) = self.sessions.end(now, connector, reason) {
+            self.holdings.session_ended(connector);
             self.news.push_back(ChargerNews::SessionEnded { number, reason });
             let status = self.status_of(now, connector);
             self.asks.push_back(status);

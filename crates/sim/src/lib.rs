@@ -11,7 +11,12 @@ pub mod frame;
 mod world;
 
 pub use backoffice::{
-    Backoffice, BackofficeFaults, BackofficeNews, BackofficeSettings, BookedTransaction, Command, Complaint,
+    Backoffice, BackofficeFaults, BackofficeNews, BackofficeSettings, BookedTransaction, Command,
+    CommandRange, Complaint,
 };
-pub use charger::{Charger, ChargerNews, ChargerSettings, ChargingSession, Number, SESSION_BAND_WH};
-pub use world::{COMMON_CARD, FIRST_WILD_SEED, Failure, Promises, Summary, Wild, World, WorldOptions};
+pub use charger::{
+    Charger, ChargerNews, ChargerSettings, ChargingSession, InstalledProfile, Number, SESSION_BAND_WH,
+};
+pub use world::{
+    COMMON_CARD, FIRST_SHARED_SEED, FIRST_WILD_SEED, Failure, Promises, Summary, Wild, World, WorldOptions,
+};

@@ -9,6 +9,7 @@ mod links;
 mod options;
 mod phases;
 mod report;
+mod sharing;
 mod shell;
 mod store;
 mod wilderness;
@@ -24,7 +25,7 @@ use crate::backoffice::Backoffice;
 use crate::charger::Charger;
 use judge::Judge;
 use links::{Commit, Happening, Link, Member};
-pub use options::{COMMON_CARD, FIRST_WILD_SEED, Promises, Wild, WorldOptions};
+pub use options::{COMMON_CARD, FIRST_SHARED_SEED, FIRST_WILD_SEED, Promises, Wild, WorldOptions};
 use report::Transcript;
 pub use report::{Failure, Summary};
 use store::Kept;
@@ -59,6 +60,8 @@ pub struct World {
     store_fails_next: bool,
     /// Chance of its own, so that a wilder world does not change what happens in the others.
     wild_random: fastrand::Rng,
+    /// The same for worlds that are shared.
+    shared_random: fastrand::Rng,
     store_away_until: Tick,
     /// The proxy crashes at the one after so many orders to keep something; 0: it does not.
     keeps_until_crash: u32,
@@ -97,6 +100,10 @@ impl World {
         if options.wild.outage_modes {
             plan.outage = wilderness::outage_of(&mut wild_random, &plan);
         }
+        let mut shared_random = fastrand::Rng::with_seed(seed.rotate_left(32));
+        if options.shared {
+            sharing::share(&mut shared_random, &mut plan);
+        }
         let plan = Arc::new(plan);
         let mut world = Self {
             seed,
@@ -120,6 +127,7 @@ impl World {
             last_commit: Tick(0),
             store_fails_next: false,
             wild_random,
+            shared_random,
             store_away_until: Tick(0),
             keeps_until_crash: 0,
             edit_in_transaction: false,
@@ -130,6 +138,9 @@ impl World {
         };
         world.schedule(Duration::from_secs(1), Happening::ChargerDials);
         world.plan_whims();
+        if world.options.shared {
+            world.tell_aliases();
+        }
         world
     }
 

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sim::{FIRST_WILD_SEED, Failure, Summary, World, WorldOptions};
+use sim::{FIRST_SHARED_SEED, FIRST_WILD_SEED, Failure, Summary, World, WorldOptions};
 
 const DEFAULT_SEEDS: u64 = 512;
 /// How often the progress is told.
@@ -19,12 +19,16 @@ fn setting(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, but is {text:?}")))
 }
 
-/// The seeds to run: those asked for, or as many milder worlds as wild ones.
+/// The seeds to run: those asked for, or as many milder worlds as wild ones, half of each kind shared.
 fn seeds() -> Vec<u64> {
     let seeds = setting("SWARM_SEEDS").unwrap_or(DEFAULT_SEEDS);
     match setting("SWARM_FROM") {
         Some(from) => (from..from + seeds).collect(),
-        None => (0..seeds / 2).chain((FIRST_WILD_SEED..).take((seeds - seeds / 2) as usize)).collect(),
+        None => {
+            let (mild, wild) = (seeds / 4, seeds / 2 - seeds / 4);
+            let shared = (FIRST_SHARED_SEED..).take((seeds - mild - wild) as usize);
+            (0..mild).chain((FIRST_WILD_SEED..).take(wild as usize)).chain(shared).collect()
+        }
     }
 }
 
@@ -108,6 +112,7 @@ fn no_seed_breaks_a_promise() {
         assert!(summary.stand_ins > 4 * seeds, "{summary:?}");
         assert!(summary.leads_passed > seeds / 10, "{summary:?}");
         assert!(summary.late_stops > 0, "{summary:?}");
+        assert!(summary.refusals > seeds, "{summary:?}");
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct Swarm {
     /// How many seeds.
     #[arg(long, default_value_t = 10_000)]
     seeds: u64,
-    /// The first seed; below 1000000 they stand for milder worlds.
+    /// The first seed; below 1000000 they stand for milder worlds, from 2000000 on for shared ones.
     #[arg(long, default_value_t = 1_000_000)]
     from: u64,
     /// How many lines of its story the first failure shows.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::Moment;
 use serde_json::{Value, json};
 
-use super::{Backoffice, BackofficeNews, Complaint, OwnCall};
+use super::{Backoffice, BackofficeNews, CommandRange, Complaint, OwnCall};
 use crate::frame;
 
 /// A command to send to the charger.
@@ -45,14 +45,20 @@ impl Backoffice {
     /// Makes up what a backoffice might want of a charger.
     pub(super) fn invent_commands(&mut self) {
         for _ in 0..self.settings.commands_at_once.max(1) {
-            let command = self.invent_command();
+            let command = match self.settings.command_range {
+                CommandRange::Few => self.invent_plainly(),
+                CommandRange::Everything => self.wish(),
+            };
             self.enqueue(command);
         }
     }
 
-    fn invent_command(&mut self) -> Command {
+    pub(super) fn invent_plainly(&mut self) -> Command {
         let connector = self.random.i64(1..=2);
         match self.random.u32(..17) {
+            0 if self.settings.command_range == CommandRange::Everything => {
+                Command::RemoteStart { connector, id_tag: self.card() }
+            }
             0 => match self.random.choice(self.settings.cards.keys()).cloned() {
                 Some(id_tag) => Command::RemoteStart { connector, id_tag },
                 None => Command::Other("ClearCache", json!({})),
@@ -78,7 +84,12 @@ impl Backoffice {
                 let id = self.next_resource;
                 self.next_resource += 1;
                 self.reservations.insert(id);
-                let id_tag = self.random.choice(self.settings.cards.keys()).cloned().unwrap_or_default();
+                let id_tag = match self.settings.command_range {
+                    CommandRange::Few => {
+                        self.random.choice(self.settings.cards.keys()).cloned().unwrap_or_default()
+                    }
+                    CommandRange::Everything => self.card(),
+                };
                 let (connectors, expiry) = (connector, "2099-01-01T00:00:00Z");
                 Command::Other(
                     "ReserveNow",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::CommandRange;
 use crate::frame::{IdStyle, Layout};
 
 /// The make-up of a simulated backoffice; the default is a well-behaved one that knows no card.
@@ -39,6 +40,8 @@ pub struct BackofficeSettings {
     pub commands_every: Option<Duration>,
     /// How many commands it sends at once when it does, without waiting for answers.
     pub commands_at_once: u32,
+    /// Which commands it thinks of.
+    pub command_range: CommandRange,
 }
 
 impl Default for BackofficeSettings {
@@ -59,6 +62,7 @@ impl Default for BackofficeSettings {
             patience: Duration::from_millis(8_500),
             commands_every: None,
             commands_at_once: 1,
+            command_range: CommandRange::Few,
         }
     }
 }

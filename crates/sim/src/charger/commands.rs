@@ -9,12 +9,23 @@ use serde_json::{Value, json};
 use super::{Ask, Charger, ChargerNews, ChargerSettings, Later, Subject};
 use crate::frame;
 
+/// Keys that only tell what it is.
+const READ_ONLY: [&str; 3] = ["NumberOfConnectors", "ChargeProfileMaxStackLevel", "SendLocalListMaxLength"];
+
 pub(super) fn factory_configuration(settings: &ChargerSettings) -> BTreeMap<String, String> {
     [
         ("HeartbeatInterval", "300".to_owned()),
         ("MeterValueSampleInterval", settings.meter_interval.as_secs().to_string()),
         ("NumberOfConnectors", settings.connectors.to_string()),
         ("StopTransactionOnInvalidId", settings.stop_on_invalid_id.to_string()),
+        ("ChargeProfileMaxStackLevel", settings.max_stack_level.to_string()),
+        ("SendLocalListMaxLength", settings.list_length.to_string()),
+        ("WebSocketPingInterval", "60".to_owned()),
+        ("ClockAlignedDataInterval", "0".to_owned()),
+        ("MeterValuesSampledData", "Energy.Active.Import.Register".to_owned()),
+        ("LightIntensity", "100".to_owned()),
+        ("ConnectionTimeOut", "60".to_owned()),
+        ("TransactionMessageAttempts", settings.transaction_attempts.to_string()),
         ("AuthorizationKey", "never-to-be-shown".to_owned()),
         ("SecurityProfile", "0".to_owned()),
     ]
@@ -58,7 +69,8 @@ impl Charger {
                     .filter(|connector| wanted.is_none_or(|wanted| wanted == *connector))
                     .find(|connector| self.sessions.running_on(*connector).is_none());
                 let Some(connector) = free else { return status("Rejected") };
-                self.later.push((soon, Later::Start { connector, id_tag: id_tag.to_owned() }));
+                let profile = request.get("chargingProfile").cloned();
+                self.later.push((soon, Later::Start { connector, id_tag: id_tag.to_owned(), profile }));
                 status("Accepted")
             }
             "RemoteStopTransaction" => {
@@ -89,12 +101,20 @@ impl Charger {
                 let key = request["key"].as_str().unwrap_or_default();
                 let value = request["value"].as_str().unwrap_or_default();
                 let Some(current) = self.configuration.get_mut(key) else { return status("NotSupported") };
+                if READ_ONLY.contains(&key) {
+                    return status("Rejected");
+                }
                 value.clone_into(current);
                 if key == "HeartbeatInterval"
                     && let Ok(seconds) = value.parse::<u64>()
                 {
                     self.heartbeat_every = Duration::from_secs(seconds.clamp(10, 86_400));
                     self.heartbeat_due = Some(now.tick + self.heartbeat_every);
+                }
+                if key == "MeterValueSampleInterval"
+                    && let Ok(seconds) = value.parse::<u64>()
+                {
+                    self.sessions.sample_every(Duration::from_secs(seconds.clamp(5, 86_400)));
                 }
                 status("Accepted")
             }
@@ -135,14 +155,14 @@ impl Charger {
                 status("Accepted")
             }
             "UnlockConnector" => status("Unlocked"),
-            "GetLocalListVersion" => Ok(json!({ "listVersion": 0 })),
+            "GetLocalListVersion" => Ok(json!({ "listVersion": self.holdings.list_version() })),
+            "SendLocalList" => status(self.holdings.update_list(request, self.settings.list_length)),
+            "SetChargingProfile" => status(self.install_profile(request)),
+            "ClearChargingProfile" => status(self.holdings.clear_profiles(request)),
+            "ChangeAvailability" => status(self.change_availability(request)),
             "GetCompositeSchedule" => status("Rejected"),
             "DataTransfer" => status("UnknownVendorId"),
-            "SetChargingProfile"
-            | "ClearChargingProfile"
-            | "ChangeAvailability"
-            | "ClearCache"
-            | "SendLocalList" => status("Accepted"),
+            "ClearCache" => status("Accepted"),
             _ => Err("NotImplemented"),
         }
     }
@@ -155,7 +175,7 @@ impl Charger {
             .iter()
             .filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(&key.as_str())))
             .map(
-                |(key, value)| json!({ "key": key, "readonly": key == "NumberOfConnectors", "value": value }),
+                |(key, value)| json!({ "key": key, "readonly": READ_ONLY.contains(&key.as_str()), "value": value }),
             )
             .collect();
         let unknown: Vec<&str> = wanted

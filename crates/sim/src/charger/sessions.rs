@@ -103,6 +103,10 @@ impl Sessions {
         }
     }
 
+    pub(super) fn sample_every(&mut self, interval: Duration) {
+        self.meter_interval = interval;
+    }
+
     pub(super) fn all(&self) -> &[ChargingSession] {
         &self.all
     }

@@ -48,6 +48,10 @@ pub struct ChargerSettings {
     /// A transaction that began before this charger came to the proxy: its number, which nobody
     /// there has heard of.
     pub stray_transaction: Option<i64>,
+    /// `ChargeProfileMaxStackLevel`.
+    pub max_stack_level: i64,
+    /// `SendLocalListMaxLength`.
+    pub list_length: usize,
 }
 
 impl Default for ChargerSettings {
@@ -72,6 +76,8 @@ impl Default for ChargerSettings {
             transaction_retry: Duration::from_secs(10),
             meter_interval: Duration::from_secs(60),
             stray_transaction: None,
+            max_stack_level: 5,
+            list_length: 100,
         }
     }
 }

@@ -92,6 +92,7 @@ impl World {
                 names.truncate(self.random.usize(1..=names.len()));
                 let mut plan = plan_of(&mut self.random, names);
                 self.draw_outage(&mut plan);
+                self.draw_sharing(&mut plan);
                 self.change_plan(Arc::new(plan));
             }
             Whim::Crash => self.crash("the proxy crashes"),
@@ -176,6 +177,9 @@ impl World {
     pub(super) fn change_plan(&mut self, plan: Arc<Plan>) {
         self.transcript.push(self.now, format_args!("the plan is now {plan:?}"));
         self.plan = plan.clone();
+        if self.options.shared {
+            self.tell_aliases();
+        }
         self.judge.plan_changed(self.now, plan.clone());
         self.hand(Event::PlanChanged(plan));
     }

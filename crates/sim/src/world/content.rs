@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
+use super::options::ALIAS;
 use crate::charger::SESSION_BAND_WH;
 
 /// The fields whose value is another one for every party.
-const OWN_IDS: [&str; 3] = ["transactionId", "reservationId", "chargingProfileId"];
+const OWN_IDS: [&str; 4] = ["transactionId", "reservationId", "chargingProfileId", "requestId"];
 
-/// The payload with the numbers of [`OWN_IDS`] blanked and everything else as it was written.
+/// The payload with the numbers of [`OWN_IDS`] blanked, every card under its own number, and everything else
+/// as it was written.
 pub(super) fn blanked(payload: &str) -> String {
-    let mut text = payload.to_owned();
+    let mut text = payload.replace(ALIAS, "");
     for field in OWN_IDS {
         let Some((start, end)) = number_of(&text, field) else { continue };
         text.replace_range(start..end, "#");
@@ -30,7 +32,7 @@ fn number_of(payload: &str, field: &str) -> Option<(usize, usize)> {
 
 /// The payload as a value without the fields of [`OWN_IDS`] at its top.
 pub(super) fn without_ids(payload: &str) -> Value {
-    let mut value: Value = serde_json::from_str(payload).unwrap_or(Value::Null);
+    let mut value: Value = serde_json::from_str(&payload.replace(ALIAS, "")).unwrap_or(Value::Null);
     if let Some(object) = value.as_object_mut() {
         object.retain(|name, _| !OWN_IDS.contains(&name.as_str()));
     }

@@ -8,8 +8,10 @@ mod complaints;
 mod copies;
 mod deliveries;
 mod failover;
+mod grants;
 mod late_verdicts;
 mod outage;
+mod profiles;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -94,6 +96,10 @@ pub(super) struct Judge {
     refusals: late_verdicts::Refusals,
     /// What was parked before its backoffice had told its number.
     parked_unbooked: BTreeSet<(BackofficeId, u64)>,
+    /// The action that the charger was sent last.
+    last_command: String,
+    /// Whose the profiles at the charger are.
+    profiles: profiles::Profiles,
     /// Under which number a backoffice booked which session, as far as the proxy was told.
     numbers: BTreeSet<(BackofficeId, i64)>,
     pub(super) summary: Summary,
@@ -123,6 +129,8 @@ impl Judge {
             outage: outage::Outages::default(),
             refusals: late_verdicts::Refusals::default(),
             parked_unbooked: BTreeSet::new(),
+            last_command: String::new(),
+            profiles: profiles::Profiles::default(),
             numbers: BTreeSet::new(),
             summary: Summary::default(),
             broken: Vec::new(),
@@ -153,6 +161,8 @@ impl Judge {
             said.audience.retain(|backoffice| plan.names(backoffice));
         }
         self.plan = plan;
+        self.permit_anew();
+        self.profiles.begin_era();
         self.outage.plan_changed(now, &self.plan);
         self.refusals.excuse_all();
     }
@@ -230,7 +240,7 @@ impl Judge {
         for effect in effects {
             match effect {
                 Effect::SayToCharger(text) => self.said_to_charger(now, text, effects, charger, books),
-                Effect::SayToBackoffice(to, text) => self.said_to_backoffice(now, to, text),
+                Effect::SayToBackoffice(to, text) => self.said_to_backoffice(now, to, text, effects),
                 Effect::Dial(to) => {
                     if !self.plan.names(to) {
                         self.accuse(format!("{to} is dialed but not in the plan"));
@@ -261,6 +271,8 @@ impl Judge {
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
                     self.leads_waiting_calls();
+                    self.permit_anew();
+                    self.profiles.begin_era();
                     self.outage.another_leads(now);
                     self.refusals.excuse_all();
                 }
@@ -328,7 +340,7 @@ impl Judge {
         self.outage.look_at_lanes();
     }
 
-    fn said_to_backoffice(&mut self, now: Tick, to: &BackofficeId, text: &str) {
+    fn said_to_backoffice(&mut self, now: Tick, to: &BackofficeId, text: &str, batch: &[Effect]) {
         let side = Side::Backoffice(to.clone());
         if !self.is_up(&side) {
             self.accuse(format!("said to {to}, whose link is down: {text}"));
@@ -347,11 +359,8 @@ impl Judge {
                 self.proxy_called(now, &side, id, action, patience);
                 self.check_copy(to, id, action, payload, (led, live));
             }
-            Some(Frame::Result { id, .. } | Frame::Error { id, .. }) => {
-                if self.close_call(now, &side, id).is_some() {
-                    self.summary.command_answers += 1;
-                }
-            }
+            Some(Frame::Result { id, payload }) => self.command_answered(now, to, id, Ok(payload), batch),
+            Some(Frame::Error { id, code }) => self.command_answered(now, to, id, Err(code), batch),
             None => self.accuse(format!("{to} was sent what is not OCPP-J: {text}")),
         }
     }

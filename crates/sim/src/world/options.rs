@@ -7,8 +7,11 @@ use crate::backoffice::{BackofficeFaults, BackofficeSettings};
 use crate::charger::ChargerSettings;
 use crate::frame::{IdStyle, Layout};
 
+mod shared;
 mod wild;
 
+pub(super) use shared::ALIAS;
+pub use shared::FIRST_SHARED_SEED;
 pub use wild::{FIRST_WILD_SEED, Wild};
 
 /// The cards of every world, and whether everybody knows them.
@@ -26,6 +29,12 @@ pub struct Promises {
     /// A follower that has not accepted the charger gets nothing but BootNotification, and gets it
     /// again at its own interval.
     pub follower_boots_alone: bool,
+    /// Every command is refused in the style that its sender was given.
+    pub one_style_of_no: bool,
+    /// What waits when the plan says that something is another's is not sent any more.
+    pub waiting_is_judged_anew: bool,
+    /// A charging profile is replaced and cleared by its owner alone.
+    pub profiles_have_owners: bool,
 }
 
 /// Everything about a world that its seed decided.
@@ -71,6 +80,8 @@ pub struct WorldOptions {
     pub security_events_every: Option<Duration>,
     /// What else goes wrong, by another draw.
     pub wild: Wild,
+    /// Whether plans give roles and grants of all kinds, card policies and owners, by another draw.
+    pub shared: bool,
     /// What is promised by now.
     pub promises: Promises,
     /// How many lines of the transcript a failure shows.
@@ -98,8 +109,10 @@ impl WorldOptions {
         let charger_garbage_every = sometimes(2, 120);
         let security_events_every = sometimes(5, 60);
         let outages_every = sometimes(4, 400);
+        let mut charger = charger(&mut random);
+        let shared = shared::draw(seed, &mut charger, &mut backoffices);
         Self {
-            charger: charger(&mut random),
+            charger,
             backoffices,
             planned,
             storm: Duration::from_secs(random.u64(300..1_200)),
@@ -107,7 +120,7 @@ impl WorldOptions {
             commit: Duration::from_millis(random.u64(0..=30)),
             dial_failures_per_mille: if random.bool() { 0 } else { random.u32(..400) },
             // As the gateway does; that the session can do so itself the milder worlds show.
-            leader_dialed_first: random.bool() || seed >= FIRST_WILD_SEED,
+            leader_dialed_first: random.bool() || wild::is_wild(seed),
             charger_drops_every,
             backoffice_drops_every,
             plan_changes_every,
@@ -120,10 +133,14 @@ impl WorldOptions {
             charger_garbage_every,
             security_events_every,
             wild,
+            shared,
             promises: Promises {
                 follower_misses_nothing: true,
                 former_leader_misses_nothing: true,
                 follower_boots_alone: false,
+                one_style_of_no: false,
+                waiting_is_judged_anew: false,
+                profiles_have_owners: false,
             },
             shown_lines: 160,
         }

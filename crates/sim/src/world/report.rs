@@ -32,6 +32,8 @@ pub struct Summary {
     pub stand_ins: u64,
     /// How often another backoffice led from then on.
     pub leads_passed: u64,
+    /// Commands that were refused because their sender may not send them.
+    pub refusals: u64,
     /// Transactions stopped because their leader refused the card late.
     pub late_stops: u64,
 }
@@ -50,6 +52,7 @@ impl Summary {
         self.sessions += other.sessions;
         self.stand_ins += other.stand_ins;
         self.leads_passed += other.leads_passed;
+        self.refusals += other.refusals;
         self.late_stops += other.late_stops;
     }
 }

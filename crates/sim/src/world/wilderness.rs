@@ -171,6 +171,7 @@ impl World {
             _ => {}
         }
         self.draw_outage(&mut plan);
+        self.edit_sharing(&mut plan);
         self.change_plan(Arc::new(plan));
     }
 

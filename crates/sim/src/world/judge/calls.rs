@@ -20,6 +20,8 @@ pub(super) struct OpenCall {
     pub(super) action: String,
     pub(super) payload: String,
     pub(super) since: Tick,
+    /// Its sender might send it at some time since.
+    pub(super) is_permitted: bool,
 }
 
 /// The proxy's call that waits for a peer's answer.
@@ -51,11 +53,15 @@ impl Peer {
 impl Judge {
     /// A peer calls; the same said twice is one call.
     pub(super) fn open_call(&mut self, now: Tick, from: &Side, id: &str, action: &str, payload: &str) {
+        let is_permitted = match from {
+            Side::Charger => true,
+            Side::Backoffice(by) => self.may_send(by, action, payload),
+        };
         let peer = self.peer(from);
         let repeated = peer.open.iter().any(|call| call.id == id && call.payload == payload);
         if !repeated {
             let (id, action, payload) = (id.to_owned(), action.to_owned(), payload.to_owned());
-            peer.open.push(OpenCall { id, action, payload, since: now });
+            peer.open.push(OpenCall { id, action, payload, since: now, is_permitted });
         }
         if peer.open.len() > MOST_OPEN_CALLS {
             self.accuse(format!("F-22: more than {MOST_OPEN_CALLS} calls of {from} were taken in"));

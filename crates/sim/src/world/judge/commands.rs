@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use engine::{BackofficeId, Role, Side};
+use engine::{BackofficeId, Side};
 
-use super::Judge;
+use super::grants::FORBIDDEN_SETTINGS;
+use super::{Judge, OpenCall};
 use crate::charger::{Charger, Number};
 use crate::world::content::{blanked, number};
 use crate::world::links::Member;
@@ -18,21 +19,27 @@ impl Judge {
         charger: &Charger,
         books: &Books<'_>,
     ) {
-        if action == "ChangeConfiguration"
-            && ["AuthorizationKey", "SecurityProfile"].iter().any(|key| payload.contains(key))
-        {
+        if action == "ChangeConfiguration" && FORBIDDEN_SETTINGS.iter().any(|key| payload.contains(key)) {
             self.accuse(format!("I-7: the charger was sent {action} {payload}"));
+            return;
         }
         let wanted = blanked(payload);
         let mut askers: Vec<(BackofficeId, String)> = Vec::new();
         for (side, peer) in &self.peers {
-            if let Side::Backoffice(by) = side
-                && self.may_send(by, action)
-            {
-                let calls =
-                    peer.open.iter().filter(|call| call.action == action && blanked(&call.payload) == wanted);
+            if let Side::Backoffice(by) = side {
+                let calls = peer.open.iter().filter(|call| {
+                    call.action == action
+                        && self.is_asked_by(call, action, &wanted)
+                        && self.may_still_send(by, call)
+                });
                 askers.extend(calls.map(|call| (by.clone(), call.payload.clone())));
             }
+        }
+        let goes_on = action == "ClearChargingProfile" && self.last_command.as_str() == action;
+        self.last_command = action.to_owned();
+        // Of several steps the later ones go even when their sender has left meanwhile.
+        if askers.is_empty() && goes_on {
+            return;
         }
         if askers.is_empty() && action == "RemoteStopTransaction" {
             return self.check_own_stop(payload);
@@ -42,6 +49,7 @@ impl Judge {
             self.accuse(format!("I-4: no backoffice that may has asked for {action} {payload}"));
             return;
         }
+        self.check_profiles(action, payload, &askers, charger);
         if action == "RemoteStopTransaction" {
             let told = number(payload, "transactionId").unwrap_or(0);
             let meant = charger.sessions().iter().find(|s| s.number == Number::Told(told)).map(|s| s.serial);
@@ -63,14 +71,12 @@ impl Judge {
         }
     }
 
-    /// Who may send what (the roles of the plan).
-    fn may_send(&self, by: &BackofficeId, action: &str) -> bool {
-        if self.leader == *by {
-            return true;
-        }
-        match self.plan.role(by) {
-            Some(Role::Control) => !matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction"),
-            Some(Role::Energy | Role::Roaming | Role::Maintenance | Role::Observer) | None => false,
+    /// Whether a command to the charger, without its numbers, may be that of a backoffice.
+    fn is_asked_by(&self, call: &OpenCall, action: &str, wanted: &str) -> bool {
+        match action {
+            // By criteria it becomes several, each by a number (semantics K-24).
+            "ClearChargingProfile" => true,
+            _ => blanked(&call.payload) == wanted,
         }
     }
 }

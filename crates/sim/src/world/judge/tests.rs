@@ -145,7 +145,7 @@ fn commands_are_asked_for_by_those_who_may() {
     for (name, action, payload, rule) in [
         ("leader", "RemoteStopTransaction", stop, None),
         ("follower", "RemoteStopTransaction", stop, Some("T-67")),
-        ("follower", "ClearCache", "{}", None),
+        ("follower", "ClearCache", "{}", Some("I-4")),
         ("observer", "ClearCache", "{}", Some("I-4")),
         ("leader", "ChangeConfiguration", r#"{"key":"AuthorizationKey","value":"x"}"#, Some("I-7")),
     ] {

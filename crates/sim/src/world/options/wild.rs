@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
-use super::pick;
+use super::{FIRST_SHARED_SEED, pick};
 use crate::backoffice::BackofficeSettings;
 
 /// Seeds below this stand for the milder worlds of old, so that what they found stays found.
 pub const FIRST_WILD_SEED: u64 = 1_000_000;
+
+/// Whether the seed stands for a wild world.
+pub(super) fn is_wild(seed: u64) -> bool {
+    seed >= FIRST_SHARED_SEED && seed % 2 == 1 || (FIRST_WILD_SEED..FIRST_SHARED_SEED).contains(&seed)
+}
 
 /// What else goes wrong; nothing by default.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +40,7 @@ pub struct Wild {
 impl Wild {
     /// What the seed stands for; also makes the backoffices worse.
     pub(super) fn draw(seed: u64, backoffices: &mut [BackofficeSettings]) -> Self {
-        if seed < FIRST_WILD_SEED {
+        if !is_wild(seed) {
             return Self::default();
         }
         let mut random = fastrand::Rng::with_seed(seed ^ 0x0077_696c_6400);
