@@ -153,6 +153,25 @@ pub const DELIVERY_FRESH: Duration = Duration::from_secs(5);
 /// `policy_follower_wait`): a driver waits at the reader.
 pub const FOLLOWER_OPINION: Duration = Duration::from_secs(4);
 
+/// How long a charger waits for the cable after a card was accepted, where its setting is not known
+/// (`ConnectionTimeOut`, OCPP 1.6 §9.1.7).
+pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much longer a decision about a card holds for the start that follows (semantics §5.3).
+pub const DECISION_HOLDS: Duration = Duration::from_secs(120);
+
+/// Decisions about cards remembered for that, per charger.
+pub const DECISIONS: usize = 64;
+
+/// How much longer than a charger waits for the cable a remote start is expected to show (semantics A-30).
+pub const INTENT_HOLDS: Duration = Duration::from_secs(60);
+
+/// Cards announced to one charger.
+pub const INTENTS: usize = 64;
+
+/// How long an acceptance that overrules the leader holds in the charger's cache (semantics A-23).
+pub const OVERRULED_FOR: Duration = Duration::from_secs(24 * 3600);
+
 /// A follower answers a copy within this.
 pub const FOLLOWER_ANSWER: Duration = Duration::from_secs(30);
 

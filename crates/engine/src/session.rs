@@ -1,8 +1,10 @@
 //! One charger, from connect to disconnect. This file only branches; each concern has its own.
 
 mod absence;
+mod aliases;
 mod answers;
 mod asking;
+mod ballots;
 mod boot;
 mod calls;
 mod cards;
@@ -15,6 +17,7 @@ mod comparisons;
 mod configuration;
 mod deliveries;
 mod dialing;
+mod intents;
 mod jobs;
 mod late_verdicts;
 mod leader;
@@ -31,6 +34,7 @@ mod status;
 mod told;
 mod transactions;
 mod translations;
+mod verdicts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -69,6 +73,8 @@ pub struct Session {
     states: presence::States,
     configuration: configuration::Configuration,
     cards: cards::Cards,
+    decisions: verdicts::Decisions,
+    intents: intents::Intents,
     lead: leader::Lead,
     /// Transactions that run and whose card the leader refused late: what was to be done about it is.
     settled_late: Vec<TraceId>,
@@ -109,6 +115,8 @@ impl Session {
             states: presence::States::default(),
             configuration: configuration::Configuration::default(),
             cards: cards::Cards::default(),
+            decisions: verdicts::Decisions::default(),
+            intents: intents::Intents::default(),
             lead: leader::Lead::default(),
             settled_late: Vec::new(),
             absence: absence::Absence::default(),
@@ -217,6 +225,10 @@ impl Session {
             self.remember_lead(body);
         } else if let Some(key) = key.strip_prefix(configuration::Configuration::FACT) {
             self.configuration.remember(key, body);
+        } else if key.starts_with(verdicts::Decisions::FACT) {
+            self.decisions.remember(body);
+        } else if key.starts_with(intents::Intents::FACT) {
+            self.intents.remember(body);
         } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
             self.cards.remember(tag, body);
         } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {
@@ -243,6 +255,7 @@ impl Session {
     fn go_on(&mut self) {
         while !self.is_over
             && (self.watch_leader()
+                || self.settle_ballot()
                 || self.stand_in()
                 || self.change_leader()
                 || self.next_call()
@@ -260,6 +273,7 @@ impl Session {
         }
         let mut earliest = Earliest::default();
         self.charger_deadlines(&mut earliest);
+        self.ballot_deadlines(&mut earliest);
         self.absence_deadlines(&mut earliest);
         self.lead_deadlines(&mut earliest);
         self.link_deadlines(&mut earliest);

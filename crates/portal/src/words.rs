@@ -98,9 +98,11 @@ pub fn meaning_of_outcome(outcome: &str) -> &str {
 }
 
 /// Why the proxy answered itself: the rules that the engine names, in order.
-const RULES: [(&str, &str); 44] = [
+const RULES: &[(&str, &str)] = &[
+    ("A-14", "nobody whose word counts has decided about this card"),
     ("A-20", "it stops its own sessions only, and this is another backoffice's"),
     ("A-21", "another backoffice decided about this card, and proxy.toml leaves the session to that one"),
+    ("A-33", "another backoffice is just starting a session on this connector"),
     ("A-41", "another backoffice writes the local list"),
     ("B-12", "this backoffice has not accepted the charger"),
     ("B-31", "a follower's heartbeat interval holds for its own heartbeats alone"),
@@ -142,6 +144,7 @@ const RULES: [(&str, &str); 44] = [
     ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
     ("leader owns", "this belongs to the leader alone"),
     ("leader's key", "this setting is the leader's"),
+    ("local_allow", "the card stands in the list in proxy.toml"),
     ("not granted", "its role in proxy.toml does not include this command"),
     ("scope", "no session of its own is on this connector"),
     ("shutdown", "the proxy was being stopped"),

@@ -120,6 +120,9 @@ impl Session {
             self.answer_again(call);
             return true;
         }
+        if self.is_ballot_open() {
+            return false;
+        }
         match self.absence.since {
             // It may be back soon.
             Some(since) if call.received.tick < since + limits::LEADER_BLINK && !self.can_stand_in(call) => {
@@ -185,6 +188,8 @@ impl Session {
             self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
         } else if books {
             self.answer_in_leaders_place(call, "E17");
+        } else if call.ballot.is_some() {
+            self.answer_late_authorize(call);
         } else {
             self.answer_in_leaders_place(call, "E16");
         }
@@ -269,7 +274,10 @@ impl Session {
         }
         let number = self.transactions.number_for_charger(None);
         let tag = self.transactions.get(trace).map(|row| row.id_tag.clone()).unwrap_or_default();
-        let info = self.card_of_start(&tag);
+        let info = match self.verdict_on_start(trace, call.ballot.as_deref()) {
+            Some(info) => info,
+            None => self.card_of_start(&tag).to_owned(),
+        };
         let answer = format!(r#"{{"idTagInfo":{info},"transactionId":{}}}"#, number.0);
         if let Some(row) = self.transactions.get_mut(trace) {
             row.provisional = true;

@@ -64,6 +64,7 @@ impl Session {
         if self.leads(&id) {
             self.absence.leader_answered();
         }
+        self.opinion_heard(&id, &asked, Some(&reply));
         self.learn_from_answer(at, &asked, &reply);
         self.delivery_answered(at, &asked, &reply.outcome());
         if asked.copy.purpose == Purpose::Synthetic {
@@ -74,6 +75,10 @@ impl Session {
         if asked.copy.purpose == Purpose::ChargerWaits && waits && asked.led {
             if self.absorbs(&reply) {
                 return self.absorb_error(at, asked);
+            }
+            if self.charger.current.as_ref().is_some_and(|call| call.ballot.is_some()) {
+                // It waits until the verdict on its card is known.
+                return;
             }
             let call = self.charger.current.take().expect("a call is in progress");
             let reply = self.reply_for_charger(&call, reply);
@@ -113,6 +118,7 @@ impl Session {
     /// The time of a backoffice is over, or its link is.
     pub(super) fn backoffice_did_not_answer(&mut self, at: usize, asked: &Asked, outcome: Outcome) {
         let id = self.links[at].id.clone();
+        self.opinion_heard(&id, asked, None);
         if asked.copy.name() == "StartTransaction" {
             self.start_unanswered(&id, asked);
         }
@@ -130,6 +136,9 @@ impl Session {
         match (call.name(), reply) {
             ("StartTransaction", reply) => self.start_reply(call, reply),
             ("BootNotification", Reply::Result(payload)) => self.boot_reply(payload),
+            ("StopTransaction", Reply::Result(answer)) => {
+                Reply::Result(self.stop_reply(call.transaction, &call.payload, &answer))
+            }
             (_, reply) => reply,
         }
     }

@@ -42,12 +42,13 @@ impl Session {
     }
 
     /// The leader is asked, then everyone else is told (semantics C-1).
-    pub(super) fn ask_everyone(&mut self, call: ChargerCall) {
+    pub(super) fn ask_everyone(&mut self, mut call: ChargerCall) {
         let for_leader_only = call.name() == "DataTransfer"
             && payload::text(&call.payload, "vendorId").as_deref() == Some(PLUG_AND_CHARGE)
             || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
         let followers = if for_leader_only { Vec::new() } else { self.followers_to_tell(&copy) };
+        call.ballot = self.open_ballot(&call);
         self.ask_leader(call);
         for id in followers {
             self.tell_one(&id, copy.clone());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::ballots::Authority;
 use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
 use crate::time::instant;
@@ -56,7 +57,7 @@ impl Cards {
     }
 
     /// Takes in a verdict. Returns what is to be kept of that.
-    fn learn(&mut self, tag: &str, info: &str, unix_ms: i64) -> Vec<Fact> {
+    pub(super) fn learn(&mut self, tag: &str, info: &str, unix_ms: i64) -> Vec<Fact> {
         let tag = tag.to_lowercase();
         let is_known = self
             .known
@@ -94,6 +95,10 @@ impl Session {
         else {
             return;
         };
+        // Who has no say alone is remembered when it is decided.
+        if self.authority(&tag, None) != Authority::Leader {
+            return;
+        }
         // That a card is in use says nothing of the card.
         if matches!(payload::text(info, "status").as_deref(), None | Some("ConcurrentTx")) {
             return;
@@ -103,10 +108,15 @@ impl Session {
         }
     }
 
+    /// What was last decided about a card, if that is fresh enough.
+    pub(super) fn remembered_verdict(&self, tag: &str) -> Option<&str> {
+        self.cards.verdict(tag, self.now.unix_ms)
+    }
+
     /// What an Authorize is answered in the leader's place; `None` when nobody can tell.
     pub(super) fn card_reply(&self, request: &str) -> Option<Reply> {
         let tag = payload::text(request, "idTag")?;
-        let info = match (self.cards.verdict(&tag, self.now.unix_ms), self.plan.outage.unknown_cards) {
+        let info = match (self.remembered_verdict(&tag), self.plan.outage.unknown_cards) {
             (Some(info), _) => info,
             (None, UnknownCards::Accept) => r#"{"status":"Accepted"}"#,
             (None, UnknownCards::Refuse) => r#"{"status":"Invalid"}"#,
@@ -118,6 +128,6 @@ impl Session {
     /// What a StartTransaction is told of its card in the leader's place. The charger has started
     /// already: what nobody knows is settled when the leader is back (semantics §5.5, T-67).
     pub(super) fn card_of_start(&self, tag: &str) -> &str {
-        self.cards.verdict(tag, self.now.unix_ms).unwrap_or(r#"{"status":"Accepted"}"#)
+        self.remembered_verdict(tag).unwrap_or(r#"{"status":"Accepted"}"#)
     }
 }

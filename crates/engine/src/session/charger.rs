@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::actions::{self, Action, StandIn};
 use crate::frame::{self, Frame, Malformed};
+use crate::session::ballots::Ballot;
 use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
 use crate::time::instant;
@@ -54,6 +55,8 @@ pub(super) struct ChargerCall {
     /// leader was asked already.
     pub(super) asks: TraceId,
     pub(super) flags: Vec<&'static str>,
+    /// The opinions on its card, where more than the leader has a say.
+    pub(super) ballot: Option<Box<Ballot>>,
 }
 
 impl ChargerCall {
@@ -222,6 +225,7 @@ impl Session {
             answer_by: self.now.tick + self.charger.patience.map_or(within, |patience| patience.min(within)),
             transaction: None,
             flags,
+            ballot: None,
         };
         self.charger.waiting_bytes += call.bytes();
         self.charger.waiting.push_back(call);

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::session::command_queue::{Command, Consequence};
+use crate::session::intents::Announced;
 use crate::session::owned::Family;
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, CallNote, Decider, Direction, Note, Outcome, Side, frame, payload};
@@ -77,6 +78,9 @@ impl Session {
     pub(super) fn take_numbers(&mut self, command: &mut Command) {
         let now = self.now.unix_ms;
         for consequence in &mut command.consequences {
+            if let Consequence::Announces(intent) = consequence {
+                self.announce(intent.clone());
+            }
             if let Consequence::Owns { owned, is_new } = consequence {
                 *is_new = self.owned.owner(owned.family, owned.on_charger).is_none();
                 let mut facts =
@@ -89,12 +93,22 @@ impl Session {
 
     /// The command came to nothing, and so did the numbers it brought.
     fn give_up_numbers(&mut self, command: &Command) {
+        self.withdraw_announced(command);
         for consequence in &command.consequences {
             if let Consequence::Owns { owned, is_new: true } = consequence {
                 let facts = self
                     .owned
                     .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
                 self.promise_facts(facts, [Side::Charger]);
+            }
+        }
+    }
+
+    /// The charger has refused, or not said in time, what a card was announced for (semantics A-32).
+    pub(super) fn withdraw_announced(&mut self, command: &Command) {
+        for consequence in &command.consequences {
+            if let Consequence::Announces(intent) = consequence {
+                self.withdraw(|other| other == intent);
             }
         }
     }
@@ -108,7 +122,11 @@ impl Session {
                     && other.profile == owned.profile
                     && other.on_charger != owned.on_charger
             }),
+            Consequence::Announces(_) => return,
             Consequence::Releases(family, number) => {
+                if family == Family::Reservation {
+                    self.withdraw(|intent| intent.purpose == Announced::Reservation(number));
+                }
                 self.owned.release(|owned| owned.family == family && owned.on_charger == number)
             }
             Consequence::Leases(job, request_id) => {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::actions::Action;
 use crate::session::Session;
 use crate::session::boot::Gate;
+use crate::session::intents::Intent;
 use crate::session::jobs::Job;
 use crate::session::owned::{Family, Owned};
 use crate::{BackofficeId, FrameKind, Moment, Text, Tick, TraceId, frame, limits, payload};
@@ -64,6 +65,8 @@ pub(super) enum Consequence {
     Releases(Family, i64),
     /// The job belongs to the sender, under this number of the charger's if it has one.
     Leases(Job, Option<i64>),
+    /// The sender decides about a card. Holds since the command was admitted, like a number.
+    Announces(Intent),
     /// This message is expected from the charger.
     Triggers(String),
     /// Configuration was read.

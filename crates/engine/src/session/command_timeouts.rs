@@ -85,6 +85,7 @@ impl Session {
             let reply = Reply::error("GenericError", "no answer from charger");
             self.reply_to(&mut sent.command, reply, Decider::Proxy("F-33"));
         }
+        self.withdraw_announced(&sent.command);
         sent.command.is_replied = true;
         if self.queue.overdue.len() == limits::LATE_ANSWERS {
             self.queue.overdue.pop_front();

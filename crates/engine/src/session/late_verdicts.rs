@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use crate::session::Session;
 use crate::session::command_queue::Command;
-use crate::{BackofficeId, LateReject, Side, Text, TraceId, TransactionState, actions, payload};
+use crate::{
+    BackofficeId, LateReject, Side, Text, TraceId, TransactionRow, TransactionState, actions, payload,
+};
 
 impl Session {
     /// A backoffice has been told of a start that was answered without it. Only the verdict of the
@@ -18,7 +20,7 @@ impl Session {
         let refuses = verdict.is_some_and(is_refusal);
         let runs = row.state == TransactionState::Open && !row.superseded;
         let accepted = row.start_answer.as_ref().is_some_and(was_accepted);
-        let is_its = leads && row.leader_at_start == *id && row.provisional;
+        let is_its = leads && row.leader_at_start == *id && row.provisional && self.is_leaders_to_judge(row);
         // Each time it was asked may have an answer of its own.
         let is_settled = self.settled_late.contains(&trace);
         if !(is_its && refuses && runs && accepted) || is_settled {
@@ -46,9 +48,9 @@ impl Session {
     pub(super) fn take_late_verdict(&mut self, trace: TraceId) {
         let stops =
             self.plan.outage.late_reject == LateReject::Stop && self.configuration.stops_on_invalid_id;
-        let Some(row) = self.transactions.get_mut(trace).filter(|row| row.provisional && stops) else {
-            return;
-        };
+        let is_its = self.transactions.get(trace).is_some_and(|row| self.is_leaders_to_judge(row));
+        let is_affected = |row: &&mut TransactionRow| row.provisional && stops && is_its;
+        let Some(row) = self.transactions.get_mut(trace).filter(is_affected) else { return };
         let peer = row.peers.get(&row.leader_at_start);
         let status = peer.and_then(|peer| peer.status.as_deref()).filter(|status| is_refusal(status));
         let (Some(status), Some(number)) = (status, row.charger_number) else { return };

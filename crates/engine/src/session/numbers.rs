@@ -1,6 +1,7 @@
 //! Messages that carry numbers: each party is told its own (semantics §2.3–2.5, §3.6).
 
 use crate::session::charger::ChargerCall;
+use crate::session::intents::Announced;
 use crate::session::outbox::{Asked, Copy, Purpose, is_triggered};
 use crate::session::own_numbers::with_token;
 use crate::session::transactions::{Start, is_stopped_by};
@@ -20,6 +21,7 @@ impl Session {
             return self.start_repeated(call, trace);
         }
         call.transaction = Some(call.trace);
+        let announced = self.intents.of(&start.id_tag, Some(start.connector_id), self.now.unix_ms).cloned();
         // One on the same connector is superseded.
         let connector_id = start.connector_id;
         self.starts_are_given_up(|row| row.connector_id != connector_id);
@@ -42,8 +44,16 @@ impl Session {
         // Nobody hears of a transaction that a crash could make the proxy forget (semantics T-22).
         let everyone = self.links.iter().map(|link| Side::Backoffice(link.id.clone()));
         let everyone: Vec<Side> = everyone.chain([Side::Charger]).collect();
+        if let Some(row) = self.transactions.get_mut(call.trace) {
+            row.remote_start_by =
+                announced.as_ref().filter(|i| i.purpose == Announced::RemoteStart).map(|i| i.by.clone());
+        }
         self.promise_transaction(call.trace, everyone);
         self.ask_everyone(call);
+        // What was announced has come.
+        if let Some(announced) = announced {
+            self.withdraw(|other| *other == announced);
+        }
     }
 
     /// The same start again: its answer was lost, or never came (semantics T-20, T-76).
@@ -54,6 +64,7 @@ impl Session {
         if let Some(answer) = self.stored_start_answer(trace) {
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-20"));
         }
+        call.ballot = self.open_ballot(&call);
         self.ask_leader_once(call);
     }
 
@@ -87,6 +98,7 @@ impl Session {
         let status = serde_json::Value::from(status);
         let number = self.chargers_number(trace, Some(number));
         let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
+        let answer = self.final_start_answer(trace, &Text::from(answer), None).to_string();
         self.start_is_answered(trace, &answer);
         self.promise_transaction(trace, [Side::Charger]);
         Some(answer)
@@ -135,9 +147,15 @@ impl Session {
         }
         // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
         let decides = asked.led && self.leader == *id && row.start_answer.is_none();
-        if decides && let Reply::Result(answer) = reply {
+        // Where others have a say, too, the charger's answer waits for them.
+        let is_awaited =
+            self.charger.current.as_ref().is_some_and(|c| c.transaction == Some(trace) && c.ballot.is_some());
+        if decides
+            && !is_awaited
+            && let Reply::Result(answer) = reply
+        {
             // Also when the charger is gone meanwhile: it will ask again.
-            let answer = self.with_chargers_number(trace, answer);
+            let answer = self.final_start_answer(trace, answer, None);
             self.start_is_answered(trace, &answer);
             self.promise_transaction(trace, [Side::Charger, Side::Backoffice(id.clone())]);
         } else {
@@ -175,7 +193,7 @@ impl Session {
     }
 
     /// The answer with the number the charger is to use; untouched where that is the leader's own.
-    fn with_chargers_number(&mut self, trace: TraceId, answer: &Text) -> Text {
+    pub(super) fn with_chargers_number(&mut self, trace: TraceId, answer: &Text) -> Text {
         let Some(token) = payload::field(answer, "transactionId") else { return answer.clone() };
         let leaders = token.parse().ok().map(BackofficeTransactionId);
         let number = self.chargers_number(trace, leaders);
@@ -258,7 +276,8 @@ impl Session {
             }
             return;
         };
-        self.stop_is_answered(trace, id, answer);
+        let answer = self.stop_reply(Some(trace), &asked.copy.payload, answer);
+        self.stop_is_answered(trace, id, &answer);
     }
 
     pub(super) fn stop_is_answered(&mut self, trace: TraceId, leader: &BackofficeId, answer: &str) {

@@ -297,6 +297,13 @@ impl Outbox {
         self.soon_bytes = self.soon.iter().map(Copy::bytes).sum();
     }
 
+    /// The charger has its answer: its call is told like any other.
+    pub(super) fn no_longer_waited_for(&mut self, trace: TraceId) {
+        for copy in self.soon.iter_mut().filter(|copy| copy.trace == trace) {
+            copy.purpose = Purpose::Inform;
+        }
+    }
+
     /// Lets go what was held back (semantics F-51).
     pub(super) fn release(&mut self) {
         for copy in self.lane.iter_mut().chain(&mut self.soon) {

@@ -11,9 +11,12 @@ impl Session {
     pub(super) fn payload_for(&self, id: &BackofficeId, copy: &Copy) -> Option<Text> {
         let row = copy.transaction.and_then(|trace| self.transactions.get(trace));
         match copy.name() {
-            "StartTransaction" => Some(self.start_for(id, copy)),
+            "Authorize" => Some(self.with_alias(id, copy.payload.clone())),
+            "StartTransaction" => Some(self.with_alias(id, self.start_for(id, copy))),
             "MeterValues" => meter_values_for(id, copy, row, self.leads(id)),
-            "StopTransaction" => stop_for(id, copy, row, self.leads(id)),
+            "StopTransaction" => {
+                stop_for(id, copy, row, self.leads(id)).map(|stop| self.with_alias(id, stop))
+            }
             "LogStatusNotification" | "SignedFirmwareStatusNotification" => {
                 Some(self.with_own_number(id, copy, Family::Request, "requestId"))
             }

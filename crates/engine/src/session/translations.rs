@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 
 use crate::actions::Action;
 use crate::session::command_queue::Consequence;
+use crate::session::intents::{Announced, Intent};
 use crate::session::jobs::Job;
 use crate::session::owned::{Family, Owned, ProfileKey};
 use crate::session::transactions::Meant;
 use crate::session::{Reply, Session};
 use crate::time::instant;
-use crate::{BackofficeId, Text, TraceId, payload};
+use crate::{BackofficeId, Text, TraceId, limits, payload};
 
 /// What becomes of a command that may be sent.
 pub(super) enum Admission {
@@ -57,6 +58,26 @@ impl Session {
         request: &Text,
     ) -> Admission {
         let leads = self.leads(id);
+        let (request, is_alias) = match action.name {
+            "RemoteStartTransaction" | "ReserveNow" => self.with_card(id, request),
+            _ => (request.clone(), false),
+        };
+        let mut admission = self.translated(id, action, &request, leads);
+        if let Admission::Send(sending) = &mut admission
+            && is_alias
+        {
+            sending.flags.push("alias");
+        }
+        admission
+    }
+
+    fn translated(
+        &mut self,
+        id: &BackofficeId,
+        action: &'static Action,
+        request: &Text,
+        leads: bool,
+    ) -> Admission {
         match action.name {
             "RemoteStartTransaction" => self.remote_start(id, request),
             "RemoteStopTransaction" => self.remote_stop(id, request),
@@ -79,6 +100,31 @@ impl Session {
     }
 
     fn remote_start(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let connector = payload::integer(request, "connectorId");
+        if connector.is_some_and(|at| self.intents.competes(id, at, self.now.unix_ms)) {
+            return local(REJECTED, "A-33");
+        }
+        let mut admission = self.profile_of_start(id, request);
+        if let Admission::Send(sending) = &mut admission {
+            let until = self.now.unix_ms + unix_ms(limits::CONNECTION_TIMEOUT + limits::INTENT_HOLDS);
+            let intent = self.intent(id, request, Announced::RemoteStart, until);
+            sending.consequences.push(Consequence::Announces(intent));
+        }
+        admission
+    }
+
+    fn intent(&self, id: &BackofficeId, request: &Text, purpose: Announced, until_unix_ms: i64) -> Intent {
+        Intent {
+            id_tag: payload::text(request, "idTag").unwrap_or_default().into_owned(),
+            connector_id: payload::integer(request, "connectorId"),
+            by: id.clone(),
+            purpose,
+            since_unix_ms: self.now.unix_ms,
+            until_unix_ms,
+        }
+    }
+
+    fn profile_of_start(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         let Some(profile) = payload::field(request, "chargingProfile") else {
             return Sending::one(request.clone(), None);
         };
@@ -105,9 +151,11 @@ impl Session {
             self.alert("foreign_stop", format!("{id} may not stop a transaction of another backoffice"));
             return local(REJECTED, rule);
         }
+        let is_foreign = self.transactions.get(trace).is_some_and(|row| row.is_of_another_than(id));
         Admission::Send(Sending {
             steps: [request.clone()].into(),
             transaction: Some(trace),
+            flags: is_foreign.then_some("foreign_session").into_iter().collect(),
             ..Sending::default()
         })
     }
@@ -132,9 +180,9 @@ impl Session {
         let on_charger = self.owned.choose(Family::Reservation, id, number, self.leads(id));
         // A reservation ends silently when it expires; an hour more for a transaction that used it.
         let expires = payload::text(request, "expiryDate").and_then(|date| instant(&date));
-        let until_unix_ms = Some(
-            expires.map_or(self.now.unix_ms + 24 * 3_600_000, jiff::Timestamp::as_millisecond) + 3_600_000,
-        );
+        let expires_unix_ms =
+            expires.map_or(self.now.unix_ms + 24 * 3_600_000, jiff::Timestamp::as_millisecond);
+        let announces = self.intent(id, request, Announced::Reservation(on_charger), expires_unix_ms);
         let owned = Owned {
             family: Family::Reservation,
             on_charger,
@@ -142,10 +190,14 @@ impl Session {
             at_owner: number,
             profile: None,
             transaction: None,
-            until_unix_ms,
+            until_unix_ms: Some(expires_unix_ms + 3_600_000),
         };
         let sent = with_number(request, request, "reservationId", on_charger);
-        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
+        Admission::Send(Sending {
+            steps: [sent].into(),
+            consequences: vec![Consequence::Owns { owned, is_new: false }, Consequence::Announces(announces)],
+            ..Sending::default()
+        })
     }
 
     fn cancel_reservation(&mut self, id: &BackofficeId, request: &Text) -> Admission {
@@ -343,6 +395,10 @@ impl Session {
         }
         Sending::one(request.clone(), Some(Consequence::ConfigurationChanged))
     }
+}
+
+fn unix_ms(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a ClearChargingProfile by criteria names this profile (OCPP 1.6 §5.6).
