@@ -1,7 +1,7 @@
 //! Messages that carry numbers: each party is told its own (semantics §2.3–2.5, §3.6).
 
 use crate::session::charger::ChargerCall;
-use crate::session::intents::Announced;
+use crate::session::intents::{Announced, Intent};
 use crate::session::outbox::{Asked, Copy, Purpose, is_triggered};
 use crate::session::own_numbers::with_token;
 use crate::session::transactions::{Start, is_stopped_by};
@@ -45,8 +45,9 @@ impl Session {
         let everyone = self.links.iter().map(|link| Side::Backoffice(link.id.clone()));
         let everyone: Vec<Side> = everyone.chain([Side::Charger]).collect();
         if let Some(row) = self.transactions.get_mut(call.trace) {
-            row.remote_start_by =
-                announced.as_ref().filter(|i| i.purpose == Announced::RemoteStart).map(|i| i.by.clone());
+            row.authoriser = announced.as_ref().map(|intent| intent.by.clone());
+            let is_start = |intent: &&Intent| intent.purpose == Announced::RemoteStart;
+            row.remote_start_by = announced.as_ref().filter(is_start).map(|intent| intent.by.clone());
         }
         self.promise_transaction(call.trace, everyone);
         self.ask_everyone(call);

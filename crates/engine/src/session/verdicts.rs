@@ -92,23 +92,18 @@ impl Session {
     /// Opens the ballot on the card of a call, where more than the leader has a say. A call that waits for
     /// the leader alone has none.
     pub(super) fn open_ballot(&self, call: &ChargerCall) -> Option<Box<Ballot>> {
-        let (tag, connector) = self.card_of(call)?;
-        let authority = match self.authority(&tag, connector) {
-            // What was decided a moment ago holds for the start (semantics §5.3).
-            Authority::Leader => return self.fallback_ballot(&tag),
-            authority if call.name() == "StartTransaction" => match self.decisions.of(&tag, self.now.unix_ms)
-            {
-                Some(decision) => Authority::Decided(decision.clone()),
-                None => authority,
+        let tag = payload::text(&call.payload, "idTag")?;
+        match (call.name(), call.transaction.and_then(|trace| self.transactions.get(trace))) {
+            ("Authorize", _) => match self.authority(&tag, None) {
+                Authority::Leader => self.fallback_ballot(&tag),
+                authority => Some(Box::new(self.ballot(authority, &tag))),
             },
-            authority => authority,
-        };
-        let mut ballot = self.ballot(authority, &tag);
-        // What they said to the same start before.
-        if let Some(row) = call.transaction.and_then(|trace| self.transactions.get(trace)) {
-            hear_row(&mut ballot, row);
+            ("StartTransaction", Some(row)) => match self.ballot_on_row(row) {
+                None => self.fallback_ballot(&tag),
+                ballot => ballot.map(Box::new),
+            },
+            _ => None,
         }
-        Some(Box::new(ballot))
     }
 
     /// While the leader is away others may be believed in its place (semantics §5.5).
@@ -143,14 +138,6 @@ impl Session {
     fn has_a_say(&self, id: &BackofficeId) -> bool {
         let is_entitled = self.leads(id) || self.plan.role(id).is_some_and(|role| role != Role::Observer);
         is_entitled && self.at(id).is_some_and(|at| self.is_told(at))
-    }
-
-    fn card_of(&self, call: &ChargerCall) -> Option<(String, Option<i64>)> {
-        if !matches!(call.name(), "Authorize" | "StartTransaction") {
-            return None;
-        }
-        let tag = payload::text(&call.payload, "idTag")?.into_owned();
-        Some((tag, payload::integer(&call.payload, "connectorId")))
     }
 
     /// A backoffice answered, or will not, what the charger waits for.
@@ -340,10 +327,10 @@ impl Session {
     /// verdict it is.
     pub(super) fn verdict_on_start(&mut self, trace: TraceId, ballot: Option<&Ballot>) -> Option<String> {
         let row = self.transactions.get(trace)?;
-        let (tag, connector) = (row.id_tag.clone(), row.connector_id);
+        let tag = row.id_tag.clone();
         let ballot = match ballot {
             Some(ballot) => ballot.clone(),
-            None => self.ballot_on_row(row, connector)?,
+            None => self.ballot_on_row(row)?,
         };
         let mut closed = ballot;
         closed.close(true);
@@ -369,15 +356,18 @@ impl Session {
         Some(info)
     }
 
-    /// What is known about the card of a start that the charger is not waiting for.
-    fn ballot_on_row(&self, row: &TransactionRow, connector: i64) -> Option<Ballot> {
-        let authority = match (&row.remote_start_by, self.authority(&row.id_tag, Some(connector))) {
-            (Some(by), _) if !self.leads(by) => Authority::Announced(by.clone(), "remote_start"),
+    /// What is known about the card of a start, where more than the leader has a say.
+    fn ballot_on_row(&self, row: &TransactionRow) -> Option<Ballot> {
+        let how = row.remote_start_by.as_ref().map_or("reservation", |_| "remote_start");
+        let authority = match (&row.authoriser, self.authority(&row.id_tag, Some(row.connector_id))) {
+            (Some(by), _) if !self.leads(by) => Authority::Announced(by.clone(), how),
             (_, Authority::Leader) => return None,
             (_, authority) => authority,
         };
+        // What was decided a moment ago holds for the start (semantics §5.3).
         let authority =
             self.decisions.of(&row.id_tag, self.now.unix_ms).cloned().map_or(authority, Authority::Decided);
+        // And what they said to the same start before.
         let mut ballot = self.ballot(authority, &row.id_tag);
         hear_row(&mut ballot, row);
         Some(ballot)
@@ -430,7 +420,7 @@ impl Session {
     }
 }
 
-/// What backoffices answered to the start itself.
+/// What backoffices answered to the start.
 fn hear_row(ballot: &mut Ballot, row: &TransactionRow) {
     for (id, status) in row.peers.iter().filter_map(|(id, peer)| Some((id, peer.status.as_ref()?))) {
         let status = serde_json::Value::from(status.as_str());
