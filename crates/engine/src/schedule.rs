@@ -21,11 +21,11 @@ mod invalid;
 mod profile;
 mod written;
 
-pub use bound::{Ceiling, Supply};
+pub use bound::Ceiling;
 pub use composite::Composite;
 pub use course::{Course, Installed, Place, Running};
 pub use invalid::Invalid;
-pub use profile::{Limit, Profile, Purpose, Unit};
+pub use profile::{Limit, Profile, Unit};
 pub use written::{Heading, Written};
 
 /// A day and a week: how far apart the occurrences of a Recurring profile are (OCPP 1.6 §7.11).

@@ -7,9 +7,8 @@ mod examples;
 #[path = "schedule/reference.rs"]
 mod reference;
 
-use engine::schedule::{
-    Composite, Course, Heading, Installed, Place, Profile, Purpose, Running, Supply, Unit,
-};
+use engine::schedule::{Composite, Course, Heading, Installed, Place, Profile, Running, Unit};
+use engine::{ProfilePurpose, Supply};
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
@@ -203,7 +202,8 @@ fn composite_is_minimum(world: &World) -> Result<(), TestCaseError> {
 
 /// What is written never allows more than anybody does, and is exact until it is to be renewed.
 fn written_is_safe(world: &World) -> Result<(), TestCaseError> {
-    let heading = Heading { most_periods: world.most_periods, ..Heading::new(5, 0, Purpose::TxDefault) };
+    let heading =
+        Heading { most_periods: world.most_periods, ..Heading::new(5, 0, ProfilePurpose::TxDefault) };
     let written = world.composite().write(heading);
     if let Some(renew) = written.renew_unix_s {
         prop_assert!(

@@ -1,24 +1,10 @@
 //! Limits in different units and on different phases, and the lower of them.
 
 use super::profile::{Limit, Unit};
+use crate::Supply;
 
 /// Of two limits that cannot be compared exactly: slack for the error of binary fractions, in tenths.
 const FRACTION_ERROR: f64 = 1e-6;
-
-/// What the charger is connected to. Amperes are turned into watts by it, and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Supply {
-    /// Of one phase against neutral.
-    pub volts: u32,
-    /// How many phases there are, 1 to 3.
-    pub phases: u8,
-}
-
-impl Default for Supply {
-    fn default() -> Supply {
-        Supply { volts: 230, phases: 3 }
-    }
-}
 
 /// A limit as it is written: in tenths of an ampere or watt, rounded down (OCPP allows one decimal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

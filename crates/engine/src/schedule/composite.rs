@@ -1,8 +1,9 @@
 //! The least of what several backoffices allow.
 
-use super::bound::{Bound, Ceiling, Supply};
+use super::bound::{Bound, Ceiling};
 use super::course::Course;
 use super::profile::Unit;
+use crate::Supply;
 
 /// The point-wise minimum of several courses, in one unit.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use super::WEEK_S;
-use super::profile::{Limit, Profile, Purpose};
+use super::profile::{Limit, Profile};
+use crate::ProfilePurpose;
 
 /// A profile and the connector that it was set on.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,9 +106,9 @@ fn ranked(installed: &[Installed], place: Place, running: Option<Running>) -> Ve
 fn counts(installed: &Installed, place: Place, running: Option<Running>) -> bool {
     let here = Place::Connector(installed.connector_id) == place;
     match installed.profile.purpose {
-        Purpose::ChargePointMax => place == Place::ChargePoint,
-        Purpose::TxDefault => here || (installed.connector_id == 0 && place != Place::ChargePoint),
-        Purpose::Tx => {
+        ProfilePurpose::ChargePointMax => place == Place::ChargePoint,
+        ProfilePurpose::TxDefault => here || (installed.connector_id == 0 && place != Place::ChargePoint),
+        ProfilePurpose::Tx => {
             let meant = installed.profile.transaction_id;
             here && running.is_some_and(|running| meant.is_none() || meant == running.transaction_id)
         }

@@ -1,35 +1,7 @@
 //! One charging profile, as a backoffice wrote it.
 
 use super::{DAY_S, Invalid, WEEK_S};
-use crate::{limits, payload, time};
-
-/// What a profile is for (OCPP 1.6 §7.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// `ChargePointMaxProfile`: limits all connectors together; at connector 0 alone.
-    ChargePointMax,
-    /// `TxDefaultProfile`: limits each transaction that has nothing of its own.
-    TxDefault,
-    /// `TxProfile`: limits one transaction, and ends with it.
-    Tx,
-}
-
-impl Purpose {
-    const ALL: [(&'static str, Purpose); 3] = [
-        ("ChargePointMaxProfile", Purpose::ChargePointMax),
-        ("TxDefaultProfile", Purpose::TxDefault),
-        ("TxProfile", Purpose::Tx),
-    ];
-
-    /// Its name in OCPP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Purpose::ChargePointMax => "ChargePointMaxProfile",
-            Purpose::TxDefault => "TxDefaultProfile",
-            Purpose::Tx => "TxProfile",
-        }
-    }
-}
+use crate::{ProfilePurpose, limits, payload, time};
 
 /// `chargingRateUnit` (OCPP 1.6 §7.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,10 +64,10 @@ pub struct Profile {
     /// `chargingProfileId`, as its owner calls it.
     pub id: i64,
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: ProfilePurpose,
     /// Within one purpose the highest that is in force wins, not the lowest limit (semantics K-20).
     pub stack_level: i64,
-    /// The transaction that it is for, as its owner calls it; of a [`Purpose::Tx`] alone.
+    /// The transaction that it is for, as its owner calls it; of a [`ProfilePurpose::Tx`] alone.
     pub transaction_id: Option<i64>,
     pub(super) valid_from_unix_s: Option<i64>,
     pub(super) valid_to_unix_s: Option<i64>,
@@ -115,7 +87,12 @@ impl Profile {
     pub fn read(json: &str) -> Result<Profile, Invalid> {
         let id = integer(json, "chargingProfileId")?;
         let stack_level = natural(json, "stackLevel")?;
-        let purpose = one_of(json, "chargingProfilePurpose", &Purpose::ALL, "a purpose of OCPP 1.6")?;
+        let purpose = one_of(
+            json,
+            "chargingProfilePurpose",
+            &ProfilePurpose::ALL.map(|purpose| (purpose.label(), purpose)),
+            "a purpose of OCPP 1.6",
+        )?;
         let recurring = one_of(
             json,
             "chargingProfileKind",
@@ -129,7 +106,8 @@ impl Profile {
         {
             return Err(Invalid::NeverValid);
         }
-        let transaction_id = optional(json, "transactionId", integer)?.filter(|_| purpose == Purpose::Tx);
+        let transaction_id =
+            optional(json, "transactionId", integer)?.filter(|_| purpose == ProfilePurpose::Tx);
 
         let schedule = required(json, "chargingSchedule")?;
         if !schedule.starts_with('{') {

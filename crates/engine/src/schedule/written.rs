@@ -2,8 +2,7 @@
 
 use super::bound::{Bound, Ceiling};
 use super::composite::Composite;
-use super::profile::Purpose;
-use crate::{Moment, limits};
+use crate::{Moment, ProfilePurpose, limits};
 
 /// How much earlier than its window a schedule starts: a charger whose clock is behind would have no limit at all
 /// until it reached the start (OCPP 1.6 §3.13.3 recommends a start in the past).
@@ -17,8 +16,8 @@ pub struct Heading {
     /// `stackLevel`.
     pub stack_level: i64,
     /// `chargingProfilePurpose`.
-    pub purpose: Purpose,
-    /// `transactionId` as the charger calls it; for [`Purpose::Tx`].
+    pub purpose: ProfilePurpose,
+    /// `transactionId` as the charger calls it; for [`ProfilePurpose::Tx`].
     pub transaction_id: Option<i64>,
     /// `ChargingScheduleMaxPeriods` of the charger; [`limits::WRITTEN_PERIODS`] where it has not said. At least one
     /// is written.
@@ -27,7 +26,7 @@ pub struct Heading {
 
 impl Heading {
     /// For a charger that has not said how many periods it takes.
-    pub fn new(id: i64, stack_level: i64, purpose: Purpose) -> Heading {
+    pub fn new(id: i64, stack_level: i64, purpose: ProfilePurpose) -> Heading {
         Heading { id, stack_level, purpose, transaction_id: None, most_periods: limits::WRITTEN_PERIODS }
     }
 }
@@ -110,7 +109,7 @@ impl Composite {
             heading.id,
             transaction.unwrap_or_default(),
             heading.stack_level,
-            heading.purpose.name(),
+            heading.purpose.label(),
             start,
             self.unit.name(),
             periods.join(",")

@@ -1,8 +1,7 @@
 //! A few schedules written out, to be read by people.
 
-use engine::schedule::{
-    Composite, Course, Heading, Installed, Place, Profile, Purpose, Running, Supply, Unit,
-};
+use engine::schedule::{Composite, Course, Heading, Installed, Place, Profile, Running, Unit};
+use engine::{ProfilePurpose, Supply};
 
 /// Monday, 2 March 2026, 12:00 UTC.
 const NOON: i64 = 1_772_452_800;
@@ -25,7 +24,7 @@ fn written(owners: &[Vec<Installed>], unit: Unit, heading: Heading) -> (Option<S
 }
 
 fn heading() -> Heading {
-    Heading::new(1_500_000_000, 0, Purpose::TxDefault)
+    Heading::new(1_500_000_000, 0, ProfilePurpose::TxDefault)
 }
 
 /// An energy manager allows 16 A in the evening, every day; a site 7.36 kW always.
@@ -60,7 +59,8 @@ fn the_lower_of_two_is_written() {
 
 #[test]
 fn too_many_periods_end_in_the_lowest() {
-    let heading = Heading { most_periods: 2, transaction_id: Some(7), purpose: Purpose::Tx, ..heading() };
+    let heading =
+        Heading { most_periods: 2, transaction_id: Some(7), purpose: ProfilePurpose::Tx, ..heading() };
     let (json, renew) = written(&evening_and_always(), Unit::Watts, heading);
     let expected = concat!(
         r#"{"chargingProfileId":1500000000,"transactionId":7,"stackLevel":0,"chargingProfilePurpose":"TxProfile","#,

@@ -15,7 +15,7 @@ fn everything_is_read() {
         Profile::read(READ),
         Ok(Profile {
             id: 3,
-            purpose: Purpose::Tx,
+            purpose: ProfilePurpose::Tx,
             stack_level: 2,
             transaction_id: Some(7),
             valid_from_unix_s: Some(1_772_323_200),
