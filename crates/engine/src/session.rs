@@ -29,6 +29,7 @@ mod own_numbers;
 mod owned;
 mod permissions;
 mod presence;
+mod profiles;
 mod reply;
 mod status;
 mod told;

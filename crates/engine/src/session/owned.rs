@@ -39,6 +39,9 @@ pub(super) struct Owned {
     pub(super) at_owner: i64,
     /// For profiles: connector, purpose and stack level, by which profiles can be cleared.
     pub(super) profile: Option<ProfileKey>,
+    /// For profiles: the stack level that its owner gave it, where that is another (semantics §6.4).
+    #[serde(default)]
+    pub(super) own_level: Option<i64>,
     /// For profiles of one transaction: it ends with it (semantics K-25).
     pub(super) transaction: Option<TraceId>,
     /// When it is forgotten; UTC, milliseconds since 1970.

@@ -61,7 +61,8 @@ impl Session {
             return Err(no.by("I-7", "never sent through the proxy"));
         }
         if leads {
-            return self.permit_leader(id, action, &no);
+            self.permit_leader(id, action, &no)?;
+            return self.permit_profile(id, action, request).map_err(|(rule, why)| no.by(rule, why));
         }
         let role = follower.as_ref().map_or(Role::Observer, |follower| follower.role);
         if rules.class == Class::LeaderOwns {
@@ -78,6 +79,7 @@ impl Session {
         // Who has no grant was refused just now, unless it owns the list.
         let grant = follower.map_or_else(|| Arc::new(Grant::of(Role::Observer)), |follower| follower.grant);
         self.permit_content(id, action, &grant, request, &no)?;
+        self.permit_profile(id, action, request).map_err(|(rule, why)| no.by(rule, why))?;
         if self.is_refused_by(id) {
             return Err(failed("SecurityError", "this backoffice has not accepted the charger", "B-12"));
         }

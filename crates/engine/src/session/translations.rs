@@ -7,7 +7,7 @@ use crate::actions::Action;
 use crate::session::command_queue::Consequence;
 use crate::session::intents::{Announced, Intent};
 use crate::session::jobs::Job;
-use crate::session::owned::{Family, Owned, ProfileKey};
+use crate::session::owned::{Family, Owned};
 use crate::session::transactions::Meant;
 use crate::session::{Reply, Session};
 use crate::time::instant;
@@ -33,7 +33,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    fn one(payload: Text, consequence: Option<Consequence>) -> Admission {
+    pub(super) fn one(payload: Text, consequence: Option<Consequence>) -> Admission {
         Admission::Send(Sending {
             steps: [payload].into(),
             consequences: consequence.into_iter().collect(),
@@ -42,12 +42,12 @@ impl Sending {
     }
 }
 
-fn local(payload: &'static str, rule: &'static str) -> Admission {
+pub(super) fn local(payload: &'static str, rule: &'static str) -> Admission {
     Admission::Local(Reply::result(payload), rule)
 }
 
-const ACCEPTED: &str = r#"{"status":"Accepted"}"#;
-const REJECTED: &str = r#"{"status":"Rejected"}"#;
+pub(super) const ACCEPTED: &str = r#"{"status":"Accepted"}"#;
+pub(super) const REJECTED: &str = r#"{"status":"Rejected"}"#;
 
 impl Session {
     /// Puts the charger's numbers in the place of the backoffice's.
@@ -128,16 +128,7 @@ impl Session {
         let Some(profile) = payload::field(request, "chargingProfile") else {
             return Sending::one(request.clone(), None);
         };
-        let Some(number) = payload::integer(profile, "chargingProfileId") else {
-            return Sending::one(request.clone(), None);
-        };
-        // A transaction that does not run yet has no number (OCPP 1.6 §5.11).
-        let clean = Text::from(payload::without(request, profile, "transactionId"));
-        let profile = payload::field(&clean, "chargingProfile").unwrap_or("{}");
-        let connector = payload::integer(&clean, "connectorId").unwrap_or(0);
-        let owned = self.profile(id, number, profile, connector, None);
-        let sent = with_number(&clean, profile, "chargingProfileId", owned.on_charger);
-        Sending::one(sent, Some(Consequence::Owns { owned, is_new: false }))
+        self.start_with_profile(id, request, profile)
     }
 
     /// A transaction is named by the backoffice's own number (semantics §2.6).
@@ -161,7 +152,11 @@ impl Session {
     }
 
     /// The one running transaction that the backoffice's number stands for.
-    fn transaction_meant(&mut self, id: &BackofficeId, holder: &str) -> Result<TraceId, Admission> {
+    pub(super) fn transaction_meant(
+        &mut self,
+        id: &BackofficeId,
+        holder: &str,
+    ) -> Result<TraceId, Admission> {
         let number = payload::integer(holder, "transactionId");
         match number.map_or(Meant::Nothing, |number| self.transactions.meant_by(id, number)) {
             Meant::Row(trace) => Ok(trace),
@@ -189,6 +184,7 @@ impl Session {
             owner: id.clone(),
             at_owner: number,
             profile: None,
+            own_level: None,
             transaction: None,
             until_unix_ms: Some(expires_unix_ms + 3_600_000),
         };
@@ -218,105 +214,6 @@ impl Session {
         }
     }
 
-    fn profile(
-        &self,
-        id: &BackofficeId,
-        number: i64,
-        profile: &str,
-        connector_id: i64,
-        transaction: Option<TraceId>,
-    ) -> Owned {
-        Owned {
-            family: Family::Profile,
-            on_charger: self.owned.choose(Family::Profile, id, number, self.leads(id)),
-            owner: id.clone(),
-            at_owner: number,
-            profile: Some(ProfileKey {
-                connector_id,
-                purpose: payload::text(profile, "chargingProfilePurpose").unwrap_or_default().into_owned(),
-                stack_level: payload::integer(profile, "stackLevel").unwrap_or(0),
-            }),
-            transaction,
-            until_unix_ms: None,
-        }
-    }
-
-    fn set_profile(&mut self, id: &BackofficeId, request: &Text) -> Admission {
-        let profile = payload::field(request, "csChargingProfiles").unwrap_or("{}");
-        let connector = payload::integer(request, "connectorId").unwrap_or(0);
-        // One for a transaction that does not run the charger would discard (OCPP 1.6 §5.16).
-        let transaction = match payload::field(profile, "transactionId") {
-            None => None,
-            Some(_) => match self.transaction_meant(id, profile) {
-                Ok(trace) => Some(trace),
-                Err(rejected) => return rejected,
-            },
-        };
-        let Some(number) = payload::integer(profile, "chargingProfileId") else {
-            return Sending::one(request.clone(), None);
-        };
-        let owned = self.profile(id, number, profile, connector, transaction);
-        // The same place in another backoffice's stack would replace its profile (semantics K-23).
-        let displaces = |other: &Owned| {
-            other.family == Family::Profile && other.owner != *id && other.profile == owned.profile
-        };
-        if !self.leads(id) && self.owned.iter().any(displaces) {
-            return local(REJECTED, "K-23");
-        }
-        let sent = with_number(request, profile, "chargingProfileId", owned.on_charger);
-        Admission::Send(Sending {
-            steps: [sent].into(),
-            transaction,
-            consequences: vec![Consequence::Owns { owned, is_new: false }],
-            ..Sending::default()
-        })
-    }
-
-    /// Clears the sender's own profiles alone (semantics K-24).
-    fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
-        let is_profile = |owned: &&Owned| owned.family == Family::Profile;
-        if let Some(number) = payload::integer(request, "id") {
-            return match self.owned.on_charger(Family::Profile, id, number) {
-                Some(on_charger) => {
-                    let sent = with_number(request, request, "id", on_charger);
-                    Sending::one(sent, Some(Consequence::Releases(Family::Profile, on_charger)))
-                }
-                None if self.leads(id) && self.owned.owner(Family::Profile, number).is_none() => {
-                    Sending::one(request.clone(), None)
-                }
-                None => local(r#"{"status":"Unknown"}"#, "K-24"),
-            };
-        }
-        if self.leads(id) && !self.owned.iter().filter(is_profile).any(|owned| owned.owner != *id) {
-            let own = self.owned.iter().filter(is_profile).filter(|owned| matches(owned, request));
-            let consequences =
-                own.map(|owned| Consequence::Releases(Family::Profile, owned.on_charger)).collect();
-            return Admission::Send(Sending {
-                steps: [request.clone()].into(),
-                consequences,
-                ..Sending::default()
-            });
-        }
-        let own: Vec<i64> = self
-            .owned
-            .iter()
-            .filter(is_profile)
-            .filter(|owned| owned.owner == *id && matches(owned, request))
-            .map(|owned| owned.on_charger)
-            .collect();
-        if own.is_empty() {
-            return local(r#"{"status":"Unknown"}"#, "K-24");
-        }
-        Admission::Send(Sending {
-            steps: own.iter().map(|number| Text::from(format!(r#"{{"id":{number}}}"#))).collect(),
-            consequences: own
-                .into_iter()
-                .map(|number| Consequence::Releases(Family::Profile, number))
-                .collect(),
-            ..Sending::default()
-        })
-    }
-
     fn order_with_request_id(
         &mut self,
         id: &BackofficeId,
@@ -332,6 +229,7 @@ impl Session {
             owner: id.clone(),
             at_owner: number,
             profile: None,
+            own_level: None,
             transaction: None,
             until_unix_ms: Some(self.now.unix_ms + 24 * 3_600_000),
         };
@@ -401,15 +299,7 @@ fn unix_ms(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whether a ClearChargingProfile by criteria names this profile (OCPP 1.6 §5.6).
-fn matches(owned: &Owned, request: &str) -> bool {
-    let Some(key) = &owned.profile else { return false };
-    payload::integer(request, "connectorId").is_none_or(|connector| connector == key.connector_id)
-        && payload::text(request, "chargingProfilePurpose").is_none_or(|purpose| purpose == key.purpose)
-        && payload::integer(request, "stackLevel").is_none_or(|level| level == key.stack_level)
-}
-
-fn with_number(request: &Text, holder: &str, name: &str, number: i64) -> Text {
+pub(super) fn with_number(request: &Text, holder: &str, name: &str, number: i64) -> Text {
     match payload::field(holder, name) {
         Some(token) if token.parse() != Ok(number) => {
             payload::replaced(request, token, &number.to_string()).into()
