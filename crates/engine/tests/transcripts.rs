@@ -61,7 +61,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("configuration-keys.txt", 10),
     ("deliveries.txt", 27),
     ("presence.txt", 8),
-    ("profiles.txt", 11),
+    ("profiles.txt", 12),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

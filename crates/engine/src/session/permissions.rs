@@ -17,13 +17,13 @@ pub(super) struct Refused {
 }
 
 /// A local no in the style that the backoffice understands (semantics K-1).
-struct Refuses<'a> {
+pub(super) struct Refuses<'a> {
     rules: &'a FromBackoffice,
     with: RefuseWith,
 }
 
 impl Refuses<'_> {
-    fn by(&self, rule: &'static str, why: &str) -> Refused {
+    pub(super) fn by(&self, rule: &'static str, why: &str) -> Refused {
         let reply = match (self.with, rules_answer(self.rules)) {
             (RefuseWith::Status, Some(payload)) => Reply::result(payload),
             _ => Reply::error("SecurityError", why),
@@ -62,7 +62,7 @@ impl Session {
         }
         if leads {
             self.permit_leader(id, action, &no)?;
-            return self.permit_profile(id, action, request).map_err(|(rule, why)| no.by(rule, why));
+            return self.permit_profile(id, action, request, &no);
         }
         let role = follower.as_ref().map_or(Role::Observer, |follower| follower.role);
         if rules.class == Class::LeaderOwns {
@@ -79,7 +79,7 @@ impl Session {
         // Who has no grant was refused just now, unless it owns the list.
         let grant = follower.map_or_else(|| Arc::new(Grant::of(Role::Observer)), |follower| follower.grant);
         self.permit_content(id, action, &grant, request, &no)?;
-        self.permit_profile(id, action, request).map_err(|(rule, why)| no.by(rule, why))?;
+        self.permit_profile(id, action, request, &no)?;
         if self.is_refused_by(id) {
             return Err(failed("SecurityError", "this backoffice has not accepted the charger", "B-12"));
         }

@@ -7,6 +7,7 @@ use crate::actions::Action;
 use crate::session::Session;
 use crate::session::command_queue::Consequence;
 use crate::session::owned::{Family, Owned, ProfileKey};
+use crate::session::permissions::{Refused, Refuses};
 use crate::session::translations::{Admission, REJECTED, Sending, local, with_number};
 use crate::{BackofficeId, ProfilePurpose, Profiles, Text, TraceId, payload};
 
@@ -15,13 +16,14 @@ const UNKNOWN: &str = r#"{"status":"Unknown"}"#;
 
 impl Session {
     /// Whether the plan lets this backoffice set the profile in a SetChargingProfile or RemoteStartTransaction.
-    /// Says the rule and the reason if not. Clearing touches only what is one's own.
+    /// Clearing touches only what is one's own anyway.
     pub(super) fn permit_profile(
-        &self,
+        &mut self,
         id: &BackofficeId,
         action: &Action,
         request: &str,
-    ) -> Result<(), (&'static str, &'static str)> {
+        no: &Refuses<'_>,
+    ) -> Result<(), Refused> {
         let member = match action.name {
             "SetChargingProfile" => "csChargingProfiles",
             "RemoteStartTransaction" => "chargingProfile",
@@ -30,24 +32,42 @@ impl Session {
         let Some(profile) = payload::field(request, member) else { return Ok(()) };
         match &self.plan.sharing.profiles {
             Profiles::Leader if self.leads(id) => Ok(()),
-            Profiles::Leader => Err(("profiles leader", "charging profiles are the leader's")),
+            Profiles::Leader => Err(no.by("profiles leader", "charging profiles are the leader's")),
             Profiles::ByPurpose => {
                 let purpose = payload::text(profile, "chargingProfilePurpose");
                 match self.owner_of_purpose(purpose.and_then(|word| ProfilePurpose::read(&word))) {
                     owner if owner == id => Ok(()),
-                    _ => {
-                        Err(("profiles by_purpose", "profiles of this purpose belong to another backoffice"))
-                    }
+                    _ => Err(
+                        no.by("profiles by_purpose", "profiles of this purpose belong to another backoffice")
+                    ),
                 }
             }
             Profiles::ByBand(_) => {
                 let level = payload::integer(profile, "stackLevel");
                 match level.and_then(|level| self.level_on_charger(id, level)) {
-                    Some(_) => Ok(()),
-                    None => Err(("profiles by_band", "this stack level is beyond those that are its own")),
+                    Some(level) => self.permit_level(id, level, no),
+                    None => {
+                        Err(no.by("profiles by_band", "this stack level is beyond those that are its own"))
+                    }
                 }
             }
             Profiles::Composite(_) => Ok(()),
+        }
+    }
+
+    /// Some chargers have no more than one level (semantics §6.4).
+    fn permit_level(&mut self, id: &BackofficeId, level: i64, no: &Refuses<'_>) -> Result<(), Refused> {
+        let highest = self.configuration.real("ChargeProfileMaxStackLevel");
+        match highest.and_then(|highest| highest.trim().parse::<i64>().ok()) {
+            Some(highest) if level > highest => {
+                let detail = format!(
+                    "a profile of {id} belongs to stack level {level}, and the charger has none above {highest}: \
+                     these stack_levels do not fit it"
+                );
+                self.alert("stack_levels", detail);
+                Err(no.by("profiles by_band", "the charger has no stack level as high as this backoffice's"))
+            }
+            _ => Ok(()),
         }
     }
 

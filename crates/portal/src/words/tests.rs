@@ -67,12 +67,16 @@ fn rules_in(source: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn every_rule_of_the_engine_has_a_sentence() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src/session");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src/session")];
     let mut found = BTreeSet::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            found.extend(rules_in(&fs::read_to_string(path).unwrap()));
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.extend(rules_in(&fs::read_to_string(path).unwrap()));
+            }
         }
     }
     let known: Vec<&str> = RULES.iter().map(|(code, _)| *code).collect();
