@@ -19,6 +19,16 @@ pub(super) fn blanked(payload: &str) -> String {
     text
 }
 
+/// The payload with its stack level blanked, which is another at the charger where levels have owners
+/// (semantics §6.4).
+pub(super) fn without_level(payload: &str) -> String {
+    let mut text = payload.to_owned();
+    if let Some((start, end)) = number_of(&text, "stackLevel") {
+        text.replace_range(start..end, "#");
+    }
+    text
+}
+
 /// Where the number of a field stands in a payload.
 fn number_of(payload: &str, field: &str) -> Option<(usize, usize)> {
     let quoted = format!("\"{field}\"");

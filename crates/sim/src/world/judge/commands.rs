@@ -7,7 +7,7 @@ use engine::{BackofficeId, Side};
 use super::grants::FORBIDDEN_SETTINGS;
 use super::{Judge, OpenCall};
 use crate::charger::{Charger, Number};
-use crate::world::content::{blanked, number};
+use crate::world::content::{blanked, number, without_level};
 use crate::world::links::Member;
 
 impl Judge {
@@ -76,6 +76,9 @@ impl Judge {
         match action {
             // By criteria it becomes several, each by a number (semantics K-24).
             "ClearChargingProfile" => true,
+            "SetChargingProfile" | "RemoteStartTransaction" => {
+                without_level(&blanked(&call.payload)) == without_level(wanted)
+            }
             _ => blanked(&call.payload) == wanted,
         }
     }
