@@ -49,6 +49,8 @@ use crate::{
 };
 use reply::Reply;
 
+pub use calls::PLUG_AND_CHARGE;
+pub use configuration::{is_never_forwarded, is_virtual};
 pub use status::{Ended, LinkStatus, Stage, Status};
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.

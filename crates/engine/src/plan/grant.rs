@@ -140,6 +140,26 @@ impl KeyPattern {
     pub fn matches(&self, key: &str) -> bool {
         wildmatch::WildMatch::new_case_insensitive(&self.0).matches(key)
     }
+
+    /// Whether there can be a key that both name.
+    pub fn overlaps(&self, other: &KeyPattern) -> bool {
+        let letters = |pattern: &KeyPattern| pattern.0.to_lowercase().chars().collect::<Vec<_>>();
+        let (one, other) = (letters(self), letters(other));
+        // Whether what follows the first i of one and the first j of the other can be the same text.
+        let mut same = vec![vec![false; other.len() + 1]; one.len() + 1];
+        for i in (0..=one.len()).rev() {
+            for j in (0..=other.len()).rev() {
+                same[i][j] = match (one.get(i), other.get(j)) {
+                    (None, None) => true,
+                    (Some('*'), further) => same[i + 1][j] || (further.is_some() && same[i][j + 1]),
+                    (further, Some('*')) => same[i][j + 1] || (further.is_some() && same[i + 1][j]),
+                    (Some(a), Some(b)) => (a == b || *a == '?' || *b == '?') && same[i + 1][j + 1],
+                    _ => false,
+                };
+            }
+        }
+        same[0][0]
+    }
 }
 
 /// What a charging profile is for (OCPP 1.6 §7.11, ChargingProfilePurposeType).
@@ -191,4 +211,30 @@ pub enum RefuseWith {
     Status,
     /// With CALLERROR `SecurityError`.
     CallError,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_can_name_the_same_key_overlap() {
+        let cases = [
+            ("LightIntensity", "lightintensity", true),
+            ("LightIntensity", "BlinkRepeat", false),
+            ("Light*", "*Intensity", true),
+            ("Light*", "LightIntensity", true),
+            ("Light*", "Blink*", false),
+            ("Light?", "Light", false),
+            ("*", "Anything", true),
+            ("a*b", "a?", true),
+            ("a*b", "?c", false),
+            ("*a*", "*b*", true),
+        ];
+        assert_eq!(cases.len(), 10);
+        for (one, other, expected) in cases {
+            let (a, b) = (KeyPattern::new(one), KeyPattern::new(other));
+            assert_eq!((a.overlaps(&b), b.overlaps(&a)), (expected, expected), "{one} {other}");
+        }
+    }
 }

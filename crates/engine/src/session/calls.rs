@@ -8,7 +8,7 @@ use crate::{BackofficeId, Decider, limits, payload};
 
 /// The vendor id under which ISO 15118 certificates travel through DataTransfer; what it carries
 /// concerns one certificate authority alone (semantics §6.12).
-pub(super) const PLUG_AND_CHARGE: &str = "org.openchargealliance.iso15118pnc";
+pub const PLUG_AND_CHARGE: &str = "org.openchargealliance.iso15118pnc";
 
 impl Session {
     /// Begins to work on a call.

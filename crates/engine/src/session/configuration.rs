@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Fact, Text, Tick, limits, payload};
 
-pub(super) use keys::{is_never_forwarded, is_virtual};
+pub use keys::{is_never_forwarded, is_virtual};
 
 /// What is known of the charger's configuration.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::cards::check_aliases;
 use super::check::Remarks;
 use super::expand::remedy;
 use super::explain::{quoted, suggestion};
@@ -45,6 +46,7 @@ pub(crate) fn check_all(
         check_name(name, entry.key_span.start, remarks);
         let node = &entry.node;
         let url = check_url(name, &backoffice.url, node.place("url"), remarks);
+        let has_aliases = check_aliases(backoffice, node, remarks);
         let basic_auth = backoffice.basic_auth.as_ref().map(|auth| {
             check_user(name, &auth.user, node.get("basic_auth").unwrap_or(node).place("user"), remarks);
             BasicAuth { user: auth.user.clone(), password: Secret::new(auth.password.clone()) }
@@ -58,7 +60,7 @@ pub(crate) fn check_all(
         }) {
             remarks.warning(entry.key_span.start, format!("no rule under [[chargers]] names {name:?}"));
         }
-        let checked = url.zip(ca_certificates).map(|(url, ca_certificates)| {
+        let checked = url.filter(|_| has_aliases).zip(ca_certificates).map(|(url, ca_certificates)| {
             (name.as_str().into(), Arc::new(BackofficeSettings { url, basic_auth, ca_certificates }))
         });
         settings = settings.zip(checked).map(|(mut all, (name, one))| {

@@ -4,16 +4,19 @@
 //! make sense) → [`Config`]. Whatever is wrong becomes a [`Report`] with `file:line:column`.
 
 mod backoffice;
+mod cards;
 mod check;
 mod docs;
 mod expand;
 mod explain;
 mod files;
+mod grants;
 mod outage;
 mod plan;
 mod portal;
 mod schema;
 mod shape;
+mod sharing;
 mod source;
 #[cfg(test)]
 mod tests;

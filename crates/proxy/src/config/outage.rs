@@ -162,7 +162,7 @@ fn warn_of_no_effect(
 }
 
 /// `"90s"`, `"2m"`, `"1h 30m"`: a time with its unit, within bounds.
-fn duration(
+pub(crate) fn duration(
     key: &str,
     found: &str,
     bounds: &RangeInclusive<Duration>,

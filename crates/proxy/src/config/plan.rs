@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use engine::{Follower, Plan, Role};
+use engine::Plan;
 use gateway::{LeaderSource, Pattern, Rule};
 
+use super::cards::{aliases, cards};
 use super::check::Remarks;
 use super::explain::{quoted, suggestion};
+use super::grants::followers;
 use super::outage::outage;
-use super::schema::{self, LeaderSourceName, RoleName};
+use super::schema::{self, LeaderSourceName};
+use super::sharing::sharing;
 use super::source::Node;
 
 /// Every rule in the order of the file; `None` when one of them cannot be used.
@@ -84,26 +87,30 @@ fn plan(
     node: &Node,
     remarks: &mut Remarks<'_>,
 ) -> Option<Plan> {
-    let mut valid = check_name(file, "leader", &rule.leader, node.place("leader"), remarks);
-    let mut followers: Vec<Follower> = Vec::new();
-    for (index, follower) in rule.followers.iter().enumerate() {
-        let name = &follower.backoffice;
-        let at = node.get("followers").and_then(|list| list.item(index)).unwrap_or(node).place("backoffice");
-        valid &= check_name(file, "backoffice", name, at, remarks);
-        if *name == rule.leader {
-            remarks.error(at, format!("{} leads here already; a backoffice leads or follows", quoted(name)));
-            valid = false;
-        } else if followers.iter().any(|follower| follower.backoffice.as_str() == name) {
-            remarks.error(at, format!("{} follows here already; name each backoffice once", quoted(name)));
-            valid = false;
-        }
-        followers.push(Follower::new(name.as_str().into(), role(follower.role)));
-    }
-    let outage = outage(file, rule, node, remarks)?;
-    valid.then(|| Plan { outage, ..Plan::new(rule.leader.as_str().into(), followers) })
+    let valid = check_name(file, "leader", &rule.leader, node.place("leader"), remarks);
+    let (followers, follow) = followers(file, rule, node, remarks);
+    let outage = outage(file, rule, node, remarks);
+    let cards = cards(file, rule, &followers, node, remarks);
+    let sharing = sharing(file, rule, &followers, node, remarks);
+    let plan = Plan {
+        leader: rule.leader.as_str().into(),
+        followers,
+        outage: outage?,
+        cards: cards?,
+        sharing: sharing?,
+        aliases: aliases(file, rule),
+    };
+    (valid && follow).then_some(plan)
 }
 
-fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &mut Remarks<'_>) -> bool {
+/// Whether there is a backoffice of that name.
+pub(crate) fn check_name(
+    file: &schema::File,
+    key: &str,
+    name: &str,
+    at: usize,
+    remarks: &mut Remarks<'_>,
+) -> bool {
     if file.backoffices.contains_key(name) {
         return true;
     }
@@ -111,16 +118,6 @@ fn check_name(file: &schema::File, key: &str, name: &str, at: usize, remarks: &m
     let hint = if file.backoffices.is_empty() { "; write [backoffices.NAME] with its url" } else { &near };
     remarks.error(at, format!("{key} names the unknown backoffice {}{hint}", quoted(name)));
     false
-}
-
-fn role(name: RoleName) -> Role {
-    match name {
-        RoleName::Control => Role::Control,
-        RoleName::Energy => Role::Energy,
-        RoleName::Roaming => Role::Roaming,
-        RoleName::Maintenance => Role::Maintenance,
-        RoleName::Observer => Role::Observer,
-    }
 }
 
 fn leader_source(name: LeaderSourceName) -> LeaderSource {

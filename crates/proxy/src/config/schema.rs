@@ -1,10 +1,18 @@
 //! What may stand in `proxy.toml`. These structs are the one source of the reader, of the check for
 //! unknown keys and wrong types, and of `docs/configuration.md`: their comments are the documentation.
 
+mod cards;
+mod followers;
+mod sharing;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use cards::{CardsRule, MissingName, NextOnName, PolicyName, UndecidedStartName};
+pub(crate) use followers::{FollowerRule, PurposeName, RefuseWithName, RoleName, ScopeName};
+pub(crate) use sharing::{AvailabilityName, OverruledName, ProfilesName, SharingRule};
 
 /// The whole file.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -168,6 +176,11 @@ pub(crate) struct Backoffice {
     #[serde(default)]
     #[schemars(example = &"/etc/ocpp-proxy/acme-ca.pem")]
     pub(crate) ca_file: Option<String>,
+    /// Cards that this backoffice knows by other numbers, such as a contract: the card's own number, and the one
+    /// it is told in its place. What it commands for that number is meant for the card.
+    #[serde(default)]
+    #[schemars(extend("line" = "card_aliases = { \"04AABBCC\" = \"DE-ABC-C1\" }"))]
+    pub(crate) card_aliases: BTreeMap<String, String>,
 }
 
 /// HTTP Basic credentials.
@@ -201,7 +214,7 @@ pub(crate) struct ChargerRule {
     /// The backoffices that are told everything. Their answers are logged and compared with the
     /// leader's.
     #[serde(default)]
-    #[schemars(extend("line" = FOLLOWERS))]
+    #[schemars(extend("line" = followers::LINE))]
     pub(crate) followers: Vec<FollowerRule>,
     /// Who may say who leads.
     #[serde(default)]
@@ -241,6 +254,12 @@ pub(crate) struct ChargerRule {
     /// attempts.
     #[serde(default)]
     pub(crate) absorb_leader_errors: bool,
+    /// Who decides whether a card may charge; written as `[chargers.cards]` below the rule.
+    #[serde(default)]
+    pub(crate) cards: CardsRule,
+    /// Whose is what a charger has one of; written as `[chargers.sharing]` below the rule.
+    #[serde(default)]
+    pub(crate) sharing: SharingRule,
 }
 
 /// What holds for keys that are left out.
@@ -307,42 +326,4 @@ pub(crate) enum LateRejectName {
     Stop,
     /// It goes on.
     Ignore,
-}
-
-/// How followers are written.
-const FOLLOWERS: &str = "followers = [{ backoffice = \"acme\", role = \"control\" }]";
-
-/// One follower.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("line" = FOLLOWERS))]
-pub(crate) struct FollowerRule {
-    /// Its name under `[backoffices]`.
-    #[schemars(example = &"acme")]
-    pub(crate) backoffice: String,
-    /// What it may do besides being told everything.
-    #[serde(default)]
-    pub(crate) role: RoleName,
-}
-
-/// What a follower may do.
-#[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-#[schemars(extend("mistaken" = {
-    "leader": "who leads is said by the key leader of [[chargers]], and a follower is \"control\" or \"observer\""
-}))]
-pub(crate) enum RoleName {
-    /// Sees everything; may send every command except those that start or stop a transaction, those
-    /// that are the leader's by nature (the local list, certificates) and those that are never
-    /// forwarded.
-    Control,
-    /// Manages energy: reads, and sets charging profiles of the purposes that are its own.
-    Energy,
-    /// Brings drivers: starts and stops its own sessions, reserves, unlocks its own sessions' connectors.
-    Roaming,
-    /// Maintains the charger: diagnostics, firmware, reset, availability.
-    Maintenance,
-    /// Sees everything; its commands are refused.
-    #[default]
-    Observer,
 }

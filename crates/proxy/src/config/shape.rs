@@ -119,7 +119,10 @@ impl Walk<'_> {
                 };
                 let message = format!("unknown {} {}{near}", last_key(&spot.place), quoted(word));
                 self.error(start, message);
-                false
+                let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+                let Some(meant) = nearest(word, &known) else { return false };
+                meant.clone_into(word);
+                true
             }
             ("integer", Value::Integer(number)) => {
                 let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);

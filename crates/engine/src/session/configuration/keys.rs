@@ -10,7 +10,7 @@ const ADDRESS_PARTS: [(&[&str], &[&str]); 2] = [
 ];
 
 /// Whether writing the key could part the charger from the proxy (invariant I-7, semantics §6.3).
-pub(in crate::session) fn is_never_forwarded(key: &str) -> bool {
+pub fn is_never_forwarded(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let standard = [
         "authorizationkey",
@@ -80,7 +80,7 @@ pub(super) fn virtual_key(key: &str) -> Option<(&'static str, Kind)> {
 }
 
 /// Whether each backoffice has its own value of the key (semantics §6.3).
-pub(in crate::session) fn is_virtual(key: &str) -> bool {
+pub fn is_virtual(key: &str) -> bool {
     virtual_key(key).is_some()
 }
 
