@@ -69,6 +69,20 @@ pub const SCHEDULE_PERIODS: usize = 1024;
 /// Periods written to a charger that has not said how many it takes (`ChargingScheduleMaxPeriods`): an hour each.
 pub const WRITTEN_PERIODS: usize = 24;
 
+/// Cards in one backoffice's local list, where each has one: more than chargers hold.
+pub const LIST_CARDS: usize = 4096;
+
+/// Bytes that such a list may say of one card.
+pub const LIST_CARD_BYTES: usize = 256;
+
+/// A transaction that one backoffice has stopped is stopped for another that wants so within this
+/// (semantics K-72).
+pub const STOPS_COALESCE: Duration = Duration::from_secs(10);
+
+/// How long the charger is taken to install firmware after it last said so: some never say that they are done
+/// (semantics K-55).
+pub const INSTALLATION: Duration = Duration::from_secs(3600);
+
 /// Answers of GetConfiguration kept for followers (semantics F-35).
 pub const CONFIGURATION_ANSWERS: usize = 8;
 

@@ -4,6 +4,7 @@ mod absence;
 mod aliases;
 mod answers;
 mod asking;
+mod availability;
 mod ballots;
 mod boot;
 mod calls;
@@ -23,6 +24,7 @@ mod late_verdicts;
 mod leader;
 mod links;
 mod liveness;
+mod local_list;
 mod numbers;
 mod outbox;
 mod own_numbers;
@@ -32,9 +34,11 @@ mod presence;
 mod profiles;
 mod reply;
 mod status;
+mod stops;
 mod told;
 mod transactions;
 mod translations;
+mod turns;
 mod verdicts;
 
 use std::collections::VecDeque;
@@ -75,6 +79,9 @@ pub struct Session {
     boot: boot::Boot,
     states: presence::States,
     configuration: configuration::Configuration,
+    local_lists: local_list::LocalLists,
+    availability: availability::Wishes,
+    stops: stops::Stops,
     cards: cards::Cards,
     decisions: verdicts::Decisions,
     intents: intents::Intents,
@@ -117,6 +124,9 @@ impl Session {
             boot: boot::Boot::default(),
             states: presence::States::default(),
             configuration: configuration::Configuration::default(),
+            local_lists: local_list::LocalLists::default(),
+            availability: availability::Wishes::default(),
+            stops: stops::Stops::default(),
             cards: cards::Cards::default(),
             decisions: verdicts::Decisions::default(),
             intents: intents::Intents::default(),
@@ -238,6 +248,12 @@ impl Session {
             self.states.remember_missed(backoffice, body);
         } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
             self.states.remember(connector, body);
+        } else if let Some(backoffice) = key.strip_prefix(local_list::LocalLists::FACT) {
+            self.local_lists.remember(backoffice, body);
+        } else if key == local_list::LocalLists::WRITTEN {
+            self.local_lists.remember_written(body);
+        } else if let Some(wish) = key.strip_prefix(availability::Wishes::FACT) {
+            self.availability.remember(wish, body);
         } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
             self.jobs.remember(kind, body);
         }

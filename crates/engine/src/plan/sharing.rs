@@ -16,8 +16,8 @@ pub struct Sharing {
     /// Whether the leader's ClearChargingProfile without an id clears everybody's profiles
     /// (semantics K-24).
     pub leader_clears_all: bool,
-    /// Whether the leader may reset the charger while a transaction runs of whose card another decided
-    /// (semantics K-71).
+    /// Whether a backoffice may reset the charger while a transaction of another runs: for the leader, one of
+    /// whose card another decided; for a follower, any but its own (semantics K-71).
     pub reset_in_foreign_session: bool,
     /// Whether a follower's TriggerMessage for StatusNotification is served from what the charger said
     /// last (semantics K-61).

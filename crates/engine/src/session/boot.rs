@@ -186,6 +186,9 @@ impl Session {
     fn charger_is_told(&mut self, verdict: Verdict) {
         self.boot.told = Some((verdict, self.now.tick));
         let is_believed = verdict == Verdict::Accepted;
+        if is_believed {
+            self.review_local_lists();
+        }
         if std::mem::replace(&mut self.boot.remembered.is_believed, is_believed) != is_believed {
             let fact = self.boot.fact();
             self.promise(fact, [Side::Charger]);

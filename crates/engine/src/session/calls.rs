@@ -10,6 +10,12 @@ use crate::{BackofficeId, Decider, limits, payload};
 /// concerns one certificate authority alone (semantics §6.12).
 pub const PLUG_AND_CHARGE: &str = "org.openchargealliance.iso15118pnc";
 
+/// Whether a DataTransfer of this vendor carries such certificates; capitals make no difference
+/// (OCPP 1.6 §7.5, CiString).
+pub(super) fn is_plug_and_charge(vendor: &str) -> bool {
+    vendor.eq_ignore_ascii_case(PLUG_AND_CHARGE)
+}
+
 impl Session {
     /// Begins to work on a call.
     pub(super) fn begin_call(&mut self, mut call: ChargerCall) {
@@ -44,7 +50,7 @@ impl Session {
     /// The leader is asked, then everyone else is told (semantics C-1).
     pub(super) fn ask_everyone(&mut self, mut call: ChargerCall) {
         let for_leader_only = call.name() == "DataTransfer"
-            && payload::text(&call.payload, "vendorId").as_deref() == Some(PLUG_AND_CHARGE)
+            && payload::text(&call.payload, "vendorId").is_some_and(|vendor| is_plug_and_charge(&vendor))
             || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
         let followers = if for_leader_only { Vec::new() } else { self.followers_to_tell(&copy) };

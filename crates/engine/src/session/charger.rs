@@ -121,6 +121,8 @@ impl Session {
         self.give_lead_back();
         self.tell_newcomers();
         self.stop_all_refused();
+        self.review_local_lists();
+        self.review_availability();
         self.dial_new();
     }
 

@@ -47,6 +47,12 @@ impl Session {
                 return self.send_command(command, &step);
             }
         }
+        // An answer that comes late is not followed up: the charger is at another command already.
+        if self.queue.sent.is_none()
+            && let Some(step) = self.next_of_list(&mut command, accepted, &reply)
+        {
+            return self.send_command(command, &step);
+        }
         if accepted {
             for consequence in std::mem::take(&mut command.consequences) {
                 self.bring_about(&command, consequence, &reply);
@@ -55,6 +61,10 @@ impl Session {
             self.give_up_numbers(&command);
         }
         if command.requesters.is_empty() {
+            if !accepted && matches!(command.name(), "ChangeAvailability" | "SendLocalList") {
+                let detail = format!("the charger did not accept a {} of the proxy's own", command.name());
+                self.alert("own_command_refused", detail);
+            }
             return self.own_command_answered(&command, accepted);
         }
         if command.is_replied {
@@ -148,6 +158,15 @@ impl Session {
                     let facts = settings.flat_map(|key| self.configuration.learn_setting(key)).collect();
                     self.configuration.learn(command.payload.clone(), answer.clone(), self.now.tick);
                     self.promise_facts(facts, []);
+                }
+                return;
+            }
+            Consequence::Stops(trace) => return self.stop_accepted(command, trace),
+            Consequence::Wishes(wish) => return self.wish_fulfilled(&wish),
+            Consequence::WritesList(writing) => {
+                // Of a list whose rest was not sent nobody knows what the charger has.
+                if command.steps.is_empty() {
+                    self.list_written(*writing);
                 }
                 return;
             }

@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use crate::actions::Action;
 use crate::session::Session;
+use crate::session::availability::Wish;
 use crate::session::boot::Gate;
 use crate::session::intents::Intent;
 use crate::session::jobs::Job;
+use crate::session::local_list::Writing;
 use crate::session::owned::{Family, Owned};
 use crate::{BackofficeId, FrameKind, Moment, Text, Tick, TraceId, frame, limits, payload};
 
@@ -73,6 +75,12 @@ pub(super) enum Consequence {
     ConfigurationRead,
     /// Configuration may be another now.
     ConfigurationChanged,
+    /// The charger's local list is made of those of several backoffices.
+    WritesList(Box<Writing>),
+    /// This transaction ends.
+    Stops(TraceId),
+    /// A backoffice has its say in whether a connector is in service.
+    Wishes(Wish),
 }
 
 /// A command that the charger was sent.
@@ -236,7 +244,7 @@ impl Session {
             return false;
         }
         let Some(at) = self.next_in_turn() else { return false };
-        let Some(mut command) = self.queue.waiting.remove(at) else { return false };
+        let Some(command) = self.queue.waiting.remove(at) else { return false };
         if self.is_moot(&command) {
             return true;
         }
@@ -245,6 +253,7 @@ impl Session {
             self.queue.served.retain(|other| *other != id);
             self.queue.served.push(id);
         }
+        let Some(mut command) = self.take_turn(command) else { return true };
         let Some(step) = command.steps.pop_front() else { return true };
         self.send_command(command, &step);
         true

@@ -99,6 +99,7 @@ impl Session {
         }
         let Some(at) = self.at(id) else { return };
         match &*payload::text(&command.payload, "requestedMessage").unwrap_or_default() {
+            "StatusNotification" => self.tell_asked_states(at, &command.payload),
             "Heartbeat" => self.synthesise(at, "Heartbeat", Text::from_static("{}")),
             "BootNotification" => {
                 if let Some(request) = self.boot.request().map(Text::from) {

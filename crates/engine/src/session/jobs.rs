@@ -53,6 +53,41 @@ struct Lease {
     /// The charger's number of the request, for the jobs that have one.
     #[serde(default)]
     request_id: Option<i64>,
+    /// What the charger said of it last.
+    #[serde(default)]
+    status: Option<String>,
+    /// When it said so first; UTC, milliseconds since 1970.
+    #[serde(default)]
+    status_unix_ms: i64,
+}
+
+impl Lease {
+    /// Whether a report of this number can be about it.
+    fn is_named(&self, request_id: Option<i64>) -> bool {
+        request_id.is_none() || self.request_id.is_none() || self.request_id == request_id
+    }
+}
+
+/// How far a firmware update is, as far as others must leave the charger alone (semantics K-55).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Installation {
+    /// The firmware is loaded, or waits to be installed.
+    Downloads,
+    /// It is being installed.
+    Installs,
+}
+
+impl Installation {
+    /// After this status (OCPP 1.6 §7.25; security whitepaper §5.9).
+    fn after(status: &str) -> Option<Self> {
+        match status {
+            "Downloading" | "DownloadPaused" | "Downloaded" | "SignatureVerified" => {
+                Some(Installation::Downloads)
+            }
+            "Installing" | "InstallRebooting" => Some(Installation::Installs),
+            _ => None,
+        }
+    }
 }
 
 /// The jobs of one charger.
@@ -99,28 +134,50 @@ impl Jobs {
         let longest = i64::try_from(limits::LEASE.as_millis()).unwrap_or(i64::MAX);
         lease.as_ref().filter(|lease| unix_ms - lease.since_unix_ms < longest).map(|lease| &lease.owner)
     }
+
+    /// Whose firmware the charger installs now, and how far that is.
+    pub(super) fn installation(&self, unix_ms: i64) -> Option<(&BackofficeId, Installation)> {
+        let longest = i64::try_from(limits::INSTALLATION.as_millis()).unwrap_or(i64::MAX);
+        let lease = self.firmware.as_ref().filter(|lease| unix_ms - lease.status_unix_ms < longest)?;
+        Some((&lease.owner, Installation::after(lease.status.as_deref()?)?))
+    }
 }
 
 impl Session {
     pub(super) fn take_lease(&mut self, job: Job, owner: BackofficeId, request_id: Option<i64>) {
         let by = owner.clone();
-        let lease = Lease { owner, since_unix_ms: self.now.unix_ms, request_id };
-        let body = serde_json::to_string(&lease).expect("plain data is always JSON");
+        let since_unix_ms = self.now.unix_ms;
+        let lease = Lease { owner, since_unix_ms, request_id, status: None, status_unix_ms: since_unix_ms };
         *self.jobs.lease(job) = Some(lease);
-        let fact = Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: Some(body) };
-        self.promise(Record::Fact(fact), [Side::Backoffice(by)]);
+        self.promise_lease(job, [Side::Backoffice(by)]);
+    }
+
+    fn promise_lease(&mut self, job: Job, before: impl IntoIterator<Item = Side>) {
+        let lease = self.jobs.lease(job).as_ref();
+        let body = lease.map(|lease| serde_json::to_string(lease).expect("plain data is always JSON"));
+        let fact = Fact { key: format!("{}{}", Jobs::FACT, job.label()), body };
+        self.promise(Record::Fact(fact), before);
+    }
+
+    /// How far the job is, while somebody has it.
+    fn job_goes_on(&mut self, job: Job, status: &str, request_id: Option<i64>) {
+        let now = self.now.unix_ms;
+        let Some(lease) = self.jobs.lease(job).as_mut().filter(|lease| lease.is_named(request_id)) else {
+            return;
+        };
+        if status != "Idle" && lease.status.as_deref() != Some(status) {
+            lease.status = Some(status.to_owned());
+            lease.status_unix_ms = now;
+            self.promise_lease(job, []);
+        }
     }
 
     /// Ends the lease, unless it has passed to a later request meanwhile.
     fn job_ended(&mut self, job: Job, request_id: Option<i64>) {
         let lease = self.jobs.lease(job);
-        let is_its = |lease: &Lease| {
-            request_id.is_none() || lease.request_id.is_none() || lease.request_id == request_id
-        };
-        if lease.as_ref().is_some_and(is_its) {
+        if lease.as_ref().is_some_and(|lease| lease.is_named(request_id)) {
             *lease = None;
-            let fact = Fact { key: format!("{}{}", Jobs::FACT, job.label()), body: None };
-            self.promise(Record::Fact(fact), []);
+            self.promise_lease(job, []);
         }
     }
 
@@ -155,6 +212,8 @@ impl Session {
         self.tell_one(&owner, copy);
         if ends(job, &status) {
             self.job_ended(job, request_id);
+        } else {
+            self.job_goes_on(job, &status, request_id);
         }
         self.answer_charger(call, Reply::result("{}"), Decider::Proxy("K-53"));
     }

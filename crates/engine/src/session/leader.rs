@@ -76,6 +76,8 @@ impl Session {
         if self.charger.is_here {
             self.dial_new();
         }
+        self.review_local_lists();
+        self.review_availability();
         if former.outage != self.plan.outage {
             self.end_when_grace_is_over();
         }
@@ -118,6 +120,8 @@ impl Session {
         // What the former leader ordered as leader it may no longer want as follower.
         self.fail_commands_of(&from, "leader changed");
         self.configuration.forget();
+        self.review_local_lists();
+        self.review_availability();
         self.note(Note::LeaderChanged { from, to: self.leader.clone() });
         self.tell_newcomers();
         self.let_go_of_strangers();

@@ -1,11 +1,13 @@
 //! What a backoffice may command, and how it is told no (semantics §6.1, §6.2).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::actions::{Action, Class, FromBackoffice, Kind, Refusal};
-use crate::session::calls::PLUG_AND_CHARGE;
+use crate::actions::{Action, Class, FromBackoffice, Kind, Refusal, known};
+use crate::session::calls::is_plug_and_charge;
 use crate::session::configuration::{is_never_forwarded, is_virtual};
-use crate::session::jobs::Job;
+use crate::session::jobs::{Installation, Job};
+use crate::session::translations::Admission;
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Follower, Grant, LocalList, RefuseWith, Role, Scope, TransactionRow, payload};
 
@@ -44,6 +46,21 @@ fn failed(code: &'static str, why: &str, rule: &'static str) -> Refused {
 }
 
 impl Session {
+    /// How this backoffice is told no (semantics K-1).
+    fn refuses_with(&self, id: &BackofficeId) -> RefuseWith {
+        let follower = self.plan.follower(id).filter(|_| !self.leads(id));
+        follower.map_or(RefuseWith::Status, |follower| follower.grant.refuse_with)
+    }
+
+    /// A no that comes of what the command refers to.
+    pub(super) fn refused(&self, id: &BackofficeId, rule: &'static str) -> Admission {
+        let reply = match self.refuses_with(id) {
+            RefuseWith::Status => Reply::result(r#"{"status":"Rejected"}"#),
+            RefuseWith::CallError => Reply::error("SecurityError", "this is another backoffice's"),
+        };
+        Admission::Local(reply, rule)
+    }
+
     /// Whether the command may be sent at all. A refused command has no side effect and causes no
     /// charger traffic (semantics K-2).
     pub(super) fn permit(
@@ -55,14 +72,14 @@ impl Session {
     ) -> Result<(), Refused> {
         let leads = self.leads(id);
         let follower = self.plan.follower(id).filter(|_| !leads).cloned();
-        let with = follower.as_ref().map_or(RefuseWith::Status, |follower| follower.grant.refuse_with);
-        let no = Refuses { rules, with };
+        let no = Refuses { rules, with: self.refuses_with(id) };
         if rules.class == Class::Never || is_never_sent(action, request) {
             return Err(no.by("I-7", "never sent through the proxy"));
         }
         if leads {
             self.permit_leader(id, action, &no)?;
-            return self.permit_profile(id, action, request, &no);
+            self.permit_profile(id, action, request, &no)?;
+            return self.permit_during_installation(id, action, rules, &no);
         }
         let role = follower.as_ref().map_or(Role::Observer, |follower| follower.role);
         if rules.class == Class::LeaderOwns {
@@ -80,6 +97,7 @@ impl Session {
         let grant = follower.map_or_else(|| Arc::new(Grant::of(Role::Observer)), |follower| follower.grant);
         self.permit_content(id, action, &grant, request, &no)?;
         self.permit_profile(id, action, request, &no)?;
+        self.permit_during_installation(id, action, rules, &no)?;
         if self.is_refused_by(id) {
             return Err(failed("SecurityError", "this backoffice has not accepted the charger", "B-12"));
         }
@@ -98,15 +116,60 @@ impl Session {
     fn permit_leader(&mut self, id: &BackofficeId, action: &Action, no: &Refuses<'_>) -> Result<(), Refused> {
         match action.name {
             "SendLocalList" | "GetLocalListVersion" => self.permit_local_list(id, Role::Control, no),
-            "Reset" if !self.plan.sharing.reset_in_foreign_session => {
-                let is_foreign = |row: &&TransactionRow| row.is_of_another_than(id);
-                match self.transactions.running().find(is_foreign) {
-                    Some(_) => Err(no.by("K-71", "a transaction of another backoffice runs")),
-                    None => Ok(()),
-                }
+            "Reset" => self.permit_reset(id, no),
+            _ => Ok(()),
+        }
+    }
+
+    /// A plan may protect sessions from whom they are not (semantics K-71).
+    fn permit_reset(&self, id: &BackofficeId, no: &Refuses<'_>) -> Result<(), Refused> {
+        match self.foreign_session(id) {
+            Some(_) if !self.plan.sharing.reset_in_foreign_session => {
+                Err(no.by("K-71", "a transaction of another backoffice runs"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// A running transaction that a reset by this backoffice would end though it is another's.
+    pub(super) fn foreign_session(&self, id: &BackofficeId) -> Option<&TransactionRow> {
+        let leads = self.leads(id);
+        let is_foreign =
+            |row: &&TransactionRow| if leads { row.is_of_another_than(id) } else { !row.is_of(id) };
+        self.transactions.running().filter(|row| !row.superseded).find(is_foreign)
+    }
+
+    /// While firmware is installed others leave the charger alone; a reset would break off the download, too
+    /// (semantics K-55). Who wants to stop a transaction always may.
+    fn permit_during_installation(
+        &self,
+        id: &BackofficeId,
+        action: &Action,
+        rules: &FromBackoffice,
+        no: &Refuses<'_>,
+    ) -> Result<(), Refused> {
+        let Some((owner, stage)) = self.jobs.installation(self.now.unix_ms).filter(|(owner, _)| *owner != id)
+        else {
+            return Ok(());
+        };
+        let is_due = match stage {
+            Installation::Downloads => action.name == "Reset",
+            Installation::Installs => {
+                matches!(rules.class, Class::Control | Class::Session | Class::Dangerous)
+                    && action.name != "RemoteStopTransaction"
+                    && !rules.reads
+                    && Job::ordered_by(action.name) != Some(Job::Firmware)
+            }
+        };
+        if !is_due {
+            return Ok(());
+        }
+        let why = format!("busy: firmware of {owner} is being installed");
+        Err(match rules.refusal {
+            Refusal::Answer(r#"{"status":"Rejected"}"#) => no.by("K-55", &why),
+            // Any other answer would claim something.
+            _ => failed("GenericError", &why, "K-55"),
+        })
     }
 
     /// There is one list, and one who writes it (semantics A-40, A-41).
@@ -144,11 +207,12 @@ impl Session {
                 let vendor = payload::text(request, "vendorId").unwrap_or_default();
                 let is_granted =
                     grant.vendors.as_ref().is_none_or(|vendors| vendors.iter().any(|known| *known == vendor));
-                if is_granted && vendor != PLUG_AND_CHARGE {
+                if is_granted && !is_plug_and_charge(&vendor) {
                     return Ok(());
                 }
                 Err(no.by("vendor", "messages of this vendor are not among those it may send"))
             }
+            "Reset" => self.permit_reset(id, no),
             "UnlockConnector" => {
                 let connector = payload::integer(request, "connectorId");
                 let row = self.transactions.running().find(|row| Some(row.connector_id) == connector);
@@ -208,10 +272,25 @@ fn is_never_sent(action: &Action, request: &str) -> bool {
     match action.name {
         "ChangeConfiguration" => payload::text(request, "key").is_some_and(|key| is_never_forwarded(&key)),
         "InstallCertificate" => {
-            payload::text(request, "certificateType").as_deref() == Some("CentralSystemRootCertificate")
+            let kind = payload::text(request, "certificateType");
+            matches!(kind.as_deref(), Some("CentralSystemRootCertificate" | "CSMSRootCertificate"))
         }
+        "DataTransfer" => is_tunnelled_and_never_sent(request),
         _ => false,
     }
+}
+
+/// What ISO 15118 tunnels through DataTransfer is judged as what it is (semantics §6.12).
+fn is_tunnelled_and_never_sent(request: &str) -> bool {
+    let [vendor, message, data] = payload::fields(request, ["vendorId", "messageId", "data"]).tokens;
+    if !vendor.and_then(payload::string).is_some_and(|vendor| is_plug_and_charge(&vendor)) {
+        return false;
+    }
+    let Some(action) = message.and_then(payload::string).and_then(|name| known(&name)) else { return false };
+    let is_never = action.from_backoffice.as_ref().is_some_and(|rules| rules.class == Class::Never);
+    // The message is a string that holds JSON; some write the JSON itself.
+    let content = data.and_then(payload::string).or(data.map(Cow::Borrowed)).unwrap_or_default();
+    is_never || action.name != "DataTransfer" && is_never_sent(action, &content)
 }
 
 /// Strict towards followers: what lacks a required member is not sent on (semantics E9).

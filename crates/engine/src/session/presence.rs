@@ -28,6 +28,14 @@ impl States {
         }
     }
 
+    /// The states that a trigger asks for: of its connector, or of all.
+    fn asked_for(&self, request: &str) -> Vec<Text> {
+        match payload::integer(request, "connectorId") {
+            Some(connector) => self.of_connectors.get(&connector).cloned().into_iter().collect(),
+            None => self.of_connectors.values().cloned().collect(),
+        }
+    }
+
     pub(super) fn remember(&mut self, connector: &str, body: &str) {
         if let Ok(connector) = connector.parse() {
             self.of_connectors.insert(connector, Text::from(body));
@@ -49,6 +57,18 @@ impl Session {
         known.insert(connector, call.payload.clone());
         let key = format!("{}{connector}", States::FACT);
         self.promise(Record::Fact(Fact { key, body: Some(call.payload.to_string()) }), []);
+    }
+
+    /// Whether what a trigger asks for is known: the state of one connector, or of all (semantics K-61).
+    pub(super) fn remembers_status(&self, request: &str) -> bool {
+        self.plan.sharing.status_from_memory && !self.states.asked_for(request).is_empty()
+    }
+
+    /// Says the states that a follower's trigger asks for in the charger's name.
+    pub(super) fn tell_asked_states(&mut self, at: usize, request: &str) {
+        for state in self.states.asked_for(request) {
+            self.synthesise(at, "StatusNotification", state);
+        }
     }
 
     /// A backoffice that is away misses a state. It is told when it is back, even in a later session.

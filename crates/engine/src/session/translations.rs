@@ -11,7 +11,7 @@ use crate::session::owned::{Family, Owned};
 use crate::session::transactions::Meant;
 use crate::session::{Reply, Session};
 use crate::time::instant;
-use crate::{BackofficeId, Text, TraceId, limits, payload};
+use crate::{BackofficeId, LocalList, Text, TraceId, limits, payload};
 
 /// What becomes of a command that may be sent.
 pub(super) enum Admission {
@@ -88,6 +88,17 @@ impl Session {
             "GetLog" | "SignedUpdateFirmware" => self.order_with_request_id(id, action, request),
             "GetDiagnostics" | "UpdateFirmware" => self.order(id, action, request.clone(), None),
             "TriggerMessage" | "ExtendedTriggerMessage" => self.trigger(leads, request),
+            "Reset" => {
+                if self.foreign_session(id).is_some() {
+                    let detail =
+                        format!("{id} resets the charger while another backoffice's transaction runs");
+                    self.alert("reset_in_foreign_session", detail);
+                }
+                Sending::one(request.clone(), None)
+            }
+            "GetLocalListVersion" if self.plan.sharing.local_list == LocalList::Merge => {
+                Admission::Local(self.own_list_version(id), "merged list")
+            }
             "ChangeConfiguration" => self.change_configuration(id, request),
             "GetConfiguration" => {
                 if !leads && let Some(answer) = self.configuration.answer(request, self.now.tick) {
@@ -133,20 +144,26 @@ impl Session {
 
     /// A transaction is named by the backoffice's own number (semantics §2.6).
     fn remote_stop(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        let number = payload::integer(request, "transactionId");
         let trace = match self.transaction_meant(id, request) {
             Ok(trace) => trace,
-            Err(rejected) => return rejected,
+            // It may have ended just now, as this backoffice wants.
+            Err(rejected) => match number.and_then(|number| self.stopped_by_another(id, number)) {
+                Some(trace) => trace,
+                None => return rejected,
+            },
         };
         let refused = self.transactions.get(trace).and_then(|row| self.may_stop(id, row).err());
         if let Some(rule) = refused {
             self.alert("foreign_stop", format!("{id} may not stop a transaction of another backoffice"));
-            return local(REJECTED, rule);
+            return self.refused(id, rule);
         }
         let is_foreign = self.transactions.get(trace).is_some_and(|row| row.is_of_another_than(id));
         Admission::Send(Sending {
             steps: [request.clone()].into(),
             transaction: Some(trace),
             flags: is_foreign.then_some("foreign_session").into_iter().collect(),
+            consequences: vec![Consequence::Stops(trace)],
             ..Sending::default()
         })
     }
@@ -246,7 +263,9 @@ impl Session {
         owns: Option<Consequence>,
     ) -> Admission {
         let Some(job) = Job::ordered_by(action.name) else { return Sending::one(sent, owns) };
-        let owner = self.jobs.owner(job, self.now.unix_ms).cloned().or_else(|| self.queue.orders(job));
+        let owner = self.jobs.owner(job, self.now.unix_ms);
+        // Who is no longer here keeps nobody waiting.
+        let owner = owner.filter(|id| self.plan.names(id)).cloned().or_else(|| self.queue.orders(job));
         let pre_empts = self.leads(id) && job == Job::Diagnostics;
         if owner.is_some_and(|owner| owner != *id) && !pre_empts {
             return match action.name {
@@ -274,6 +293,7 @@ impl Session {
                 let reply = if self.boot.request().is_some() { ACCEPTED } else { REJECTED };
                 local(reply, "K-61")
             }
+            "StatusNotification" if !leads && self.remembers_status(request) => local(ACCEPTED, "K-61"),
             _ => Sending::one(request.clone(), Some(Consequence::Triggers(message))),
         }
     }

@@ -7,10 +7,11 @@ use std::path::Path;
 use super::*;
 
 /// The calls by which the engine names a rule, and which of their arguments it is.
-const NAMING: [(&str, Argument); 8] = [
+const NAMING: [(&str, Argument); 9] = [
     ("Decider::Proxy(", Argument::Last),
     ("answer_in_leaders_place(", Argument::Last),
     ("Admission::Local(", Argument::Last),
+    ("Turn::Here(", Argument::Last),
     ("no.by(", Argument::First),
     ("Err(", Argument::Last),
     ("failed(", Argument::Last),
