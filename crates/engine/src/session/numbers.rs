@@ -148,15 +148,18 @@ impl Session {
         }
         // Who led when it was asked and leads no more has no verdict to give (semantics F-55).
         let decides = asked.led && self.leader == *id && row.start_answer.is_none();
+        let waiting = self.charger.current.as_ref().filter(|call| call.transaction == Some(trace));
+        let asks_leader_alone = waiting.map(|call| call.ballot.is_none());
         // Where others have a say, too, the charger's answer waits for them.
-        let is_awaited =
-            self.charger.current.as_ref().is_some_and(|c| c.transaction == Some(trace) && c.ballot.is_some());
         if decides
-            && !is_awaited
+            && asks_leader_alone != Some(false)
             && let Reply::Result(answer) = reply
         {
-            // Also when the charger is gone meanwhile: it will ask again.
-            let answer = self.final_start_answer(trace, answer, None);
+            let answer = match asks_leader_alone {
+                Some(_) => self.with_chargers_number(trace, answer),
+                // The charger is gone meanwhile, and will ask again.
+                None => self.final_start_answer(trace, answer, None),
+            };
             self.start_is_answered(trace, &answer);
             self.promise_transaction(trace, [Side::Charger, Side::Backoffice(id.clone())]);
         } else {

@@ -361,8 +361,8 @@ impl Session {
         let how = row.remote_start_by.as_ref().map_or("reservation", |_| "remote_start");
         let authority = match (&row.authoriser, self.authority(&row.id_tag, Some(row.connector_id))) {
             (Some(by), _) if !self.leads(by) => Authority::Announced(by.clone(), how),
-            (_, Authority::Leader) => return None,
-            (_, authority) => authority,
+            (Some(_), _) | (None, Authority::Leader) => return None,
+            (None, authority) => authority,
         };
         // What was decided a moment ago holds for the start (semantics §5.3).
         let authority =
