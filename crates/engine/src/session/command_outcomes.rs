@@ -88,9 +88,6 @@ impl Session {
     pub(super) fn take_numbers(&mut self, command: &mut Command) {
         let now = self.now.unix_ms;
         for consequence in &mut command.consequences {
-            if let Consequence::Announces(intent) = consequence {
-                self.announce(intent.clone());
-            }
             if let Consequence::Owns { owned, is_new } = consequence {
                 *is_new = self.owned.owner(owned.family, owned.on_charger).is_none();
                 let mut facts =

@@ -67,7 +67,7 @@ pub(super) enum Consequence {
     Releases(Family, i64),
     /// The job belongs to the sender, under this number of the charger's if it has one.
     Leases(Job, Option<i64>),
-    /// The sender decides about a card. Holds since the command was admitted, like a number.
+    /// The sender decides about a card, from when the charger is sent the command.
     Announces(Intent),
     /// This message is expected from the charger.
     Triggers(String),
@@ -316,6 +316,11 @@ impl Session {
     }
 
     pub(super) fn send_command(&mut self, command: Command, step: &Text) {
+        for consequence in &command.consequences {
+            if let Consequence::Announces(intent) = consequence {
+                self.announce(intent.clone());
+            }
+        }
         let number = command.transaction.and_then(|trace| self.transactions.get(trace)?.charger_number);
         let payload = match number {
             Some(number) => with_transaction(step, number.0),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::session::Session;
-use crate::{BackofficeId, Fact, limits};
+use crate::{BackofficeId, Fact, Follower, Side, limits};
 
 /// What a backoffice has announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,8 +107,23 @@ impl Session {
             self.withdraw(|other| *other == oldest);
         }
         let fact = Intents::fact(&intent, true);
+        // The leader's word would count without it.
+        let before = (!self.leads(&intent.by)).then_some(Side::Charger);
         self.intents.all.push(intent);
-        self.promise_facts(vec![fact], []);
+        self.promise_facts(vec![fact], before);
+    }
+
+    /// Who may not start a session, or reserve, by the plan of now has announced nothing.
+    pub(super) fn withdraw_what_is_not_granted(&mut self) {
+        let (plan, leader) = (self.plan.clone(), self.leader.clone());
+        self.withdraw(|intent| {
+            let command = match intent.purpose {
+                Announced::RemoteStart => "RemoteStartTransaction",
+                Announced::Reservation(_) => "ReserveNow",
+            };
+            let grants = |follower: &Follower| follower.grant.commands.contains(command);
+            intent.by != leader && !plan.follower(&intent.by).is_some_and(grants)
+        });
     }
 
     /// What was announced holds no longer.

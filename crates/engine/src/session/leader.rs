@@ -71,6 +71,7 @@ impl Session {
                 self.links.push(link);
             }
         }
+        self.withdraw_what_is_not_granted();
         self.tell_newcomers();
         self.let_go_of_strangers();
         if self.charger.is_here {
@@ -119,6 +120,7 @@ impl Session {
         self.links[..=at].rotate_right(1);
         // What the former leader ordered as leader it may no longer want as follower.
         self.fail_commands_of(&from, "leader changed");
+        self.withdraw_what_is_not_granted();
         self.configuration.forget();
         self.review_local_lists();
         self.review_availability();
