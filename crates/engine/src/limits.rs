@@ -171,6 +171,9 @@ pub const FOLLOWER_OPINION: Duration = Duration::from_secs(4);
 /// (`ConnectionTimeOut`, OCPP 1.6 §9.1.7).
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// However long a charger is set to wait for the cable, nothing is announced for longer.
+pub const CONNECTION_TIMEOUT_LONGEST: Duration = Duration::from_secs(3600);
+
 /// How much longer a decision about a card holds for the start that follows (semantics §5.3).
 pub const DECISION_HOLDS: Duration = Duration::from_secs(120);
 

@@ -1,6 +1,8 @@
 //! Cards that a backoffice has announced: it started a session for one, or reserved a connector. It decides
 //! about them, since the leader may not know its cards at all (semantics §5.6, K-34).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::session::Session;
@@ -71,13 +73,13 @@ impl Intents {
     }
 
     /// The remote start that another backoffice has under way on this connector (semantics A-33).
-    pub(super) fn competes(&self, by: &BackofficeId, connector: i64, unix_ms: i64) -> bool {
-        let window = i64::try_from(limits::CONNECTION_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    pub(super) fn competes(&self, by: &BackofficeId, connector: i64, unix_ms: i64, window: Duration) -> bool {
+        let window = in_ms(window);
         self.all.iter().any(|intent| {
             intent.purpose == Announced::RemoteStart
                 && intent.by != *by
                 && intent.connector_id == Some(connector)
-                && unix_ms - intent.since_unix_ms < window.min(intent.until_unix_ms - intent.since_unix_ms)
+                && unix_ms - intent.since_unix_ms < window
         })
     }
 
@@ -93,6 +95,14 @@ impl Intents {
 }
 
 impl Session {
+    /// How long the charger waits for the cable after a card was accepted (OCPP 1.6 §9.1.7).
+    pub(super) fn connection_timeout(&self) -> Duration {
+        let seconds =
+            self.configuration.real("ConnectionTimeOut").and_then(|value| value.trim().parse().ok());
+        let known = seconds.map(Duration::from_secs).filter(|known| !known.is_zero());
+        known.map_or(limits::CONNECTION_TIMEOUT, |known| known.min(limits::CONNECTION_TIMEOUT_LONGEST))
+    }
+
     /// A backoffice has announced a card. What is over is forgotten.
     pub(super) fn announce(&mut self, intent: Intent) {
         let now = self.now.unix_ms;
@@ -134,4 +144,9 @@ impl Session {
         let facts = ended.iter().map(|intent| Intents::fact(intent, false)).collect();
         self.promise_facts(facts, []);
     }
+}
+
+/// A duration in the milliseconds of wall time.
+pub(super) fn in_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::actions::Action;
 use crate::session::command_queue::Consequence;
-use crate::session::intents::{Announced, Intent};
+use crate::session::intents::{Announced, Intent, in_ms};
 use crate::session::jobs::Job;
 use crate::session::owned::{Family, Owned};
 use crate::session::transactions::Meant;
@@ -112,12 +112,14 @@ impl Session {
 
     fn remote_start(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         let connector = payload::integer(request, "connectorId");
-        if connector.is_some_and(|at| self.intents.competes(id, at, self.now.unix_ms)) {
+        if connector
+            .is_some_and(|at| self.intents.competes(id, at, self.now.unix_ms, self.connection_timeout()))
+        {
             return local(REJECTED, "A-33");
         }
         let mut admission = self.profile_of_start(id, request);
         if let Admission::Send(sending) = &mut admission {
-            let until = self.now.unix_ms + unix_ms(limits::CONNECTION_TIMEOUT + limits::INTENT_HOLDS);
+            let until = self.now.unix_ms + in_ms(self.connection_timeout() + limits::INTENT_HOLDS);
             let intent = self.intent(id, request, Announced::RemoteStart, until);
             sending.consequences.push(Consequence::Announces(intent));
         }
@@ -164,7 +166,6 @@ impl Session {
             transaction: Some(trace),
             flags: is_foreign.then_some("foreign_session").into_iter().collect(),
             consequences: vec![Consequence::Stops(trace)],
-            ..Sending::default()
         })
     }
 
@@ -313,10 +314,6 @@ impl Session {
         }
         Sending::one(request.clone(), Some(Consequence::ConfigurationChanged))
     }
-}
-
-fn unix_ms(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) fn with_number(request: &Text, holder: &str, name: &str, number: i64) -> Text {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::ballots::{Authority, Ballot, Count, Decision};
 use crate::session::charger::ChargerCall;
+use crate::session::intents::in_ms;
 use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Earliest, Reply, Session};
 use crate::{
@@ -43,7 +44,7 @@ impl Decisions {
     }
 
     /// Takes in a decision. Returns what is to be kept and forgotten.
-    fn learn(&mut self, tag: &str, decision: Decision, unix_ms: i64) -> Vec<Fact> {
+    fn learn(&mut self, tag: &str, decision: Decision, unix_ms: i64, until_unix_ms: i64) -> Vec<Fact> {
         let id_tag = tag.to_lowercase();
         let mut forgotten = Vec::new();
         self.all.retain(|one| {
@@ -57,8 +58,6 @@ impl Decisions {
             let oldest = self.all.remove(0);
             forgotten.push(Fact { key: format!("{}{}", Self::FACT, oldest.id_tag), body: None });
         }
-        let holds = i64::try_from((limits::CONNECTION_TIMEOUT + limits::DECISION_HOLDS).as_millis());
-        let until_unix_ms = unix_ms + holds.unwrap_or(i64::MAX);
         let remembered = Remembered { id_tag, decision, until_unix_ms };
         let body = serde_json::to_string(&remembered).expect("plain data is always JSON");
         forgotten.push(Fact { key: format!("{}{}", Self::FACT, remembered.id_tag), body: Some(body) });
@@ -299,7 +298,8 @@ impl Session {
             return;
         }
         self.remember_verdict(&tag, &decision.info);
-        let facts = self.decisions.learn(&tag, decision, unix_ms);
+        let until = unix_ms + in_ms(self.connection_timeout() + limits::DECISION_HOLDS);
+        let facts = self.decisions.learn(&tag, decision, unix_ms, until);
         self.promise_facts(facts, [Side::Charger]);
     }
 
