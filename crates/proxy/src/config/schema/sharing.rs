@@ -30,7 +30,8 @@ pub(crate) struct SharingRule {
     pub(crate) overruled: OverruledName,
     /// Whether a ClearChargingProfile of the leader without an id clears everybody's profiles rather than its own.
     pub(crate) leader_clears_all: bool,
-    /// Whether the leader may reset the charger while a transaction runs about whose card another has decided.
+    /// Whether a backoffice may reset the charger while a transaction runs that is another's: for the leader one
+    /// about whose card another has decided, for a follower any but its own.
     pub(crate) reset_in_foreign_session: bool,
     /// Whether a follower that triggers a StatusNotification gets what the charger said last, without asking it.
     pub(crate) status_from_memory: bool,
