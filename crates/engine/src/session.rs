@@ -16,6 +16,7 @@ mod command_timeouts;
 mod commands;
 mod comparisons;
 mod configuration;
+mod decisions;
 mod deliveries;
 mod dialing;
 mod intents;
@@ -33,6 +34,7 @@ mod permissions;
 mod presence;
 mod profiles;
 mod reply;
+mod start_verdicts;
 mod status;
 mod stops;
 mod told;
@@ -83,7 +85,7 @@ pub struct Session {
     availability: availability::Wishes,
     stops: stops::Stops,
     cards: cards::Cards,
-    decisions: verdicts::Decisions,
+    decisions: decisions::Decisions,
     intents: intents::Intents,
     lead: leader::Lead,
     /// Transactions that run and whose card the leader refused late: what was to be done about it is.
@@ -128,7 +130,7 @@ impl Session {
             availability: availability::Wishes::default(),
             stops: stops::Stops::default(),
             cards: cards::Cards::default(),
-            decisions: verdicts::Decisions::default(),
+            decisions: decisions::Decisions::default(),
             intents: intents::Intents::default(),
             lead: leader::Lead::default(),
             settled_late: Vec::new(),
@@ -238,7 +240,7 @@ impl Session {
             self.remember_lead(body);
         } else if let Some(key) = key.strip_prefix(configuration::Configuration::FACT) {
             self.configuration.remember(key, body);
-        } else if key.starts_with(verdicts::Decisions::FACT) {
+        } else if key.starts_with(decisions::Decisions::FACT) {
             self.decisions.remember(body);
         } else if key.starts_with(intents::Intents::FACT) {
             self.intents.remember(body);

@@ -210,7 +210,10 @@ impl Session {
     }
 
     /// Answers a call, which must not be in progress any more, as far as the proxy can.
-    pub(super) fn answer_in_leaders_place(&mut self, call: ChargerCall, rule: &'static str) {
+    pub(super) fn answer_in_leaders_place(&mut self, mut call: ChargerCall, rule: &'static str) {
+        if let Some(ballot) = &call.ballot {
+            call.flags.push(ballot.policy());
+        }
         if let Some(at) = self.at(&self.leader) {
             self.links[at].outbox.remove(|copy| copy.purpose == Purpose::ChargerWaits);
         }
