@@ -37,20 +37,21 @@ impl Session {
     fn command_answered(&mut self, mut command: Command, reply: Reply) {
         let accepted = is_accepted(command.name(), &reply);
         command.any_accepted |= accepted;
-        let several = command.name() == "ClearChargingProfile" && command.consequences.len() > 1;
-        if several && !command.steps.is_empty() {
+        // An answer that comes late is not followed up: the charger may be at another command already.
+        let is_late = self.queue.sent.is_some();
+        let clears = command.name() == "ClearChargingProfile";
+        if clears && !command.steps.is_empty() && command.consequences.len() > 1 {
             let consequence = command.consequences.remove(0);
             if accepted {
                 self.bring_about(&command, consequence, &reply);
             }
-            if let Some(step) = command.steps.pop_front() {
-                return self.send_command(command, &step);
+            match command.steps.pop_front() {
+                Some(step) if !is_late => return self.send_command(command, &step),
+                // What was not sent is not cleared.
+                _ => command.consequences.clear(),
             }
         }
-        // An answer that comes late is not followed up: the charger is at another command already.
-        if self.queue.sent.is_none()
-            && let Some(step) = self.next_of_list(&mut command, accepted, &reply)
-        {
+        if !is_late && let Some(step) = self.next_of_list(&mut command, accepted, &reply) {
             return self.send_command(command, &step);
         }
         if accepted {
@@ -75,9 +76,9 @@ impl Session {
             return;
         }
         let reply = match reply {
-            Reply::Result(_) if several => {
-                let status = if command.any_accepted { "Accepted" } else { "Unknown" };
-                Reply::result(format!(r#"{{"status":"{status}"}}"#))
+            // Of several profiles one was cleared (semantics K-24).
+            Reply::Result(_) if clears && command.any_accepted && !accepted => {
+                Reply::result(r#"{"status":"Accepted"}"#)
             }
             reply => reply,
         };
