@@ -59,7 +59,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("outages.txt", 34),
     ("local-list.txt", 13),
     ("availability.txt", 9),
-    ("arbitration.txt", 14),
+    ("arbitration.txt", 15),
     ("basics.txt", 2),
     ("configuration-keys.txt", 10),
     ("deliveries.txt", 27),

@@ -53,10 +53,12 @@ impl Session {
             return;
         }
         let former = std::mem::replace(&mut self.plan, plan.clone());
-        for follower in &former.followers {
-            // What it may no longer do is not done any more.
-            if plan.follower(&follower.backoffice) != Some(follower) {
-                self.fail_commands_of(&follower.backoffice, "plan changed");
+        for id in former.backoffices() {
+            // What it may no longer do, or no longer in this way, is not done any more.
+            let follows_otherwise =
+                former.follower(id).is_some_and(|follower| plan.follower(id) != Some(follower));
+            if follows_otherwise || former.sharing != plan.sharing {
+                self.fail_commands_of(id, "plan changed");
             }
         }
         // Who leads in another's place does so only as long as the plan says so.
