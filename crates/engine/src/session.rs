@@ -53,6 +53,7 @@ use crate::{
     BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
     Plan, Reason, Record, Side, Tick, TraceId,
 };
+use configuration::Configuration;
 use reply::Reply;
 
 pub use calls::PLUG_AND_CHARGE;
@@ -244,6 +245,8 @@ impl Session {
             self.decisions.remember(body);
         } else if key.starts_with(intents::Intents::FACT) {
             self.intents.remember(body);
+        } else if let Some(of) = key.strip_prefix(configuration::Configuration::WISH) {
+            self.remember_wish(of, body);
         } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
             self.cards.remember(tag, body);
         } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {
@@ -281,6 +284,7 @@ impl Session {
                 || self.change_leader()
                 || self.next_call()
                 || self.feed_links()
+                || self.settle_wishes()
                 || self.next_command())
         {}
         self.end_drain_when_quiet();

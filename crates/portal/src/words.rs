@@ -124,6 +124,8 @@ const RULES: &[(&str, &str)] = &[
         "I-7",
         "never forwarded: it could part the charger from the proxy, and nobody could repair that from here",
     ),
+    ("K-12", "the charger does not tell what it has of this setting, which is the leader's first of all"),
+    ("K-13", "each backoffice has its own value of this setting, and the charger what serves all of them"),
     ("K-23", "a charging limit of another backoffice stands in its place"),
     ("K-24", "this backoffice has set no such charging limit"),
     ("K-3", "a follower may not send so many commands a minute"),

@@ -142,7 +142,7 @@ impl Session {
         self.boot.remembered.request = Some(call.payload.to_string());
         self.boot.remembered.verdicts.clear();
         self.boot.told = None;
-        self.configuration.forget();
+        self.configuration.charger_booted();
         // Who has not accepted the charger yet still hears of nothing else first.
         for link in self.links.iter_mut().filter(|link| link.boot == Some(Verdict::Accepted)) {
             link.boot = None;
@@ -163,6 +163,9 @@ impl Session {
             self.set_heartbeat(at, heartbeat);
         }
         let id = self.links[at].id.clone();
+        if verdict == Verdict::Accepted {
+            self.heartbeat_is_named(&id);
+        }
         if asked.led {
             self.boot.remembered.interval_s = interval;
             self.check_clock(&id, reply);

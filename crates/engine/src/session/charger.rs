@@ -116,6 +116,7 @@ impl Session {
             ..ChargerSide::default()
         };
         self.boot.charger_arrived();
+        self.configuration.wishes_changed();
         self.queue.charger_arrived();
         self.note(Note::ChargerArrived);
         self.give_lead_back();

@@ -51,6 +51,12 @@ impl Session {
                 _ => command.consequences.clear(),
             }
         }
+        if !is_late
+            && !accepted
+            && let Some(step) = self.leaders_own_setting(&mut command)
+        {
+            return self.send_command(command, &step);
+        }
         if !is_late && let Some(step) = self.next_of_list(&mut command, accepted, &reply) {
             return self.send_command(command, &step);
         }
@@ -60,6 +66,9 @@ impl Session {
             }
         } else {
             self.give_up_numbers(&command);
+            if let Some(Consequence::Reads(key)) = command.consequences.first() {
+                self.is_not_read(key);
+            }
         }
         if command.requesters.is_empty() {
             if !accepted && matches!(command.name(), "ChangeAvailability" | "SendLocalList") {
@@ -165,6 +174,13 @@ impl Session {
                 // Of a list whose rest was not sent nobody knows what the charger has.
                 if command.steps.is_empty() {
                     self.list_written(*writing);
+                }
+                return;
+            }
+            Consequence::Sets(setting) => return self.is_set(&setting),
+            Consequence::Reads(key) => {
+                if let Reply::Result(answer) = reply {
+                    self.is_read(key, answer);
                 }
                 return;
             }

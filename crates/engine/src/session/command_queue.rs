@@ -10,6 +10,7 @@ use crate::actions::Action;
 use crate::session::Session;
 use crate::session::availability::Wish;
 use crate::session::boot::Gate;
+use crate::session::configuration::Setting;
 use crate::session::intents::Intent;
 use crate::session::jobs::Job;
 use crate::session::local_list::Writing;
@@ -81,6 +82,10 @@ pub(super) enum Consequence {
     Stops(TraceId),
     /// A backoffice has its say in whether a connector is in service.
     Wishes(Wish),
+    /// A setting of which each backoffice has a value of its own is another now.
+    Sets(Setting),
+    /// It is known what the charger has of this setting.
+    Reads(&'static str),
 }
 
 /// A command that the charger was sent.

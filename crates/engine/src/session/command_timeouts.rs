@@ -127,6 +127,7 @@ impl Session {
     }
 
     pub(super) fn command_deadlines(&self, earliest: &mut Earliest) {
+        self.wish_deadlines(earliest);
         for command in &self.queue.waiting {
             earliest.at(self.expires_at(command));
             if self.queue.sent.is_none()

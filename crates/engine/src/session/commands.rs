@@ -6,7 +6,7 @@ use crate::actions::{self, Action};
 use crate::session::charger::text_slice;
 use crate::session::command_queue::{Command, Requester};
 use crate::session::permissions::Refused;
-use crate::session::translations::Admission;
+use crate::session::translations::{ACCEPTED, Admission};
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, Decider, Side, Text, payload};
 
@@ -57,6 +57,10 @@ impl Session {
                 command.consequences = sending.consequences;
                 command.flags = sending.flags;
                 self.queue_command(command);
+            }
+            Ok(Admission::Own(rule)) => {
+                command.flags.push("virtual_key");
+                self.reply_to(&mut command, Reply::result(ACCEPTED), Decider::Proxy(rule));
             }
             Ok(Admission::Local(reply, rule)) => {
                 self.reply_to(&mut command, reply, Decider::Proxy(rule));

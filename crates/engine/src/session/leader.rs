@@ -74,6 +74,7 @@ impl Session {
             }
         }
         self.withdraw_what_is_not_granted();
+        self.configuration.wishes_changed();
         self.tell_newcomers();
         self.let_go_of_strangers();
         if self.charger.is_here {
@@ -126,6 +127,7 @@ impl Session {
         self.configuration.forget();
         self.review_local_lists();
         self.review_availability();
+        self.configuration.wishes_changed();
         self.note(Note::LeaderChanged { from, to: self.leader.clone() });
         self.tell_newcomers();
         self.let_go_of_strangers();

@@ -17,6 +17,8 @@ use crate::{BackofficeId, LocalList, Text, TraceId, limits, payload};
 pub(super) enum Admission {
     /// Answered here; the rule says why.
     Local(Reply, &'static str),
+    /// Accepted here: it concerns a value that the backoffice has of its own. The rule says why.
+    Own(&'static str),
     /// Sent to the charger, possibly in several steps.
     Send(Sending),
 }
@@ -297,22 +299,6 @@ impl Session {
             "StatusNotification" if !leads && self.remembers_status(request) => local(ACCEPTED, "K-61"),
             _ => Sending::one(request.clone(), Some(Consequence::Triggers(message))),
         }
-    }
-
-    fn change_configuration(&mut self, id: &BackofficeId, request: &Text) -> Admission {
-        let key = payload::text(request, "key").unwrap_or_default();
-        if !self.leads(id) && key.eq_ignore_ascii_case("HeartbeatInterval") {
-            // A follower's interval holds for its own Heartbeats alone (semantics B-31).
-            let seconds = payload::text(request, "value").and_then(|value| value.trim().parse::<u64>().ok());
-            return match (seconds, self.at(id)) {
-                (Some(seconds), Some(at)) if seconds > 0 => {
-                    self.set_heartbeat(at, std::time::Duration::from_secs(seconds));
-                    local(ACCEPTED, "B-31")
-                }
-                _ => local(REJECTED, "B-31"),
-            };
-        }
-        Sending::one(request.clone(), Some(Consequence::ConfigurationChanged))
     }
 }
 

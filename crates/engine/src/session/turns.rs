@@ -19,8 +19,10 @@ pub(super) enum Turn {
 
 impl Session {
     /// Settles a command whose turn it is. Returns it if the charger is to be sent it.
-    pub(super) fn take_turn(&mut self, mut command: Command) -> Option<Command> {
+    pub(super) fn take_turn(&mut self, command: Command) -> Option<Command> {
+        let mut command = self.read_first(command)?;
         let turn = match command.name() {
+            "ChangeConfiguration" => self.setting_turn(&mut command),
             "SendLocalList" if self.plan.sharing.local_list == LocalList::Merge => {
                 self.local_list_turn(&mut command)
             }

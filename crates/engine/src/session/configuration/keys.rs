@@ -84,6 +84,22 @@ pub fn is_virtual(key: &str) -> bool {
     virtual_key(key).is_some()
 }
 
+/// Keys of which each backoffice has a value of its own.
+pub(super) fn virtual_keys() -> impl Iterator<Item = &'static str> {
+    VIRTUAL.into_iter().map(|(name, _)| name)
+}
+
+/// The key that says how many items the charger takes in a list.
+pub(super) fn longest(key: &str) -> Option<&'static str> {
+    let names = [
+        "MeterValuesAlignedDataMaxLength",
+        "MeterValuesSampledDataMaxLength",
+        "StopTxnAlignedDataMaxLength",
+        "StopTxnSampledDataMaxLength",
+    ];
+    names.into_iter().find(|name| name.strip_suffix("MaxLength") == Some(key))
+}
+
 /// OCPP's spelling of a key whose real value is remembered.
 pub(super) fn wanted(key: &str) -> Option<&'static str> {
     let is_it = |name: &&str| name.eq_ignore_ascii_case(key);

@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use crate::session::Session;
-use crate::session::configuration::keys::{is_never_forwarded, is_secret, is_virtual};
+use crate::session::configuration::combined::is_same;
+use crate::session::configuration::keys::{Kind, is_never_forwarded, is_secret, is_virtual, virtual_key};
 use crate::{BackofficeId, Profiles, Text, payload};
 
 /// What a backoffice is shown of one setting.
@@ -74,10 +75,18 @@ impl Session {
             let real = super::value(setting)?.trim().parse().ok()?;
             return self.own_highest_level(id, real).map(|level| level.to_string());
         }
-        if key.eq_ignore_ascii_case("HeartbeatInterval") && !self.leads(id) {
-            return self.at(id).map(|at| self.links[at].heartbeat.as_secs().to_string());
+        let (key, kind) = virtual_key(key)?;
+        if key == "HeartbeatInterval" {
+            let at = self.at(id).filter(|_| !self.leads(id))?;
+            return Some(self.links[at].heartbeat.as_secs().to_string());
         }
-        None
+        let wish = self.configuration.wishes.get(id, key)?;
+        if kind == Kind::SignsOfLife {
+            return (!self.leads(id)).then(|| wish.to_owned());
+        }
+        // Where the charger was to have just that, what it has is the truth.
+        let is_own = self.wanted_of(key, kind).is_some_and(|all| is_same(kind, &all, wish));
+        (!is_own).then(|| wish.to_owned())
     }
 
     /// The highest stack level it may use, counted from its lowest, where levels have owners
