@@ -86,6 +86,12 @@ pub const INSTALLATION: Duration = Duration::from_secs(3600);
 /// Answers of GetConfiguration kept for followers (semantics F-35).
 pub const CONFIGURATION_ANSWERS: usize = 8;
 
+/// Sources of meter values, counted per backoffice, of which a backoffice is told less than the charger says.
+pub const THINNED_SERIES: usize = 128;
+
+/// How much sooner than its interval a sample may come and still be told (semantics T-36).
+pub const SAMPLE_JITTER: Duration = Duration::from_secs(2);
+
 /// Length of a setting's value that is remembered; OCPP allows 500 characters (OCPP 1.6 §7.29).
 pub const SETTING_BYTES: usize = 2000;
 

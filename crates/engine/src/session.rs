@@ -37,6 +37,7 @@ mod reply;
 mod start_verdicts;
 mod status;
 mod stops;
+mod thinning;
 mod told;
 mod transactions;
 mod translations;
@@ -96,6 +97,7 @@ pub struct Session {
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
     told: told::Told,
+    thinning: thinning::Thinning,
     promised_to: Vec<Side>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
@@ -139,6 +141,7 @@ impl Session {
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
             told: told::Told::default(),
+            thinning: thinning::Thinning::default(),
             promised_to: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,

@@ -61,7 +61,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("availability.txt", 9),
     ("arbitration.txt", 15),
     ("basics.txt", 2),
-    ("configuration-keys.txt", 24),
+    ("configuration-keys.txt", 31),
     ("deliveries.txt", 27),
     ("presence.txt", 8),
     ("profiles.txt", 12),

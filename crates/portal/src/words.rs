@@ -139,6 +139,7 @@ const RULES: &[(&str, &str)] = &[
     ("K-72", "another backoffice has stopped this session just now"),
     ("M-3", "this backoffice has made no such reservation"),
     ("T-20", "the charger repeated a start and gets the answer it got before"),
+    ("T-36", "the leader asked for fewer meter values than another backoffice, and is told of as many"),
     ("T-43", "the charger repeated a stop and gets the answer it got before"),
     ("T-47", "this backoffice knows no such running transaction"),
     ("T-48", "this backoffice uses one number for two running transactions"),

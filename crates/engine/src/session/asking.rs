@@ -22,6 +22,11 @@ impl Session {
         if !is_told && copy.name() == "StatusNotification" {
             self.state_missed(at, &copy);
         }
+        self.tell_soon(at, copy, is_told);
+    }
+
+    /// Queues a message among those that are of use only soon.
+    pub(super) fn tell_soon(&mut self, at: usize, copy: Copy, is_told: bool) {
         let dropped = self.links[at].outbox.push(copy, is_told);
         if let Some(dropped) = dropped {
             let id = self.links[at].id.clone();

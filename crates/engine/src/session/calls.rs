@@ -34,7 +34,10 @@ impl Session {
         self.check_chargers_clock(&call);
         match action.name {
             "StartTransaction" => return self.start_received(call),
-            "StopTransaction" => return self.stop_received(call),
+            "StopTransaction" => {
+                self.tell_withheld(&call.payload);
+                return self.stop_received(call);
+            }
             "MeterValues" => return self.meter_values_received(call),
             "BootNotification" => self.boot_received(&mut call),
             "StatusNotification" => self.state_received(&call),
@@ -53,9 +56,15 @@ impl Session {
             && payload::text(&call.payload, "vendorId").is_some_and(|vendor| is_plug_and_charge(&vendor))
             || call.name() == "BootNotification" && !self.boot.tells_followers(self.now.tick);
         let copy = self.copy(&call, Purpose::Inform);
-        let followers = if for_leader_only { Vec::new() } else { self.followers_to_tell(&copy) };
+        let mut followers = if for_leader_only { Vec::new() } else { self.followers_to_tell(&copy) };
+        followers.retain(|id| !self.is_spared(id, &copy));
         call.ballot = self.open_ballot(&call);
-        self.ask_leader(call);
+        let leader = self.leader.clone();
+        if self.is_spared(&leader, &copy) {
+            self.answer_charger(call, Reply::result("{}"), Decider::Proxy("T-36"));
+        } else {
+            self.ask_leader(call);
+        }
         for id in followers {
             self.tell_one(&id, copy.clone());
         }

@@ -92,6 +92,14 @@ impl Session {
         self.promise_facts(facts, [crate::Side::Backoffice(id.clone())]);
     }
 
+    /// How many seconds between meter values a backoffice has asked for, where the charger says more of
+    /// them; 0 for none at all.
+    pub(in crate::session) fn wants_fewer(&self, id: &BackofficeId, key: &'static str) -> Option<u64> {
+        let own = seconds(self.configuration.wishes.get(id, key)?)?;
+        let all = seconds(&self.wanted_of(key, Kind::Interval)?)?;
+        (all != 0 && (own == 0 || own > all)).then_some(own)
+    }
+
     /// What the charger is to have of a setting if this backoffice wants that of it.
     pub(super) fn wanted_by_all(
         &self,
