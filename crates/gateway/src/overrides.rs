@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use engine::{BackofficeId, ChargerId, Follower, OnLeaderLost, Plan, Role};
+use engine::{BackofficeId, ChargerId, Follower, OnLeaderLost, Plan, Profiles, Role};
 use store::LeaderOverride;
 
 use crate::fleet::folded;
@@ -42,8 +42,10 @@ impl Overrides {
 }
 
 /// The plan with another leader: the one that `proxy.toml` names follows instead and may command as a
-/// follower may at most. Where the chosen one was to lead in an outage, the other now is. `None` when the
-/// plan does not name the chosen one.
+/// follower may at most. Where the chosen one was to lead in an outage, the other now is; where it was to be
+/// believed about cards while the leader is away, the other is believed, too. What is said of cards and of the
+/// local list by name stays with that name, since neither is a stranger or an observer now. Of stack levels
+/// each keeps its own. `None` when the plan does not name the chosen one.
 pub(crate) fn led_by(plan: &Arc<Plan>, chosen: &BackofficeId) -> Option<Arc<Plan>> {
     if plan.leader == *chosen {
         return Some(plan.clone());
@@ -51,7 +53,18 @@ pub(crate) fn led_by(plan: &Arc<Plan>, chosen: &BackofficeId) -> Option<Arc<Plan
     let place = plan.followers.iter().position(|follower| follower.backoffice == *chosen)?;
     let mut plan = Plan::clone(plan);
     let former = std::mem::replace(&mut plan.leader, chosen.clone());
-    plan.followers[place] = Follower::new(former.clone(), Role::Control);
+    let follower = Follower::new(former.clone(), Role::Control);
+    let grant = std::mem::replace(&mut plan.followers[place], follower).grant;
+    if let (Profiles::ByBand(leaders), Some(levels)) = (&mut plan.sharing.profiles, &grant.levels) {
+        let former = Arc::make_mut(&mut plan.followers[place].grant);
+        former.levels = Some(std::mem::replace(leaders, levels.clone()));
+    }
+    let fallback = &mut plan.cards.fallback;
+    if let Some(at) = fallback.iter().position(|id| id == chosen)
+        && !fallback.contains(&former)
+    {
+        fallback.insert(at + 1, former.clone());
+    }
     if let OnLeaderLost::Failover(failover) = &mut plan.outage.on_leader_lost {
         for stand_in in failover.to.iter_mut().filter(|stand_in| **stand_in == *chosen) {
             stand_in.clone_from(&former);
@@ -64,7 +77,7 @@ pub(crate) fn led_by(plan: &Arc<Plan>, chosen: &BackofficeId) -> Option<Arc<Plan
 mod tests {
     use std::time::Duration;
 
-    use engine::Failover;
+    use engine::{CardRoute, Failover, LocalList, VerdictRule};
 
     use super::*;
 
@@ -107,6 +120,51 @@ mod tests {
         let alone = Failover { to: vec!["wind".into()], after: Duration::from_secs(120), back_after: None };
         let before = plan(OnLeaderLost::Failover(alone));
         assert_eq!(to(&led_by(&before, &"acme".into()).unwrap()), "wind");
+    }
+
+    #[test]
+    fn what_is_said_by_name_stays_true() {
+        let mut before = Plan::clone(&plan(OnLeaderLost::Absorb));
+        before.followers[1].role = Role::Roaming;
+        before.cards.rule = VerdictRule::AnyAccept;
+        before.cards.deciders = vec!["volt".into(), "wind".into()];
+        before.cards.routes = vec![CardRoute { cards: Vec::new(), backoffice: "volt".into() }];
+        before.cards.fallback = vec!["wind".into()];
+        before.sharing.local_list = LocalList::Of("wind".into());
+        for chosen in ["acme", "wind"] {
+            let after = led_by(&Arc::new(before.clone()), &chosen.into()).unwrap();
+            let named = after.cards.deciders.iter().chain(&after.cards.fallback);
+            let named = named.chain(after.cards.routes.iter().map(|route| &route.backoffice));
+            let strangers: Vec<_> = named.filter(|id| !after.names(id)).collect();
+            assert_eq!(strangers, Vec::<&BackofficeId>::new());
+            assert_eq!(after.cards.deciders, before.cards.deciders);
+            assert_eq!(after.sharing, before.sharing);
+            assert!(
+                after
+                    .followers
+                    .iter()
+                    .all(|other| other.role != Role::Observer || other.backoffice != "volt".into())
+            );
+        }
+        let fallback =
+            |chosen: &str| led_by(&Arc::new(before.clone()), &chosen.into()).unwrap().cards.fallback.clone();
+        assert_eq!(fallback("wind"), ["wind".into(), "volt".into()], "volt is there when wind is away");
+        assert_eq!(fallback("acme"), ["wind".into()]);
+    }
+
+    #[test]
+    fn each_keeps_its_stack_levels() {
+        let mut before = Plan::clone(&plan(OnLeaderLost::Absorb));
+        before.sharing.profiles = Profiles::ByBand(0..=2);
+        Arc::make_mut(&mut before.followers[0].grant).levels = Some(3..=5);
+        let before = Arc::new(before);
+        let after = led_by(&before, &"acme".into()).unwrap();
+        assert_eq!(after.sharing.profiles, Profiles::ByBand(3..=5));
+        assert_eq!(after.follower(&"volt".into()).unwrap().grant.levels, Some(0..=2));
+        // Who has none takes the leader's.
+        let after = led_by(&before, &"wind".into()).unwrap();
+        assert_eq!(after.sharing.profiles, Profiles::ByBand(0..=2));
+        assert_eq!(after.follower(&"volt".into()).unwrap().grant.levels, None);
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn row(call: &LoggedCall) -> String {
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
     let (decided_by, why) = match Decided::about(call) {
         Decided::Leader(leader) => (leader.to_owned(), String::new()),
+        Decided::Follower(follower) => (follower.to_owned(), "it decides about this card".to_owned()),
         Decided::Charger => ("charger".to_owned(), String::new()),
         Decided::Proxy { rule, sentence } => {
             ("proxy".to_owned(), sentence.map_or_else(|| rule.to_owned(), |why| format!("{why} [{rule}]")))

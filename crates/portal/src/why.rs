@@ -130,7 +130,7 @@ pub enum WhoDecided {
         #[schema(value_type = String)]
         backoffice: BackofficeId,
     },
-    /// Another backoffice, by a command.
+    /// Another backoffice: by a policy that lets it decide about this card, or by a command.
     Follower {
         /// Its name.
         #[schema(value_type = String)]
@@ -153,7 +153,9 @@ pub enum WhoDecided {
 pub enum Cause {
     /// The leader answered Blocked, Expired, Invalid or ConcurrentTx to Authorize.
     RefusedByLeader,
-    /// The leader refused in its answer to StartTransaction.
+    /// A follower that decides about the card refused in its answer to Authorize.
+    RefusedByFollower,
+    /// Whoever decided refused at StartTransaction.
     RefusedAtStart,
     /// The leader refused a session that the proxy had accepted in its place.
     RefusedLate,
@@ -163,6 +165,8 @@ pub enum Cause {
     LeaderError,
     /// The leader did not answer in time.
     LeaderTimeout,
+    /// Several decide about the card, and none of them has, or not all who must.
+    Undecided,
     /// The leader was away, and nobody else could decide.
     LeaderAway,
     /// The charger's connection ended before the answer.
@@ -196,8 +200,8 @@ pub enum Cause {
 impl Cause {
     /// Whether a backoffice, or the proxy in its place, said no.
     fn is_refusal(self) -> bool {
-        use Cause::{RefusedAtStart, RefusedByLeader, RefusedByProxy, RefusedLate};
-        matches!(self, RefusedByLeader | RefusedAtStart | RefusedLate | RefusedByProxy)
+        use Cause::{RefusedAtStart, RefusedByFollower, RefusedByLeader, RefusedByProxy, RefusedLate};
+        matches!(self, RefusedByLeader | RefusedByFollower | RefusedAtStart | RefusedLate | RefusedByProxy)
     }
 
     /// Whether the card was turned away, by whomever.

@@ -4,7 +4,7 @@
 pub mod details;
 mod said;
 
-pub use said::{Decided, Kind, Said, came_too_late, duration, shown};
+pub use said::{Decided, Kind, Said, Standing, duration, shown, standing, standing_of_late};
 
 /// What a message is for (OCPP 1.6 §4 and §5, security whitepaper §4).
 pub fn meaning_of_action(action: &str) -> Option<&'static str> {
@@ -167,6 +167,43 @@ const RULES: &[(&str, &str)] = &[
 /// Why the proxy answered itself.
 pub fn meaning_of_rule(rule: &str) -> Option<&'static str> {
     RULES.iter().find(|(code, _)| *code == rule).map(|(_, sentence)| *sentence)
+}
+
+/// What had a part in a call besides what its sender wanted: the remarks that the engine names, in order.
+const FLAGS: [(&str, &str); 28] = [
+    ("alias", "a card was put into the number by which the backoffice knows it"),
+    ("all_accept", "the card may charge only if everybody accepts it who decides"),
+    ("any_accept", "the card may charge as soon as one accepts it who decides"),
+    ("boot_loop", "the charger keeps restarting"),
+    ("by_band", "the charging limit was put among the stack levels of its backoffice"),
+    ("by_purpose", "the purpose of the charging limit says whose it is"),
+    ("cache_on_outage", "who decides was away, and an earlier verdict was remembered"),
+    ("coalesced", "another backoffice had ordered the same just before, and its answer was given again"),
+    ("composite", "the charger has the lowest of everybody's charging limits"),
+    ("conflicting_stop", "the charger reported the end twice, and not the same"),
+    ("decided_before", "this card was decided about shortly before, and that holds"),
+    ("first_answer", "whoever answers first decides about the card"),
+    ("inferred", "which session is meant was concluded from the connector"),
+    ("leader_only", "the leader decides about the card"),
+    ("local_allow", "the card stands in the list in proxy.toml"),
+    ("long_message_id", "its message id is longer than OCPP allows"),
+    ("merged_availability", "a connector is out of service as long as one backoffice wants so"),
+    ("merged_list", "the charger's list of cards is made of those of all backoffices"),
+    ("ordered", "who decides about cards is asked in turn"),
+    ("overlay", "the backoffice was shown its own view of the charger's settings"),
+    ("real_value", "the charger was given another value, which suits all backoffices"),
+    ("remote_start", "whoever started the session remotely decides about its card"),
+    ("repeated", "the charger has sent this before"),
+    ("reservation", "whoever reserved the connector for the card decides about it"),
+    ("tag_routed", "proxy.toml says which backoffice decides about this card"),
+    ("unknown_action", "OCPP 1.6 has no such message"),
+    ("unknown_transaction", "no session of this number is known"),
+    ("virtual_key", "every backoffice has a value of its own for this setting"),
+];
+
+/// What a remark says; its name where that is not known.
+pub fn meaning_of_flag(flag: &str) -> &str {
+    FLAGS.iter().find(|(known, _)| *known == flag).map_or(flag, |(_, sentence)| sentence)
 }
 
 /// How a follower's answer compares with the leader's (semantics §3.8).

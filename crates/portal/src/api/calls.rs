@@ -39,7 +39,7 @@ pub(super) struct Call {
     error_code: Option<String>,
     /// The description of that error.
     error_description: Option<String>,
-    /// Whose answer it was: `leader`, `charger`, `proxy` or `nobody`.
+    /// Whose answer it was: `leader`, `follower` (its verdict on a card), `charger`, `proxy` or `nobody`.
     decider: String,
     /// The backoffice, or the rule by which the proxy answered.
     decided_by: Option<String>,

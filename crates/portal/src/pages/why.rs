@@ -318,6 +318,8 @@ fn shape(cause: Cause) -> Icon {
 fn label(cause: Cause) -> &'static str {
     match cause {
         Cause::RefusedByLeader => "Rejected by the Leader",
+        Cause::RefusedByFollower => "Rejected by a follower that decides",
+        Cause::Undecided => "Nobody decided",
         Cause::RefusedAtStart => "Rejected at the start",
         Cause::RefusedLate => "Rejected afterwards",
         Cause::RefusedByProxy => "Rejected in the Leader's place",

@@ -1,7 +1,9 @@
 //! What a verdict rests on, as rows that can be read one by one.
 
 use engine::{Side, payload};
-use store::{LoggedCall, LoggedOccurrence};
+use store::{LoggedAnswer, LoggedCall, LoggedOccurrence};
+
+use crate::words;
 
 use super::attempts::{Attempt, is_repetition, verdict_of};
 use super::phrase::{duration, error, said, shown, status};
@@ -46,19 +48,31 @@ fn of_call(rows: &mut Vec<Evidence>, call: &LoggedCall, is_decisive: bool) {
         is_decisive,
     };
     rows.push(row(what, false));
-    let leader_decided = call.decider == "leader" && call.answers.iter().any(|answer| answer.led);
-    if !leader_decided {
+    let decider = |answer: &LoggedAnswer| match call.decider.as_str() {
+        "leader" => answer.led,
+        "follower" => call.decided_by.as_deref() == Some(answer.backoffice.as_str()),
+        _ => false,
+    };
+    let has_decided = call.answers.iter().any(decider);
+    if !has_decided {
         rows.push(row(what_the_charger_got(call), is_decisive));
     }
     for answer in &call.answers {
-        let role = if answer.led { "Leader" } else { "follower" };
+        let role = match answer.led {
+            true => "Leader",
+            false if decider(answer) => "follower, decides about this card",
+            false => "follower",
+        };
         let mut sentence = format!("{} ({role}) {}", shown(answer.backoffice.as_str()), said(answer));
         if matches!(answer.outcome.as_str(), "result" | "error") {
             sentence.push_str(&format!(", after {}", duration(answer.latency_us)));
         }
-        let was_heard = leader_decided && answer.led;
-        if answer.led && !leader_decided && answer.outcome == "result" {
-            sentence.push_str("; the charger had its answer already");
+        let was_heard = decider(answer);
+        if answer.led && !was_heard && answer.outcome == "result" {
+            sentence.push_str(match words::standing(call, answer) {
+                words::Standing::Overruled => "; it does not decide about this card alone",
+                _ => "; the charger had its answer already",
+            });
         }
         rows.push(row(sentence + ".", is_decisive && was_heard));
     }
@@ -73,6 +87,16 @@ fn what_the_charger_got(call: &LoggedCall) -> String {
     };
     let who = match call.decider.as_str() {
         "leader" => format!("{} (Leader)", shown(call.decided_by.as_deref().unwrap_or(call.leader.as_str()))),
+        "follower" => {
+            format!(
+                "{} (follower, decides about this card)",
+                shown(call.decided_by.as_deref().unwrap_or_default())
+            )
+        }
+        _ if call.decided_by.as_deref() == Some("local_allow") => {
+            "the proxy, by its list of cards".to_owned()
+        }
+        _ if call.decided_by.as_deref() == Some("A-14") => "the proxy, since nobody decided".to_owned(),
         _ if is_repetition(call) => {
             "the proxy, as before: the charger had asked the same already,".to_owned()
         }

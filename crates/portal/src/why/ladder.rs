@@ -162,6 +162,20 @@ pub(super) fn decision<'a>(facts: &Facts, call: &'a LoggedCall) -> Option<Rung<'
             );
             rung(refused, WhoDecided::Leader { backoffice: by }, sentence)
         }
+        ("follower", "result", Some(given)) => {
+            let refused = if is_start { Cause::RefusedAtStart } else { Cause::RefusedByFollower };
+            let sentence = format!(
+                "Rejected by {}: idTagInfo.status = {} {when}.{}{}",
+                by(facts, call),
+                shown(&given),
+                overruled_leader(facts, call),
+                followers(facts, call)
+            );
+            rung(refused, who(call), sentence)
+        }
+        ("proxy", outcome, given) if call.decided_by.as_deref() == Some("A-14") => {
+            undecided(facts, call, outcome, given.as_deref())
+        }
         ("leader", "result", None) => {
             let sentence = format!(
                 "{led}, answered {when} without a verdict on the card: idTagInfo.status is missing. That is an \
@@ -208,6 +222,77 @@ pub(super) fn decision<'a>(facts: &Facts, call: &'a LoggedCall) -> Option<Rung<'
             rung(cause, WhoDecided::Nobody, what + &late_answer(call) + &followers(facts, call))
         }
     }
+}
+
+/// Several decide about the card, and it did not come to a verdict (semantics A-14).
+fn undecided<'a>(
+    facts: &Facts,
+    call: &'a LoggedCall,
+    outcome: &str,
+    given: Option<&str>,
+) -> Option<Rung<'a>> {
+    let when = at(facts, call.received_unix_ms);
+    let others = overruled_leader(facts, call) + &followers(facts, call);
+    let (cause, what) = match (given, outcome) {
+        (Some(given), _) if call.flags.iter().any(|flag| flag == "cache_on_outage") => (
+            Cause::RefusedByProxy,
+            format!(
+                "Rejected by the proxy, which remembered that verdict: idTagInfo.status = {} {when}. Nobody who \
+                 decides about this card answered.{others}",
+                shown(given)
+            ),
+        ),
+        (Some(given), _) => (
+            Cause::Undecided,
+            format!(
+                "Rejected, since nobody decided: not everybody whose word counts here answered {when}, so the \
+                 charger was told idTagInfo.status = {}.{others}",
+                shown(given)
+            ),
+        ),
+        (None, "error") => {
+            let error = phrase::error(call.error_code.as_deref(), call.error_description.as_deref());
+            let what = "Nobody decided: not everybody whose word counts here answered";
+            let then = "and followed its own rules";
+            (Cause::Undecided, format!("{what} {when}. The charger was told {error} {then}.{others}"))
+        }
+        (None, _) => (Cause::Undecided, format!("Nobody decided about the card {when}.{others}")),
+    };
+    let who = if given.is_some() { who(call) } else { WhoDecided::Nobody };
+    Some(Rung { cause, who, sentence: what, call, more: Vec::new() })
+}
+
+/// Who decided about the card.
+pub(super) fn who(call: &LoggedCall) -> WhoDecided {
+    match call.decider.as_str() {
+        "proxy" => WhoDecided::Proxy { rule: call.decided_by.clone().unwrap_or_default() },
+        "follower" => WhoDecided::Follower { backoffice: decider(call) },
+        _ => WhoDecided::Leader { backoffice: decider(call) },
+    }
+}
+
+/// The same in words: "acme, which is Leader", "volt, a follower, which …".
+pub(super) fn by(facts: &Facts, call: &LoggedCall) -> String {
+    match (call.decider.as_str(), call.decided_by.as_deref()) {
+        ("proxy", Some("local_allow")) => "the proxy, by its list of cards in proxy.toml".to_owned(),
+        ("proxy", Some("A-14")) => "the proxy, as it remembered an earlier verdict".to_owned(),
+        ("proxy", _) => format!("the proxy, in place of {}", leader(facts, &call.leader)),
+        ("follower", Some(follower)) => format!("{}, a follower {}", shown(follower), phrase::mandate(call)),
+        _ => leader(facts, &decider(call)),
+    }
+}
+
+/// What the leader answered where it does not decide.
+fn overruled_leader(facts: &Facts, call: &LoggedCall) -> String {
+    let answer = call.answers.iter().find(|answer| answer.led && answer.outcome == "result");
+    answer.and_then(|answer| answer.status.as_deref()).map_or(String::new(), |given| {
+        let led = leader(facts, &call.leader);
+        let alone = match phrase::policy(call) {
+            Some("tag_routed" | "remote_start" | "reservation" | "decided_before") => "",
+            _ => " alone",
+        };
+        format!(" {led}, answered {}, but does not decide about this card{alone}.", shown(given))
+    })
 }
 
 /// Whose answer it was.

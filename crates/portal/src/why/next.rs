@@ -19,12 +19,19 @@ pub(super) fn steps(
         WhoDecided::Leader { backoffice } | WhoDecided::Follower { backoffice } => backoffice.clone(),
         _ => rung.call.leader.clone(),
     };
-    if let Some(now) = facts.leader.as_ref().filter(|now| **now != backoffice && rung.cause.is_refusal()) {
+    let led = !matches!(rung.who, WhoDecided::Follower { .. });
+    if let Some(now) =
+        facts.leader.as_ref().filter(|now| led && **now != backoffice && rung.cause.is_refusal())
+    {
         return leader_has_changed(&attempt.tag, rung, now);
     }
     let name = shown(backoffice.as_str());
     let mut next = match rung.cause {
-        Cause::RefusedByLeader | Cause::RefusedAtStart | Cause::RefusedLate | Cause::RefusedByProxy => {
+        Cause::RefusedByLeader
+        | Cause::RefusedByFollower
+        | Cause::RefusedAtStart
+        | Cause::RefusedLate
+        | Cause::RefusedByProxy => {
             refused(&attempt.tag, &backoffice, refusing_status(attempt, rung).as_deref())
         }
         Cause::Misread => match near {
@@ -42,6 +49,12 @@ pub(super) fn steps(
         Cause::LeaderTimeout => everyone([
             format!("Present the card again. If it happens again, ask {name} why it answers so slowly."),
             "Chargers > View > Proxy shows how long its last answer took.".to_owned(),
+        ]),
+        Cause::Undecided => everyone([
+            "Present the card again. If it happens again, bring the connection back to those who decide: Chargers > View \
+             > Proxy shows who that is, and how each of them is."
+                .to_owned(),
+            "What counts when one does not answer is set in [chargers.cards] of proxy.toml.".to_owned(),
         ]),
         Cause::LeaderAway => everyone([
             format!("Bring the connection to {name} back: Chargers > View > Proxy shows why it is away."),
@@ -83,7 +96,13 @@ pub(super) fn steps(
         Cause::Accepted => everyone(["Nothing: the card works here.".to_owned()]),
         Cause::ChargerRefused | Cause::ChargerOffline | Cause::NothingKnown => Next::default(),
     };
-    if let Some(follower) = accepting_follower(rung).filter(|_| next.whitelist.is_some()) {
+    let by_policy = super::phrase::policy(rung.call);
+    if let Some(policy) = by_policy.filter(|_| next.whitelist.is_some()) {
+        next.everyone.push(format!(
+            "Who decides about this card is set in [chargers.cards] of proxy.toml ({policy}); Chargers > View > Proxy says it \
+             in words."
+        ));
+    } else if let Some(follower) = accepting_follower(rung).filter(|_| next.whitelist.is_some()) {
         next.everyone.push(format!(
             "{follower} would have accepted the card. If {follower} is to decide from now on, an operator makes it \
              Leader in Chargers > View > Proxy; look at Before you switch first."

@@ -98,10 +98,36 @@ pub(super) fn said(answer: &LoggedAnswer) -> String {
     }
 }
 
+/// The policy by which the verdict came about, where more than the leader decides.
+pub(super) fn policy(call: &LoggedCall) -> Option<&str> {
+    let known = ["all_accept", "any_accept", "decided_before", "first_answer", "ordered", "tag_routed"];
+    let more = ["local_allow", "remote_start", "reservation", "cache_on_outage"];
+    let is_policy = |flag: &&str| known.contains(flag) || more.contains(flag);
+    call.flags.iter().map(String::as_str).find(is_policy)
+}
+
+/// Why a follower's verdict counts: the end of "acme, a follower …".
+pub(super) fn mandate(call: &LoggedCall) -> &'static str {
+    match policy(call) {
+        Some("all_accept") => "whose word counts, since all who decide have to accept the card (all_accept)",
+        Some("any_accept") => "that has a say about cards (any_accept)",
+        Some("decided_before") => "that decided about this card shortly before",
+        Some("first_answer") => "that answered first (first_answer)",
+        Some("ordered") => "whose turn it was to decide (ordered)",
+        Some("remote_start") => "that had started the session remotely",
+        Some("reservation") => "that had reserved the connector for the card",
+        Some("tag_routed") => "to which proxy.toml routes this card",
+        _ => "that decides about this card",
+    }
+}
+
 /// What the followers answered, where it helps to know: a sentence that begins with a space, or nothing.
 pub(super) fn followers(facts: &Facts, call: &LoggedCall) -> String {
+    let decided = |answer: &LoggedAnswer| {
+        call.decider == "follower" && call.decided_by.as_deref() == Some(answer.backoffice.as_str())
+    };
     let names = |is_it: &dyn Fn(&LoggedAnswer) -> bool| -> Vec<String> {
-        let those = call.answers.iter().filter(|answer| !answer.led && is_it(answer));
+        let those = call.answers.iter().filter(|answer| !answer.led && !decided(answer) && is_it(answer));
         those.map(|answer| shown(answer.backoffice.as_str())).collect()
     };
     let accepted = names(&|answer| answer.status.as_deref() == Some("Accepted"));
@@ -109,6 +135,13 @@ pub(super) fn followers(facts: &Facts, call: &LoggedCall) -> String {
         answer.outcome == "result" && answer.status.as_deref().is_some_and(|s| s != "Accepted")
     });
     let mut text = String::new();
+    if let Some(policy) = policy(call).filter(|_| !accepted.is_empty()) {
+        text.push_str(&format!(
+            " {} answered Accepted, which did not settle it ({policy}).",
+            list(&accepted)
+        ));
+    }
+    let accepted = if policy(call).is_some() { Vec::new() } else { accepted };
     let has_changed = facts.leader.as_ref().is_some_and(|now| *now != call.leader);
     let are = match (accepted.len(), has_changed) {
         (0, _) => None,

@@ -24,8 +24,8 @@ fn a_person_is_told_what_happened_and_what_to_do() {
         }
     }
     assert!(wrong.is_empty(), "these are told otherwise:\n{wrong}");
-    assert_eq!(cases.len(), 63);
-    assert_eq!(causes.len(), 20, "every cause has a case: {causes:?}");
+    assert_eq!(cases.len(), 75);
+    assert_eq!(causes.len(), 22, "every cause has a case: {causes:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use engine::{actions, payload};
+use engine::{Side, actions, payload};
 use store::{LoggedAnswer, LoggedCall};
 
 use super::{meaning_of_outcome, meaning_of_rule, meaning_of_status};
@@ -121,6 +121,8 @@ impl fmt::Display for Said {
 pub enum Decided<'a> {
     /// The leader's.
     Leader(&'a str),
+    /// A follower's, which decides about this card.
+    Follower(&'a str),
     /// The charger's (to a command).
     Charger,
     /// The proxy's own.
@@ -144,6 +146,7 @@ impl<'a> Decided<'a> {
         match call.decider.as_str() {
             "charger" => Self::Charger,
             "leader" => Self::Leader(by.unwrap_or(call.leader.as_str())),
+            "follower" => Self::Follower(by.unwrap_or_default()),
             "proxy" => {
                 let rule = by.unwrap_or_default();
                 Self::Proxy { rule, sentence: meaning_of_rule(rule) }
@@ -153,9 +156,49 @@ impl<'a> Decided<'a> {
     }
 }
 
+/// What an answer meant for the charger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The charger got it.
+    Counted,
+    /// The leader's came when the charger had been answered, or was gone.
+    TooLate,
+    /// The leader's did not decide: about this card somebody else does.
+    Overruled,
+    /// It was compared with the one that counted.
+    Compared,
+}
+
+/// What an answer meant for the charger, or for the backoffice that commanded.
+pub fn standing(call: &LoggedCall, answer: &LoggedAnswer) -> Standing {
+    let is_result = matches!(answer.outcome.as_str(), "result" | "error");
+    let decided = Decided::about(call);
+    match decided {
+        Decided::Follower(by) if by == answer.backoffice.as_str() => Standing::Counted,
+        Decided::Follower(_) | Decided::Proxy { rule: "local_allow" | "A-14", .. }
+            if answer.led && is_result && answer.verdict != "late" =>
+        {
+            Standing::Overruled
+        }
+        Decided::Leader(_) if answer.led => Standing::Counted,
+        _ if call.from == Side::Charger && came_too_late(&call.action, answer) => Standing::TooLate,
+        _ if answer.led => Standing::Counted,
+        _ => Standing::Compared,
+    }
+}
+
+/// The same of an answer that came after its call was shown.
+pub fn standing_of_late(action: &str, answer: &LoggedAnswer) -> Standing {
+    match came_too_late(action, answer) {
+        true => Standing::TooLate,
+        false if answer.led => Standing::Counted,
+        false => Standing::Compared,
+    }
+}
+
 /// Whether the charger had been answered, or was gone, when the leader answered a call that somebody
 /// else decided. Reports on a job are no such case: nobody waits for the answer to those.
-pub fn came_too_late(action: &str, answer: &LoggedAnswer) -> bool {
+fn came_too_late(action: &str, answer: &LoggedAnswer) -> bool {
     let from_charger = actions::known(action).and_then(|action| action.from_charger.as_ref());
     let is_waited_for = from_charger.is_none_or(|action| action.copies != actions::Copies::Owner);
     let is_answer = matches!(answer.outcome.as_str(), "result" | "error");

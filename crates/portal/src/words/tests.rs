@@ -6,6 +6,21 @@ use std::path::Path;
 
 use super::*;
 
+/// Every remark that the engine makes has a sentence.
+#[test]
+fn every_remark_has_a_sentence() {
+    assert!(FLAGS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    let mut named = BTreeSet::new();
+    for source in sources() {
+        for (at, call) in source.match_indices("flags.push(\"") {
+            named.extend(source[at + call.len()..].split('"').next().map(str::to_owned));
+        }
+    }
+    let unknown: Vec<_> = named.iter().filter(|flag| !FLAGS.iter().any(|(known, _)| known == flag)).collect();
+    assert_eq!(unknown, Vec::<&String>::new());
+    assert!(named.len() >= 8, "{named:?}");
+}
+
 /// The calls by which the engine names a rule, and which of their arguments it is.
 const NAMING: [(&str, Argument); 9] = [
     ("Decider::Proxy(", Argument::Last),
@@ -66,20 +81,26 @@ fn rules_in(source: &str) -> impl Iterator<Item = String> {
     })
 }
 
-#[test]
-fn every_rule_of_the_engine_has_a_sentence() {
+/// The engine's files.
+fn sources() -> Vec<String> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src/session")];
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.extend(rules_in(&fs::read_to_string(path).unwrap()));
+                found.push(fs::read_to_string(path).unwrap());
             }
         }
     }
+    found
+}
+
+#[test]
+fn every_rule_of_the_engine_has_a_sentence() {
+    let found: BTreeSet<String> = sources().iter().flat_map(|source| rules_in(source)).collect();
     let known: Vec<&str> = RULES.iter().map(|(code, _)| *code).collect();
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), known);
     assert!(found.len() > 40, "{} rules", found.len());

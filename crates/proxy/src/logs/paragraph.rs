@@ -6,7 +6,7 @@ use std::fmt::Write;
 use engine::Side;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use portal::words::{self, Decided, Said, came_too_late, details, duration, shown};
+use portal::words::{self, Decided, Said, Standing, details, duration, shown};
 use store::{LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence};
 
 /// A call and every answer to it.
@@ -28,9 +28,11 @@ pub(crate) fn of_call(call: &LoggedCall, zone: &TimeZone) -> String {
     text.push('\n');
     text.push_str(&what_the_originator_got(call));
     for answer in &call.answers {
-        let missed =
-            call.from == Side::Charger && call.decider != "leader" && came_too_late(&call.action, answer);
-        text.push_str(&answer_line(&call.action, answer, missed));
+        text.push_str(&answer_line(&call.action, answer, words::standing(call, answer)));
+    }
+    for flag in &call.flags {
+        writeln!(text, "    remark: {} [{}]", shown(words::meaning_of_flag(flag)), shown(flag))
+            .expect("a String takes all text");
     }
     text
 }
@@ -43,8 +45,8 @@ pub(crate) fn of_late_answer(
     zone: &TimeZone,
 ) -> String {
     let time = time(received_unix_ms, zone);
-    let missed = came_too_late(action, answer);
-    format!("{time}  (continued) {}\n{}", shown(action), answer_line(action, answer, missed))
+    let standing = words::standing_of_late(action, answer);
+    format!("{time}  (continued) {}\n{}", shown(action), answer_line(action, answer, standing))
 }
 
 /// Something that happened to the charger or to the link of a backoffice: one line.
@@ -86,13 +88,23 @@ fn what_the_originator_got(call: &LoggedCall) -> String {
         }
         Decided::Leader(_) if call.answers.iter().any(|answer| answer.led) => return String::new(),
         Decided::Leader(leader) => format!("{leader} (leader)"),
+        Decided::Follower(follower) if has_answered(call, follower) => return String::new(),
+        Decided::Follower(follower) => format!("{follower} (decides about this card)"),
         Decided::Nobody { why } => return format!("    nobody answered: {}\n", shown(why)),
     };
     format!("    {who}: {}{why}  ({})\n", Said::to_originator(call), duration(call.latency_us))
 }
 
-fn answer_line(action: &str, answer: &LoggedAnswer, came_too_late: bool) -> String {
-    let role = if answer.led { " (leader)" } else { "" };
+fn has_answered(call: &LoggedCall, backoffice: &str) -> bool {
+    call.answers.iter().any(|answer| answer.backoffice.as_str() == backoffice)
+}
+
+fn answer_line(action: &str, answer: &LoggedAnswer, standing: Standing) -> String {
+    let role = match standing {
+        _ if answer.led => " (leader)",
+        Standing::Counted => " (decides about this card)",
+        _ => "",
+    };
     let said = Said::by_backoffice(action, answer);
     let mark = if words::is_alarming(&answer.verdict) { "≠ " } else { "  " };
     let verdict = match answer.verdict.as_str() {
@@ -100,7 +112,8 @@ fn answer_line(action: &str, answer: &LoggedAnswer, came_too_late: bool) -> Stri
         _ if answer.outcome == "not_connected" => {
             return format!("  {mark}{}{role}: {said}\n", answer.backoffice);
         }
-        verdict if came_too_late || verdict == "late" => ", too late to count".to_owned(),
+        _ if standing == Standing::Overruled => ", which does not decide about this card".to_owned(),
+        verdict if standing == Standing::TooLate || verdict == "late" => ", too late to count".to_owned(),
         verdict => match words::meaning_of_verdict(verdict) {
             "" => String::new(),
             meaning => format!(" – {}", shown(meaning)),

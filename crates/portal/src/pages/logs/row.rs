@@ -9,7 +9,7 @@ use super::choice::{permalink, place};
 use super::payload::block;
 use crate::layout::{Icon, copyable, icon, leader_badge};
 use crate::pages::why_address;
-use crate::words::{self, Decided, Kind, Said, details, duration, shown};
+use crate::words::{self, Decided, Kind, Said, Standing, details, duration, shown};
 
 /// Of a payload so much stands in the row itself; all of it on the call's own page.
 const INLINE: usize = 4_096;
@@ -101,6 +101,9 @@ pub(super) fn decision(call: &LoggedCall) -> Markup {
     html! {
         @match Decided::about(call) {
             Decided::Leader(leader) => { "Decided by " strong { bdi { (leader) } } ", the leader, in " (took) "." },
+            Decided::Follower(follower) => {
+                "Decided by " strong { bdi { (follower) } } ", a follower that decides about this card, in " (took) "."
+            },
             Decided::Charger => { "The charger answered, in " (took) "." },
             Decided::Proxy { rule, sentence } => {
                 "The proxy itself answered, in " (took)
@@ -152,14 +155,14 @@ fn one_answer(call: &LoggedCall, answer: &LoggedAnswer, label: &str) -> Markup {
     let what = Said::by_backoffice(&call.action, answer);
     let differs = words::is_alarming(&answer.verdict);
     let was_asked = answer.outcome != "not_connected";
-    let missed =
-        call.from == Side::Charger && call.decider != "leader" && words::came_too_late(&call.action, answer);
-    let verdict = match answer.verdict.as_str() {
+    let standing = words::standing(call, answer);
+    let verdict = match (standing, answer.verdict.as_str()) {
         _ if !was_asked => "",
-        verdict if missed || verdict == "late" => "too late to count",
-        verdict => words::meaning_of_verdict(verdict),
+        (Standing::Overruled, _) => "does not decide about this card",
+        (Standing::TooLate, _) | (_, "late") => "too late to count",
+        (_, verdict) => words::meaning_of_verdict(verdict),
     };
-    let counts = answer.led && !missed;
+    let counts = standing == Standing::Counted;
     html! {
         div.answer.(class(&what)).counts[counts].differs[differs] {
             p.who {
@@ -286,7 +289,7 @@ pub(super) fn raw(call: &LoggedCall, limit: Option<usize>) -> Markup {
                 a href={ (why_address(&call.charger, id_tag)) "&call=" (call.trace) } { "Why was this card rejected?" } " · "
             }
             "trace " code { (call.trace) }
-            @if !call.flags.is_empty() { " · remarks: " (call.flags.iter().map(|flag| shown(flag)).collect::<Vec<_>>().join(", ")) }
+            @if !call.flags.is_empty() { " · remarks: " (call.flags.iter().map(|flag| shown(words::meaning_of_flag(flag))).collect::<Vec<_>>().join("; ")) }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Rung, decision};
 use crate::why::attempts::Attempt;
-use crate::why::phrase::{at, leader, shown};
+use crate::why::phrase::{at, shown};
 use crate::why::{Cause, Facts, WhoDecided, evidence, state};
 
 pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
@@ -12,14 +12,7 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
         return rung;
     }
     let when = at(facts, call.received_unix_ms);
-    let by = match call.decider.as_str() {
-        "proxy" => format!("the proxy, in place of {},", leader(facts, &call.leader)),
-        _ => format!("{},", leader(facts, &super::decider(call))),
-    };
-    let who = || match call.decider.as_str() {
-        "proxy" => WhoDecided::Proxy { rule: call.decided_by.clone().unwrap_or_default() },
-        _ => WhoDecided::Leader { backoffice: super::decider(call) },
-    };
+    let by = super::by(facts, call) + ",";
     let obstacles = state::obstacles(facts, call.received_unix_ms);
     let rung = |cause, who, sentence: String| Rung { cause, who, sentence, call, more: Vec::new() };
     if let Some(reserved) = obstacles.iter().find(|one| one.is_reserved()) {
@@ -49,7 +42,7 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
     if is_fresh {
         let sentence =
             format!("Not rejected: the card was accepted by {by} {when}, and no session has begun yet.");
-        return rung(Cause::Accepted, who(), sentence);
+        return rung(Cause::Accepted, super::who(call), sentence);
     }
     let sentence = format!(
         "Not rejected by a backoffice: the card was accepted by {by} {when}, but the charger began no session. \
@@ -60,10 +53,16 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
 }
 
 fn followers_who_refused(call: &store::LoggedCall) -> String {
+    let decided =
+        |answer: &store::LoggedAnswer| call.decided_by.as_deref() == Some(answer.backoffice.as_str());
     let refused: Vec<String> = call
         .answers
         .iter()
-        .filter(|answer| !answer.led && answer.status.as_deref().is_some_and(|given| given != "Accepted"))
+        .filter(|answer| {
+            !answer.led
+                && !decided(answer)
+                && answer.status.as_deref().is_some_and(|given| given != "Accepted")
+        })
         .map(|answer| {
             format!(
                 "{} answered {}",
@@ -75,7 +74,11 @@ fn followers_who_refused(call: &store::LoggedCall) -> String {
     if refused.is_empty() {
         return String::new();
     }
-    format!(" {}, but followers decide nothing.", crate::why::phrase::list(&refused))
+    let refused = crate::why::phrase::list(&refused);
+    match crate::why::phrase::policy(call) {
+        Some(policy) => format!(" {refused}, which did not settle it ({policy})."),
+        None => format!(" {refused}, but followers decide nothing."),
+    }
 }
 
 /// A reservation explains a refusal, or comes on top of it.

@@ -19,10 +19,7 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>, start: &'a LoggedCa
         return stopped(facts, attempt, start, stop);
     }
     let when = at(facts, start.received_unix_ms);
-    let by = match start.decider.as_str() {
-        "proxy" => format!("the proxy, in place of {}", leader(facts, &start.leader)),
-        _ => leader(facts, &super::decider(start)),
-    };
+    let by = super::by(facts, start);
     let rung = |cause, who, sentence: String| Rung { cause, who, sentence, call: start, more: Vec::new() };
     match attempt.authorize {
         None => {
@@ -44,11 +41,7 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>, start: &'a LoggedCa
         }
         Some(_) => {
             let sentence = format!("Not rejected: {by}, accepted the card, and a session began {when}.");
-            let who = match start.decider.as_str() {
-                "proxy" => WhoDecided::Proxy { rule: start.decided_by.clone().unwrap_or_default() },
-                _ => WhoDecided::Leader { backoffice: super::decider(start) },
-            };
-            rung(Cause::Accepted, who, sentence)
+            rung(Cause::Accepted, super::who(start), sentence)
         }
     }
 }
@@ -152,7 +145,7 @@ fn stopped<'a>(
             refused,
             format!("The charger asked again and was told {}.", status(&given)),
         );
-        return rung(WhoDecided::Leader { backoffice: super::decider(refused) }, sentence, vec![row]);
+        return rung(super::who(refused), sentence, vec![row]);
     }
     let list = state::local_list(facts, &attempt.tag).filter(|(list, entry)| {
         entry.as_deref().is_some_and(|given| given != "Accepted")

@@ -11,6 +11,7 @@
 //! 12:00:00 ! charger_left charger connection lost
 //! ```
 //!
+//! The charger may also get a follower's verdict, and the row have remarks: `-> follower volt Invalid +ordered`.
 //! "\s" in a card's number is a space. Below "---": what is told.
 
 use engine::{BackofficeId, Side, TraceId};
@@ -69,6 +70,7 @@ pub(super) fn facts(text: &str) -> Facts {
 
 fn call(at: usize, line: &str) -> LoggedCall {
     let (said, got) = line.split_once(" -> ").unwrap_or((line, "leader {}"));
+    let (got, flags) = got.split_once(" +").unwrap_or((got, ""));
     let words: Vec<&str> = said.split(' ').collect();
     let mut call = LoggedCall {
         seq: seq(at),
@@ -86,7 +88,7 @@ fn call(at: usize, line: &str) -> LoggedCall {
         decided_by: None,
         latency_us: 40_000,
         leader: "acme".into(),
-        flags: Vec::new(),
+        flags: flags.split_whitespace().map(str::to_owned).collect(),
         redacted: false,
         id_tag: None,
         transaction_number: None,
@@ -139,6 +141,12 @@ fn answer(call: &mut LoggedCall, got: &str) {
         "proxy" => {
             let (rule, outcome) = rest.split_once(' ').expect("a rule");
             call.decided_by = Some(rule.to_owned());
+            outcome
+        }
+        "follower" => {
+            let (name, outcome) = rest.split_once(' ').expect("which follower");
+            call.answers.push(answered(name.into(), false, outcome));
+            call.decided_by = Some(name.to_owned());
             outcome
         }
         "leader" => {
