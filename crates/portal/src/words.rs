@@ -2,6 +2,7 @@
 //! Pages and the command line say the same, because both say it with these.
 
 pub mod details;
+pub mod plan;
 mod said;
 
 pub use said::{Decided, Kind, Said, Standing, duration, shown, standing, standing_of_late};

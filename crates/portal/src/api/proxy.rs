@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::read::{Body, Check, NamedCharger, Query, TEXT_CHARACTERS, check_text};
 use crate::limits::{REASON_CHARACTERS, SWITCHES_SHOWN};
 use crate::state::AppState;
+use crate::words::plan as words;
 
 /// The servers of a charger and who leads it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,7 +53,7 @@ struct Backoffice {
     backoffice: String,
     /// Whether its answers go to the charger.
     leads: bool,
-    /// What it may do besides being informed: `control` or `observer`; null for the plan's leader.
+    /// What it is there for: `control`, `energy`, `roaming`, `maintenance` or `observer`; null for the plan's leader.
     role: Option<String>,
     /// How its connection is.
     link: Link,
@@ -94,6 +95,10 @@ struct Plan {
     leader: String,
     /// Who follows, with the role of each.
     followers: Vec<Follower>,
+    /// Who decides about cards.
+    cards: Cards,
+    /// Whose is what the charger has one of.
+    sharing: Sharing,
     /// Who leads by proxy.toml.
     file_leader: String,
     /// Who may say who leads: `portal` (an operator, beside the file) or `file` (proxy.toml alone).
@@ -109,8 +114,123 @@ struct Plan {
 struct Follower {
     /// Its name.
     backoffice: String,
-    /// What it may do besides: `control` or `observer`.
+    /// What it is there for: `control`, `energy`, `roaming`, `maintenance` or `observer`.
     role: String,
+    /// The commands that it may send at all, by OCPP's names.
+    commands: Vec<String>,
+    /// Configuration keys that it may change at the charger; `*` and `?` as in proxy.toml.
+    keys: Vec<String>,
+    /// Purposes of charging profiles that are its own (with `by_purpose`), by OCPP's names.
+    purposes: Vec<String>,
+    /// The lowest and the highest stack level that are its own (with `by_band`).
+    stack_levels: Option<(i64, i64)>,
+    /// Vendors whose DataTransfer it may send; null for all.
+    vendors: Option<Vec<String>>,
+    /// Whose sessions it may stop: `none`, `own` or `all`.
+    sessions: String,
+    /// Commands that it may send within a minute.
+    commands_per_minute: u32,
+    /// What it may do, for a person: each the end of "It may …".
+    may: Vec<String>,
+}
+
+/// Who decides about cards.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cards {
+    /// Whose verdict holds: `leader_only`, `any_accept`, `all_accept`, `ordered` or `first_answer`.
+    policy: String,
+    /// Who has a say where more than the leader has, the first choice first.
+    deciders: Vec<String>,
+    /// Cards that the proxy itself accepts, as in proxy.toml.
+    accept: Vec<String>,
+    /// Cards about which one backoffice decides.
+    routes: Vec<Route>,
+    /// Who is believed while who is to decide is away.
+    fallback: Vec<String>,
+    /// The same for a person, a sentence each.
+    sentences: Vec<String>,
+}
+
+/// Cards about which one backoffice decides.
+#[derive(Debug, Serialize, ToSchema)]
+struct Route {
+    /// Which cards, as in proxy.toml.
+    cards: Vec<String>,
+    /// Who decides.
+    backoffice: String,
+}
+
+/// Whose is what the charger has one of.
+#[derive(Debug, Serialize, ToSchema)]
+struct Sharing {
+    /// Charging profiles: `leader`, `by_purpose`, `by_band` or `composite`.
+    profiles: String,
+    /// Who writes the local list: `leader`, `merge` or a backoffice.
+    local_list: String,
+    /// ChangeAvailability of several: `last` or `merge`.
+    availability: String,
+    /// The same for a person, a sentence each.
+    sentences: Vec<String>,
+}
+
+impl From<&engine::Follower> for Follower {
+    fn from(follower: &engine::Follower) -> Self {
+        let grant = &follower.grant;
+        Self {
+            backoffice: follower.backoffice.to_string(),
+            role: follower.role.label().to_owned(),
+            commands: grant.commands.iter().map(|name| (*name).to_owned()).collect(),
+            keys: grant.keys.iter().map(|key| key.text().to_owned()).collect(),
+            purposes: grant.purposes.iter().map(|purpose| purpose.label().to_owned()).collect(),
+            stack_levels: grant.levels.as_ref().map(|levels| (*levels.start(), *levels.end())),
+            vendors: grant.vendors.clone(),
+            sessions: match grant.sessions {
+                engine::Scope::None => "none",
+                engine::Scope::Own => "own",
+                engine::Scope::All => "all",
+            }
+            .to_owned(),
+            commands_per_minute: grant.commands_per_minute,
+            may: Vec::new(),
+        }
+    }
+}
+
+impl Cards {
+    fn of(plan: &engine::Plan) -> Self {
+        let texts = |cards: &[engine::CardPattern]| cards.iter().map(|card| card.text().to_owned()).collect();
+        let routes = plan.cards.routes.iter();
+        Self {
+            policy: plan.cards.rule.label().to_owned(),
+            deciders: plan.deciders().into_iter().map(BackofficeId::to_string).collect(),
+            accept: texts(&plan.cards.allow),
+            routes: routes
+                .map(|route| Route { cards: texts(&route.cards), backoffice: route.backoffice.to_string() })
+                .collect(),
+            fallback: plan.cards.fallback.iter().map(BackofficeId::to_string).collect(),
+            sentences: words::cards(plan, &plan.leader),
+        }
+    }
+}
+
+impl Sharing {
+    fn of(plan: &engine::Plan) -> Self {
+        let whose = words::sharing(plan, &plan.leader).into_iter();
+        Self {
+            profiles: plan.sharing.profiles.label().to_owned(),
+            local_list: match &plan.sharing.local_list {
+                engine::LocalList::Leader => "leader".to_owned(),
+                engine::LocalList::Merge => "merge".to_owned(),
+                engine::LocalList::Of(owner) => owner.to_string(),
+            },
+            availability: match plan.sharing.availability {
+                engine::Availability::Last => "last",
+                engine::Availability::Merge(_) => "merge",
+            }
+            .to_owned(),
+            sentences: whose.map(|(what, whose)| format!("{what}: {whose}.")).collect(),
+        }
+    }
 }
 
 /// An operator's choice of leader.
@@ -274,10 +394,12 @@ async fn read(state: &AppState, NamedCharger(charger): NamedCharger) -> Result<P
                 .followers
                 .iter()
                 .map(|follower| Follower {
-                    backoffice: follower.backoffice.to_string(),
-                    role: follower.role.label().to_owned(),
+                    may: words::may(&found.plan, &follower.backoffice),
+                    ..Follower::from(follower)
                 })
                 .collect(),
+            cards: Cards::of(&found.plan),
+            sharing: Sharing::of(&found.plan),
             file_leader: found.file_leader.to_string(),
             leader_source: match found.leader_source {
                 LeaderSource::Portal => "portal".to_owned(),

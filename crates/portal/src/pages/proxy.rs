@@ -44,6 +44,7 @@ async fn show(
         @if let Some(plan) = &plan {
             (choice(&charger, plan, &visitor))
             div.servers { (cards(&charger, plan, live.as_ref(), &lanes, &visitor, now)) }
+            (words::arrangement(&plan.plan, live.as_ref().map_or(&plan.plan.leader, |live| &live.leader)))
             (source(plan, &visitor))
         }
         (switches(&history))
@@ -71,6 +72,7 @@ fn cards(
                 leads: id == leader,
                 is_chosen: *id == plan.plan.leader,
                 role: plan.plan.role(id),
+                plan: &plan.plan,
                 live: live.map(|live| live.backoffices.iter().find(|one| one.id == *id)),
                 lane: lanes.iter().find(|lane| lane.backoffice == *id),
                 may_be_made_leader: may_lead && *id != plan.plan.leader,

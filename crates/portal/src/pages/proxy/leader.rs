@@ -4,7 +4,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Redirect;
-use engine::{BackofficeId, ChargerId, PeerState, TransactionRow};
+use engine::{BackofficeId, ChargerId, PeerState, Plan, TransactionRow, VerdictRule};
 use gateway::{LiveLink, PlanView, SetLeaderError};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -105,13 +105,21 @@ fn consequences(plan: &PlanView, to: &BackofficeId) -> Markup {
             @if former == to {
                 li { strong { (to) } " leads already; nothing changes for the charger." }
             } @else {
-                li { "From then on the charger gets the answers of " strong { (to) } ": it decides about cards, and may start and stop transactions." }
+                li {
+                    "From then on the charger gets the answers of " strong { (to) } ", which may start and stop transactions"
+                    @if decides_alone(&plan.plan) { " and decides about cards" } "."
+                    @if !decides_alone(&plan.plan) { " Who decides about cards stays as proxy.toml says." }
+                }
                 li { strong { (former) } " stays connected and follows: it still hears everything, but no longer decides." }
                 li { "It happens between two messages, usually at once. The charger does not reconnect and notices nothing." }
             }
             li { "It holds until somebody changes it here or on the command line, also after a restart. " code { "proxy.toml" } " is not touched." }
         }
     }
+}
+
+fn decides_alone(plan: &Plan) -> bool {
+    plan.cards.rule == VerdictRule::LeaderOnly && plan.cards.routes.is_empty()
 }
 
 /// Whether the new leader is there at all.

@@ -1,6 +1,6 @@
 //! One server of a charger.
 
-use engine::{BackofficeId, ChargerId, Role};
+use engine::{BackofficeId, ChargerId, Plan, Role};
 use gateway::{LiveBackoffice, LiveLink};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,6 +19,7 @@ pub(super) struct Server<'a> {
     /// It is to lead: by `proxy.toml`, or by a person's choice.
     pub(super) is_chosen: bool,
     pub(super) role: Option<Role>,
+    pub(super) plan: &'a Plan,
     /// `None`: the charger is not connected. `Some(None)`: its session does not know this server yet.
     pub(super) live: Option<Option<&'a LiveBackoffice>>,
     pub(super) lane: Option<&'a ListedLane>,
@@ -42,7 +43,7 @@ pub(super) fn card(server: &Server<'_>, now: i64) -> Markup {
                 h2 { (id) }
                 @if server.leads { (layout::leader_badge()) } @else { span.muted { (role) } }
             }
-            p.small.muted { (words::may(server.leads, server.role)) }
+            (words::may(server.plan, id, server.leads))
             dl.facts {
                 dt { "Connection" } dd { (connection(server.live, now)) }
                 @if let Some(Some(live)) = server.live {

@@ -62,18 +62,44 @@ fn names(ids: &[&BackofficeId]) -> Markup {
     }
 }
 
-/// What a server may do besides being informed (docs/roles.md).
-pub(super) fn may(leads: bool, role: Option<Role>) -> &'static str {
-    match role {
-        _ if leads => {
-            "Decides about cards, starts and stops transactions, and may command everything except what could \
-             part the charger from the proxy."
+/// What a server may do besides being informed.
+pub(super) fn may(plan: &Plan, id: &BackofficeId, leads: bool) -> Markup {
+    if leads {
+        return html! {
+            p.small.muted {
+                "The charger gets its answers. It may command everything except what is another's (below), and what could part \
+                 the charger from the proxy."
+            }
+        };
+    }
+    let may = crate::words::plan::may(plan, id);
+    let rate = plan.follower(id).map(|follower| follower.grant.commands_per_minute);
+    html! {
+        @if may.is_empty() {
+            p.small.muted { "Sees everything; its commands are refused." }
+        } @else {
+            div.small.muted {
+                p { "Sees everything. At the charger it may" }
+                ul.plainlist { @for what in &may { li { (what) } } }
+                @if let Some(rate) = rate { p { "Up to " (rate) " commands a minute; all others are refused." } }
+            }
         }
-        Some(Role::Control) => {
-            "Sees everything and may command, up to 30 times a minute; not start or stop transactions, nor change \
-             the local list or certificates."
+    }
+}
+
+/// Who decides about cards, and whose is what the charger has one of.
+pub(super) fn arrangement(plan: &Plan, leader: &BackofficeId) -> Markup {
+    html! {
+        section aria-label="Who decides about cards" {
+            h2 { "Who decides about cards" }
+            ul.plainlist { @for sentence in crate::words::plan::cards(plan, leader) { li { (sentence) } } }
         }
-        _ => "Sees everything; its commands are refused.",
+        section aria-label="What the charger has one of" {
+            h2 { "What the charger has one of" }
+            dl.facts {
+                @for (what, whose) in crate::words::plan::sharing(plan, leader) { dt { (what) } dd { (whose) } }
+            }
+        }
     }
 }
 
