@@ -73,16 +73,21 @@ impl Session {
 
     /// A follower's own Heartbeats come from the proxy (semantics B-31), and so do the pings on its link.
     fn own_sign_of_life(&mut self, id: &BackofficeId, key: &'static str, value: &str) -> Admission {
-        let rule = if key == "HeartbeatInterval" { "B-31" } else { "K-13" };
-        match (seconds(value), self.at(id)) {
-            (Some(seconds), Some(at)) if key == "HeartbeatInterval" && seconds > 0 => {
-                self.set_heartbeat(at, Duration::from_secs(seconds));
+        if key != "HeartbeatInterval" {
+            if seconds(value).is_none() {
+                return local(REJECTED, "K-13");
             }
-            (Some(_), _) if key != "HeartbeatInterval" => {}
-            _ => return local(REJECTED, rule),
+            self.wish(id, key, value);
+            return Admission::Own("K-13");
         }
-        self.wish(id, key, value);
-        Admission::Own(rule)
+        match (seconds(value), self.at(id)) {
+            (Some(seconds), Some(at)) if seconds > 0 => {
+                self.set_heartbeat(at, Duration::from_secs(seconds));
+                self.wish(id, key, value);
+                Admission::Own("B-31")
+            }
+            _ => local(REJECTED, "B-31"),
+        }
     }
 
     /// Whether a command is under way that changes what the charger has of this setting.
