@@ -26,6 +26,7 @@ mod leader;
 mod links;
 mod liveness;
 mod local_list;
+mod memory;
 mod numbers;
 mod outbox;
 mod own_numbers;
@@ -33,6 +34,7 @@ mod owned;
 mod permissions;
 mod presence;
 mod profiles;
+mod promises;
 mod reply;
 mod start_verdicts;
 mod status;
@@ -51,8 +53,8 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use crate::{
-    BackofficeId, ChargerId, Direction, Effect, Event, Fact, FrameKind, Keep, Lane, Memory, Moment, Note,
-    Plan, Reason, Record, Side, Tick, TraceId,
+    BackofficeId, ChargerId, Direction, Effect, Event, FrameKind, Lane, Memory, Moment, Note, Plan, Reason,
+    Record, Side, Tick, TraceId,
 };
 use configuration::Configuration;
 use reply::Reply;
@@ -218,55 +220,6 @@ impl Session {
         self.is_over
     }
 
-    fn remember(&mut self, memory: Memory) {
-        self.transactions.remember(memory.transactions, memory.numbers);
-        for Fact { key, body } in memory.facts {
-            if let Some(body) = body {
-                self.remember_fact(&key, &body);
-            }
-        }
-        for lane in memory.lanes {
-            self.remember_lane(lane);
-        }
-    }
-
-    /// A fact that this version cannot read is as good as forgotten.
-    fn remember_fact(&mut self, key: &str, body: &str) {
-        if key.starts_with(told::Told::FACT) {
-            self.told.remember(body);
-        } else if key == boot::Boot::FACT {
-            self.boot.remember(body);
-        } else if key.starts_with(owned::OwnedIds::FACT) {
-            if let Ok(owned) = serde_json::from_str(body) {
-                self.owned.remember(owned);
-            }
-        } else if key == leader::Lead::FACT {
-            self.remember_lead(body);
-        } else if let Some(key) = key.strip_prefix(configuration::Configuration::FACT) {
-            self.configuration.remember(key, body);
-        } else if key.starts_with(decisions::Decisions::FACT) {
-            self.decisions.remember(body);
-        } else if key.starts_with(intents::Intents::FACT) {
-            self.intents.remember(body);
-        } else if let Some(of) = key.strip_prefix(configuration::Configuration::WISH) {
-            self.remember_wish(of, body);
-        } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
-            self.cards.remember(tag, body);
-        } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {
-            self.states.remember_missed(backoffice, body);
-        } else if let Some(connector) = key.strip_prefix(presence::States::FACT) {
-            self.states.remember(connector, body);
-        } else if let Some(backoffice) = key.strip_prefix(local_list::LocalLists::FACT) {
-            self.local_lists.remember(backoffice, body);
-        } else if key == local_list::LocalLists::WRITTEN {
-            self.local_lists.remember_written(body);
-        } else if let Some(wish) = key.strip_prefix(availability::Wishes::FACT) {
-            self.availability.remember(wish, body);
-        } else if let Some(kind) = key.strip_prefix(jobs::Jobs::FACT) {
-            self.jobs.remember(kind, body);
-        }
-    }
-
     /// Deals with everything whose time has come.
     fn pass_time(&mut self) {
         self.pass_time_absence();
@@ -363,47 +316,6 @@ impl Session {
 
     fn alert(&mut self, kind: &'static str, detail: impl Into<String>) {
         self.note(Note::Alert { kind, detail: detail.into() });
-    }
-
-    /// Makes a record durable before these peers hear anything more. What one event promises is
-    /// kept together: all of it or nothing.
-    fn promise(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
-        // What changed twice is written once, as it is now.
-        let is_same = |other: &Record| match (other, &record) {
-            (Record::Transaction(one), Record::Transaction(other)) => one.trace == other.trace,
-            _ => false,
-        };
-        self.promised.retain(|other| !is_same(other));
-        self.promised.push(record);
-        for side in before {
-            if !self.promised_to.contains(&side) {
-                self.promised_to.push(side);
-            }
-        }
-    }
-
-    fn keep_promises(&mut self) {
-        if !self.promised.is_empty() {
-            let records = std::mem::take(&mut self.promised);
-            let before = std::mem::take(&mut self.promised_to);
-            self.effects.push_back(Effect::Keep(Keep { records, before }));
-        }
-    }
-
-    fn promise_facts(&mut self, facts: Vec<Fact>, before: impl IntoIterator<Item = Side> + Clone) {
-        for fact in facts {
-            self.promise(Record::Fact(fact), before.clone());
-        }
-    }
-
-    fn promise_transaction(&mut self, trace: TraceId, before: impl IntoIterator<Item = Side>) {
-        if let Some(record) = self.transaction_record(trace) {
-            self.promise(record, before);
-        }
-    }
-
-    fn transaction_record(&self, trace: TraceId) -> Option<Record> {
-        self.transactions.get(trace).map(|row| Record::Transaction(Box::new(row.clone())))
     }
 }
 
