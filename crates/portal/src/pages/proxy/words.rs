@@ -1,6 +1,6 @@
 //! Who leads and who follows, in sentences.
 
-use engine::{BackofficeId, OnLeaderLost, Plan, Role};
+use engine::{BackofficeId, OnLeaderLost, Plan, Role, VerdictRule};
 use gateway::{LiveCharger, PlanView};
 use maud::{Markup, html};
 
@@ -16,17 +16,19 @@ pub(crate) fn servers(plan: Option<&PlanView>, live: Option<&LiveCharger>, now: 
     let plan = &found.plan;
     let leader = live.map_or(&plan.leader, |live| &live.leader);
     let others: Vec<&BackofficeId> = plan.backoffices().filter(|id| *id != leader).collect();
+    let leader_decides = plan.cards.rule == VerdictRule::LeaderOnly && plan.cards.routes.is_empty();
+    let except = if leader_decides { "" } else { ", except about cards (below)" };
     html! {
         @match others.as_slice() {
             [] => { "This charger has one server: " strong { (leader) } ". It is Leader: the charger gets its answers." },
             [other] => {
                 "This charger has two servers. " strong { (leader) } " is Leader: the charger gets its answers. "
-                strong { (other) } " follows: it hears everything, and what it answers is only compared."
+                strong { (other) } " follows: it hears everything, and what it answers is only compared" (except) "."
             },
             _ => {
                 "This charger has " (count(others.len() + 1)) " servers. " strong { (leader) }
                 " is Leader: the charger gets its answers. " (names(&others))
-                " follow: they hear everything, and what they answer is only compared."
+                " follow: they hear everything, and what they answer is only compared" (except) "."
             },
         }
         @if let Some(since) = live.and_then(|live| live.leader_away_since_unix_ms) {
@@ -81,7 +83,7 @@ pub(super) fn may(plan: &Plan, id: &BackofficeId, leads: bool) -> Markup {
             div.small.muted {
                 p { "Sees everything. At the charger it may" }
                 ul.plainlist { @for what in &may { li { (what) } } }
-                @if let Some(rate) = rate { p { "Up to " (rate) " commands a minute; all others are refused." } }
+                @if let Some(rate) = rate { p { "Everything else is refused, and so are more than " (rate) " commands a minute." } }
             }
         }
     }
