@@ -8,7 +8,7 @@ use crate::session::ballots::Authority;
 use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
 use crate::time::instant;
-use crate::{Fact, Record, UnknownCards, limits, payload};
+use crate::{Fact, Record, UndecidedStart, UnknownCards, limits, payload};
 
 /// Verdicts by card, in small letters: OCPP 1.6 compares idTags so (§7.28, CiString20).
 #[derive(Debug, Default)]
@@ -128,6 +128,10 @@ impl Session {
     /// What a StartTransaction is told of its card in the leader's place. The charger has started
     /// already: what nobody knows is settled when the leader is back (semantics §5.5, T-67).
     pub(super) fn card_of_start(&self, tag: &str) -> &str {
-        self.remembered_verdict(tag).unwrap_or(r#"{"status":"Accepted"}"#)
+        let undecided = match self.plan.cards.undecided_start {
+            UndecidedStart::Leader | UndecidedStart::Accept => r#"{"status":"Accepted"}"#,
+            UndecidedStart::Refuse => r#"{"status":"Invalid"}"#,
+        };
+        self.remembered_verdict(tag).unwrap_or(undecided)
     }
 }
