@@ -60,16 +60,19 @@ fn only_the_leader_stops_a_transaction_and_by_its_own_number() {
 }
 
 #[test]
-fn a_control_follower_reads_and_configures_and_an_observer_does_not() {
+fn a_control_follower_reads_and_switches_and_an_observer_does_not() {
     let scene = scene(Library::Python, Library::Node);
     let configuration = scene.control.cue(command("GetConfiguration", json!({})));
     let keys =
         configuration["payload"]["configurationKey"].as_array().unwrap_or_else(|| panic!("{configuration}"));
     assert!(keys.iter().any(|key| key["key"] == "HeartbeatInterval"), "{configuration}");
     let change = json!({"key": "ConnectionTimeOut", "value": "60"});
-    let changed = scene.control.cue(command("ChangeConfiguration", change.clone()));
-    assert_eq!(changed["payload"], json!({"status": "Accepted"}), "{changed}");
-    assert_eq!(scene.charger.wait_call("ChangeConfiguration", |_| true).payload, change);
+    let refused = scene.control.cue(command("ChangeConfiguration", change.clone()));
+    assert_eq!(refused["payload"], json!({"status": "Rejected"}), "the leader's setting: {refused}");
+    let free = json!({"connectorId": 2, "type": "Inoperative"});
+    let switched = scene.control.cue(command("ChangeAvailability", free.clone()));
+    assert_eq!(switched["payload"], json!({"status": "Accepted"}), "{switched}");
+    assert_eq!(scene.charger.wait_call("ChangeAvailability", |_| true).payload, free);
 
     let refused = scene.observer.cue(command("ChangeConfiguration", change));
     assert_eq!(refused["payload"], json!({"status": "Rejected"}), "{refused}");
@@ -78,7 +81,7 @@ fn a_control_follower_reads_and_configures_and_an_observer_does_not() {
     let refused = scene.observer.cue(command("Reset", json!({"type": "Soft"})));
     assert_eq!(refused["payload"], json!({"status": "Rejected"}), "{refused}");
     let heard: Vec<_> = scene.charger.calls().into_iter().map(|call| call.action).collect();
-    assert_eq!(heard, ["GetConfiguration", "ChangeConfiguration"]);
+    assert_eq!(heard, ["GetConfiguration", "ChangeAvailability"]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use engine::{
-    ChargerTransactionId, Effect, Event, Follower, Keep, Memory, Moment, PeerState, Plan, Role, Session,
-    Side, Tick, TransactionState,
+    ChargerTransactionId, Effect, Event, Follower, Grant, Keep, Memory, Moment, PeerState, Plan,
+    ProfilePurpose, Profiles, Role, Session, Sharing, Side, Tick, TransactionState,
 };
 use store::{Settings, Store};
 
@@ -31,8 +31,12 @@ struct Life {
 
 impl Life {
     async fn begin(store: Store) -> Self {
-        let follower = Follower::new(acme(), Role::Control);
-        let plan = Arc::new(Plan::new("volt".into(), vec![follower]));
+        // One purpose is acme's, so that it may set profiles at all.
+        let mut grant = Grant::of(Role::Control);
+        grant.purposes.insert(ProfilePurpose::TxDefault);
+        let follower = Follower { backoffice: acme(), role: Role::Control, grant: Arc::new(grant) };
+        let sharing = Sharing { profiles: Profiles::ByPurpose, ..Sharing::default() };
+        let plan = Arc::new(Plan { sharing, ..Plan::new("volt".into(), vec![follower]) });
         let memory = store.remembered(&charger()).await.unwrap();
         let session = Session::new(charger(), plan, memory, 1);
         let now = Moment { tick: Tick(1), unix_ms: now() };
