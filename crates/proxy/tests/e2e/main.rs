@@ -9,6 +9,7 @@
 mod support;
 
 mod cards;
+mod cases;
 mod commands;
 mod crowd;
 mod direct;
