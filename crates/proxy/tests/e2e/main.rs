@@ -8,6 +8,7 @@
 #[expect(dead_code, reason = "the other test programs need more of it")]
 mod support;
 
+mod arbitration;
 mod cards;
 mod cases;
 mod commands;

@@ -25,8 +25,8 @@ from websockets.asyncio.server import serve
 class Backoffice(Peer):
     ANSWERS = (
         "Authorize", "BootNotification", "DataTransfer", "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification", "Heartbeat", "MeterValues", "SecurityEventNotification", "StartTransaction",
-        "StatusNotification", "StopTransaction",
+        "FirmwareStatusNotification", "Heartbeat", "LogStatusNotification", "MeterValues", "SecurityEventNotification",
+        "StartTransaction", "StatusNotification", "StopTransaction",
     )
     # What must not be lost.
     BOOKED = ("MeterValues", "SecurityEventNotification", "StartTransaction", "StopTransaction")

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 class Charger(Peer):
     ANSWERS = (
         "CancelReservation", "ChangeAvailability", "ChangeConfiguration", "ClearCache", "ClearChargingProfile",
-        "DataTransfer", "GetCompositeSchedule", "GetConfiguration", "GetDiagnostics", "GetLocalListVersion",
+        "DataTransfer", "GetCompositeSchedule", "GetConfiguration", "GetDiagnostics", "GetLocalListVersion", "GetLog",
         "RemoteStartTransaction", "RemoteStopTransaction", "ReserveNow", "Reset", "SendLocalList",
         "SetChargingProfile", "TriggerMessage", "UnlockConnector", "UpdateFirmware",
     )
