@@ -136,6 +136,7 @@ impl World {
             transcript: Transcript::new(options.shown_lines),
             options,
         };
+        world.transcript.push(world.now, format_args!("the plan is {:?}", world.plan));
         world.schedule(Duration::from_secs(1), Happening::ChargerDials);
         world.plan_whims();
         if world.options.shared {

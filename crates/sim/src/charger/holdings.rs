@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Charger;
+use super::{Charger, Number};
 
 /// A charging profile that it has.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +121,7 @@ impl Charger {
         let is_possible = match profile.purpose() {
             "ChargePointMaxProfile" => connector == 0,
             "TxDefaultProfile" => true,
-            "TxProfile" => self.sessions.running_on(connector).is_some(),
+            "TxProfile" => self.runs(connector, profile.profile["transactionId"].as_i64()),
             _ => false,
         };
         let is_level = (0..=self.settings.max_stack_level).contains(&profile.stack_level());
@@ -130,6 +130,12 @@ impl Charger {
         }
         self.holdings.install(profile);
         "Accepted"
+    }
+
+    /// Whether a transaction runs there, and is the one of that number if one is named.
+    fn runs(&self, connector: i64, number: Option<i64>) -> bool {
+        let is_meant = |known: Number| number.is_none_or(|number| known == Number::Told(number));
+        self.sessions.running_on(connector).is_some_and(|session| is_meant(session.number))
     }
 
     /// A session that was started remotely brings its own profile (OCPP 1.6 §5.11).

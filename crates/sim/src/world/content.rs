@@ -8,10 +8,15 @@ use crate::charger::SESSION_BAND_WH;
 /// The fields whose value is another one for every party.
 const OWN_IDS: [&str; 4] = ["transactionId", "reservationId", "chargingProfileId", "requestId"];
 
+/// The payload with every card under its own number.
+pub(super) fn unaliased(payload: &str) -> String {
+    payload.replace(ALIAS, "")
+}
+
 /// The payload with the numbers of [`OWN_IDS`] blanked, every card under its own number, and everything else
 /// as it was written.
 pub(super) fn blanked(payload: &str) -> String {
-    let mut text = payload.replace(ALIAS, "");
+    let mut text = unaliased(payload);
     for field in OWN_IDS {
         let Some((start, end)) = number_of(&text, field) else { continue };
         text.replace_range(start..end, "#");
@@ -19,10 +24,9 @@ pub(super) fn blanked(payload: &str) -> String {
     text
 }
 
-/// The payload with its stack level blanked, which is another at the charger where levels have owners
-/// (semantics §6.4).
+/// The same with the stack level of a profile blanked, too.
 pub(super) fn without_level(payload: &str) -> String {
-    let mut text = payload.to_owned();
+    let mut text = blanked(payload);
     if let Some((start, end)) = number_of(&text, "stackLevel") {
         text.replace_range(start..end, "#");
     }
@@ -42,7 +46,7 @@ fn number_of(payload: &str, field: &str) -> Option<(usize, usize)> {
 
 /// The payload as a value without the fields of [`OWN_IDS`] at its top.
 pub(super) fn without_ids(payload: &str) -> Value {
-    let mut value: Value = serde_json::from_str(&payload.replace(ALIAS, "")).unwrap_or(Value::Null);
+    let mut value: Value = serde_json::from_str(&unaliased(payload)).unwrap_or(Value::Null);
     if let Some(object) = value.as_object_mut() {
         object.retain(|name, _| !OWN_IDS.contains(&name.as_str()));
     }

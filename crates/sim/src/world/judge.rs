@@ -3,6 +3,7 @@
 
 mod answers;
 mod calls;
+mod cards;
 mod commands;
 mod complaints;
 mod copies;
@@ -10,9 +11,12 @@ mod deliveries;
 mod failover;
 mod grants;
 mod late_verdicts;
+mod local_lists;
 mod outage;
 mod profiles;
 mod said;
+mod settings;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -48,6 +52,7 @@ struct Copied {
     led: bool,
     /// The charger waited for the answer.
     live: bool,
+    asked_at: Tick,
 }
 
 /// What a backoffice answered to a message of the charger.
@@ -56,6 +61,10 @@ struct Answer {
     by: BackofficeId,
     led: bool,
     payload: Option<String>,
+    /// When it was asked, and when it answered; whether the proxy still waited.
+    asked_at: Tick,
+    at: Tick,
+    in_time: bool,
 }
 
 /// An answer to the charger that may still wait for a commit.
@@ -98,6 +107,14 @@ pub(super) struct Judge {
     parked_unbooked: BTreeSet<(BackofficeId, u64)>,
     /// The action that the charger was sent last.
     last_command: String,
+    /// Who decides about cards.
+    cards: cards::Cards,
+    /// What each backoffice wants the charger to know of cards.
+    lists: local_lists::LocalLists,
+    /// What each wants out of service.
+    wishes: wishes::Wishes,
+    /// What each wants of settings of which it has a value of its own.
+    settings: settings::Settings,
     /// Whose the profiles at the charger are.
     profiles: profiles::Profiles,
     /// Under which number a backoffice booked which session, as far as the proxy was told.
@@ -110,7 +127,6 @@ impl Judge {
     pub(super) fn new(plan: std::sync::Arc<Plan>, promises: Promises) -> Self {
         Self {
             leader: plan.leader.clone(),
-            plan,
             promises,
             peers: BTreeMap::new(),
             said: HashMap::new(),
@@ -130,10 +146,15 @@ impl Judge {
             refusals: late_verdicts::Refusals::default(),
             parked_unbooked: BTreeSet::new(),
             last_command: String::new(),
+            cards: cards::Cards::default(),
+            lists: local_lists::LocalLists::of(&plan),
+            wishes: wishes::Wishes::of(&plan),
+            settings: settings::Settings::default(),
             profiles: profiles::Profiles::default(),
             numbers: BTreeSet::new(),
             summary: Summary::default(),
             broken: Vec::new(),
+            plan,
         }
     }
 
@@ -163,6 +184,10 @@ impl Judge {
         self.plan = plan;
         self.permit_anew();
         self.profiles.begin_era();
+        self.cards.begin_era(now);
+        self.lists.plan_changed(&self.plan);
+        self.wishes.plan_changed(&self.plan);
+        self.settings.plan_changed(&self.plan);
         self.outage.plan_changed(now, &self.plan);
         self.refusals.excuse_all();
     }
@@ -184,6 +209,7 @@ impl Judge {
     }
 
     pub(super) fn link_is(&mut self, now: Tick, side: &Side, up: bool) {
+        self.doubt_open_settings(side);
         self.peer(side).reset(up);
         if *side == Side::Charger {
             self.answers_on_way.clear();
@@ -214,7 +240,7 @@ impl Judge {
         if let Side::Backoffice(by) = from
             && let Some(copy) = self.copies.get(&(by.clone(), id.to_owned())).cloned()
         {
-            let Copied { message, led, live, .. } = copy;
+            let Copied { message, led, live, asked_at, .. } = copy;
             let is_pointless = matches!(answer, Err("NotImplemented" | "NotSupported"))
                 && !matches!(message.0.as_str(), "StartTransaction" | "StopTransaction");
             if answer.is_ok() || is_pointless {
@@ -224,9 +250,16 @@ impl Judge {
                 self.learn_number(by, &message, payload);
                 self.late_verdict(now, by, &message, live, payload);
             }
-            self.verdict_heard(by, &message, led, live && is_in_time, answer);
+            self.verdict_heard(now, by, &message, led, live && is_in_time, answer);
             let payload = answer.ok().map(blanked);
-            self.answers.entry(message).or_default().push(Answer { by: by.clone(), led, payload });
+            self.answers.entry(message).or_default().push(Answer {
+                by: by.clone(),
+                led,
+                payload,
+                asked_at,
+                at: now,
+                in_time: is_in_time,
+            });
         }
     }
 
@@ -256,6 +289,7 @@ impl Judge {
                     if *side == Side::Charger && *reason == Reason::LeaderLost {
                         self.check_sent_away(now);
                     }
+                    self.doubt_open_settings(side);
                     self.peer(side).reset(false);
                 }
                 Effect::Ping(side) => {
@@ -271,8 +305,10 @@ impl Judge {
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
                     self.leads_waiting_calls();
+                    self.settings.another_leads(from, to);
                     self.permit_anew();
                     self.profiles.begin_era();
+                    self.cards.begin_era(now);
                     self.outage.another_leads(now);
                     self.refusals.excuse_all();
                 }
@@ -312,13 +348,13 @@ impl Judge {
             Some(Frame::Call { id, action, payload }) => {
                 self.summary.commands += 1;
                 self.proxy_called(now, &Side::Charger, id, action, Duration::from_millis(29_900));
-                self.check_command(action, payload, charger, books);
+                self.check_command(now, action, payload, charger, books);
             }
             Some(Frame::Result { id, payload }) => {
                 if let Some(call) = self.close_call(now, &Side::Charger, id) {
                     self.summary.charger_answers += 1;
                     let message = (call.action.clone(), blanked(&call.payload));
-                    let rule = self.check_answer(&call, Some(payload), batch);
+                    let rule = self.check_answer(now, &call, Some(payload), batch);
                     let stands_in = rule.is_some_and(|rule| outage::STAND_IN_RULES.contains(&rule));
                     let in_place_of = stands_in.then(|| self.leader.clone());
                     if let Some(rule) = rule {
@@ -330,7 +366,7 @@ impl Judge {
             Some(Frame::Error { id, .. }) => {
                 if let Some(call) = self.close_call(now, &Side::Charger, id) {
                     self.summary.charger_answers += 1;
-                    if let Some(rule) = self.check_answer(&call, None, batch) {
+                    if let Some(rule) = self.check_answer(now, &call, None, batch) {
                         self.check_stand_in(now, rule, &call, None);
                     }
                 }
@@ -357,7 +393,7 @@ impl Judge {
                     (true, _) => Duration::from_millis(8_900),
                 };
                 self.proxy_called(now, &side, id, action, patience);
-                self.check_copy(to, id, action, payload, (led, live));
+                self.check_copy(now, to, id, action, payload, (led, live));
             }
             Some(Frame::Result { id, payload }) => self.command_answered(now, to, id, Ok(payload), batch),
             Some(Frame::Error { id, code }) => self.command_answered(now, to, id, Err(code), batch),

@@ -33,6 +33,12 @@ pub struct Promises {
     pub one_style_of_no: bool,
     /// What waits when the plan says that something is another's is not sent any more.
     pub waiting_is_judged_anew: bool,
+    /// Cards are decided by the plan's policy, and as one wherever the charger hears of them.
+    pub cards_are_decided: bool,
+    /// The charger's list is what the backoffices' lists come to, and what one of them wants out of service is.
+    pub merges_are_kept: bool,
+    /// A card in the proxy's own list is accepted at once, whatever was decided about it before.
+    pub list_outranks_memory: bool,
     /// A charging profile is replaced and cleared by its owner alone.
     pub profiles_have_owners: bool,
 }
@@ -139,8 +145,11 @@ impl WorldOptions {
                 former_leader_misses_nothing: true,
                 follower_boots_alone: false,
                 one_style_of_no: false,
-                waiting_is_judged_anew: false,
-                profiles_have_owners: false,
+                list_outranks_memory: false,
+                merges_are_kept: true,
+                cards_are_decided: true,
+                waiting_is_judged_anew: true,
+                profiles_have_owners: true,
             },
             shown_lines: 160,
         }

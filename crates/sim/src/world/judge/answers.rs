@@ -1,7 +1,8 @@
 //! Answers to the charger: whose they are, and what number they tell.
 
-use engine::{CallNote, Decider, Effect, Note, Outcome, Side};
+use engine::{CallNote, Decider, Effect, Note, Outcome, Side, Tick};
 
+use super::outage::tag_of;
 use super::{Judge, OpenCall, TRANSACTION_ACTIONS};
 use crate::world::content::{blanked, without_ids};
 
@@ -10,6 +11,7 @@ impl Judge {
     /// Returns that rule.
     pub(super) fn check_answer(
         &mut self,
+        now: Tick,
         call: &OpenCall,
         payload: Option<&str>,
         batch: &[Effect],
@@ -29,13 +31,17 @@ impl Judge {
             return None;
         };
         self.check_noted_outcome(note, payload);
+        self.check_verdict(now, call, payload, note);
         let message = (call.action.clone(), blanked(&call.payload));
+        let tag = tag_of(call);
         match &note.decider {
             Decider::Leader(by) => {
                 let said = payload.map(blanked);
                 let mut answers = self.answers.get(&message).into_iter().flatten();
                 let given = answers.any(|answer| {
-                    let is_same = answer.payload == said || is_mended(&call.action, &answer.payload, &said);
+                    let is_same = answer.payload == said
+                        || is_mended(&call.action, &answer.payload, &said)
+                        || is_judged(&call.action, &answer.payload, &said) && self.may_be_anothers(&tag);
                     answer.by == *by && answer.led && is_same
                 });
                 if !given {
@@ -52,7 +58,8 @@ impl Judge {
                 }
                 return Some(rule);
             }
-            Decider::Follower(_) | Decider::Charger | Decider::Nobody => {
+            Decider::Follower(by) => self.check_follower_decided(now, by, call, payload),
+            Decider::Charger | Decider::Nobody => {
                 self.accuse(format!("I-8: {:?} is said to have answered the charger", note.decider));
             }
         }
@@ -84,6 +91,19 @@ impl Judge {
             ));
         }
     }
+}
+
+/// Whether it is the leader's but for the verdict on the card, which is another's (semantics A-5).
+fn is_judged(action: &str, given: &Option<String>, said: &Option<String>) -> bool {
+    let (Some(given), Some(said)) = (given, said) else { return false };
+    let plain = |payload: &str| {
+        let mut payload = without_ids(&payload.replace('#', "0"));
+        if let Some(members) = payload.as_object_mut() {
+            members.remove("idTagInfo");
+        }
+        payload
+    };
+    matches!(action, "StartTransaction" | "StopTransaction") && plain(given) == plain(said)
 }
 
 /// Whether the answer to a start is the leader's but for a number that was none, and now is one

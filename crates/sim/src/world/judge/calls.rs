@@ -7,6 +7,7 @@ use engine::{Side, Tick};
 
 use super::Judge;
 use crate::charger::Charger;
+use crate::world::content::unaliased;
 
 /// Answers must come within this time (semantics F-33, §1.5) or the socket closes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(31);
@@ -57,6 +58,13 @@ impl Judge {
             Side::Charger => true,
             Side::Backoffice(by) => self.may_send(by, action, payload),
         };
+        if let Side::Backoffice(by) = from
+            && is_permitted
+        {
+            // It may come to hold before the charger is told.
+            self.settings.are_wanted(action, payload);
+            self.announced(now, action, &unaliased(payload), &[(by.clone(), String::new())]);
+        }
         let peer = self.peer(from);
         let repeated = peer.open.iter().any(|call| call.id == id && call.payload == payload);
         if !repeated {

@@ -1,7 +1,7 @@
 //! Copies for the backoffices: true to what the charger said, in order, and not before what they
 //! rest on is durable.
 
-use engine::{BackofficeId, Side};
+use engine::{BackofficeId, Side, Tick};
 
 use super::{Copied, Judge};
 use crate::frame::Frame;
@@ -12,6 +12,7 @@ impl Judge {
     /// I-2, I-6: a copy is what the charger sent, but for the numbers.
     pub(super) fn check_copy(
         &mut self,
+        now: Tick,
         to: &BackofficeId,
         id: &str,
         action: &str,
@@ -38,7 +39,7 @@ impl Judge {
             }
             return;
         };
-        self.copies.insert((to.clone(), id.to_owned()), Copied { message, order, led, live });
+        self.copies.insert((to.clone(), id.to_owned()), Copied { message, order, led, live, asked_at: now });
     }
 
     /// Whether the charger has said this, but for the numbers, and has no answer yet.

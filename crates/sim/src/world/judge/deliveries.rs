@@ -27,7 +27,9 @@ impl Judge {
         };
         // What it was asked in its time as leader, and left unanswered, may come again as a delivery.
         let said = self.said.get(&message);
-        let is_repeated = !live && said.is_some_and(|said| said.may_come_late(action, to));
+        // And the last meter values before a stop, that it had asked for fewer of (semantics T-36).
+        let is_repeated = self.settings.may_miss(&message)
+            || !live && said.is_some_and(|said| said.may_come_late(action, to));
         if let Some(last) = last.filter(|_| !is_repeated) {
             let is_in_order = order >= *last;
             *last = order.max(*last);
@@ -65,6 +67,9 @@ impl Judge {
     /// Not everything that was to be kept is: the last message of each lane may come again.
     pub(in crate::world) fn records_lost(&mut self, kept: &Kept) {
         self.forget_outages();
+        self.lists.are_in_doubt();
+        self.wishes.are_in_doubt();
+        self.settings.are_in_doubt();
         self.numbers.retain(|(who, serial)| kept.has_number(who, *serial));
         for repeatable in std::mem::take(&mut self.last_booked) {
             self.booked.remove(&repeatable);
@@ -96,7 +101,9 @@ impl Judge {
             let needs_it = |who: &&BackofficeId| is_told_to_all || leader.as_ref() == Some(*who);
             let holds = |who: &BackofficeId| kept.holds(who, |delivery| is_of(delivery, &message));
             let mut candidates = said.audience.iter().filter(needs_it);
-            let lacking = candidates.find(|who| !said.has(who) && !holds(who)).cloned();
+            let lacking = candidates
+                .find(|who| !said.has(who) && !holds(who) && !self.settings.may_miss(&message))
+                .cloned();
             if let Some(who) = lacking {
                 self.accuse(format!("I-5: {message:?} was acknowledged before it was kept for {who}"));
             }
@@ -135,6 +142,7 @@ impl Judge {
                 continue;
             }
             let lacking = said.audience.iter().filter(|who| !said.has(who));
+            let lacking = lacking.filter(|_| !self.settings.may_miss(message));
             let lacking = lacking.filter(|who| books.is_willing(who) && self.can_be_told(said, who));
             let lacking = lacking.filter(|who| {
                 let is_it = |delivery: &Delivery| is_of(delivery, message);

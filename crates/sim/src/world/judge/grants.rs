@@ -85,6 +85,9 @@ impl Judge {
         let Some(call) = self.close_call(now, &Side::Backoffice(to.clone()), id) else { return };
         self.summary.command_answers += 1;
         self.check_command_note(to, &call, batch);
+        self.list_answered(to, &call, answer);
+        self.wish_answered(to, &call, answer);
+        self.setting_answered(to, &call, answer);
         if call.is_permitted {
             return;
         }

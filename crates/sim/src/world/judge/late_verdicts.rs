@@ -81,7 +81,11 @@ impl Judge {
         let Some(told) = told.next_back().map(|(told, _)| *told) else { return };
         // Only who would have answered the charger may refuse late.
         let was_provisional = self.refusals.in_place_of.get(&told) == Some(by);
-        let must_stop = self.plan.outage.late_reject == LateReject::Stop && self.is_up(&Side::Charger);
+        let start: Value = serde_json::from_str(&message.1.replace('#', "0")).unwrap_or(Value::Null);
+        let tag = start["idTag"].as_str().unwrap_or_default().to_lowercase();
+        let must_stop = self.plan.outage.late_reject == LateReject::Stop
+            && self.is_up(&Side::Charger)
+            && !self.may_be_anothers(&tag);
         if !live && was_provisional && must_stop {
             self.refusals.due.push((told, now));
         }

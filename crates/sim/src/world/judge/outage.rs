@@ -92,6 +92,7 @@ impl Judge {
         if let OnLeaderLost::Failover(failover) = &self.plan.outage.on_leader_lost
             && let Some(led) = kept.leader().filter(|led| failover.to.contains(led))
         {
+            self.settings.another_leads(&self.leader, &led);
             self.leader = led;
         }
         self.outage.lanes = kept.lanes().map(|(id, waiting)| (id.clone(), waiting.collect())).collect();
@@ -122,6 +123,7 @@ impl Judge {
     /// A backoffice answered something of the charger's.
     pub(super) fn verdict_heard(
         &mut self,
+        now: Tick,
         by: &BackofficeId,
         (action, request): &Message,
         led: bool,
@@ -132,6 +134,7 @@ impl Judge {
         if action == "BootNotification" {
             let accepts = payload["status"] == "Accepted";
             self.outage.accepted.insert(by.clone(), accepts);
+            self.settings.heartbeat_named(by);
             self.outage.has_been_accepted |= accepts;
         }
         let request = parsed(&request.replace('#', "0"));
@@ -139,10 +142,11 @@ impl Judge {
         let status = payload["idTagInfo"]["status"].as_str();
         let leads = *by == self.leader;
         if let (Some(tag), Some(status)) = (tag, status)
-            && (led || leads)
+            && (led || leads || self.may_be_anothers(&tag))
         {
             self.outage.verdicts.entry(tag.clone()).or_default().insert(status.to_owned());
-            if in_time && leads && led && status != "ConcurrentTx" {
+            let is_remembered = leads && led && self.is_the_leaders(now, &tag);
+            if in_time && is_remembered && status != "ConcurrentTx" {
                 self.outage.known_cards.insert(tag);
             }
         }
@@ -253,7 +257,11 @@ impl Judge {
         let gave = |payload: &str| parsed(&payload.replace('#', "0"))["idTagInfo"]["status"] == status;
         let was_given = answers.any(|answer| answer.payload.as_deref().is_some_and(gave));
         let is_remembered = self.outage.verdicts.get(&tag).is_some_and(|given| given.contains(status));
-        was_given || is_remembered || status == "Accepted" && !self.outage.known_cards.contains(&tag)
+        was_given
+            || is_remembered
+            || status == "Accepted" && !self.outage.known_cards.contains(&tag)
+            || status == "Accepted" && self.may_accept_undecided(&tag)
+            || self.may_refuse_undecided(&tag, status)
     }
 
     /// Where nobody answers in the leader's place, the charger waits no longer than the grace, which is
@@ -295,6 +303,6 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
-fn tag_of(call: &OpenCall) -> String {
+pub(super) fn tag_of(call: &OpenCall) -> String {
     parsed(&call.payload)["idTag"].as_str().unwrap_or_default().to_lowercase()
 }

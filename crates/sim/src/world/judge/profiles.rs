@@ -39,12 +39,15 @@ impl Judge {
         askers: &[(BackofficeId, String)],
         charger: &Charger,
     ) {
-        if !self.promises.profiles_have_owners {
+        let is_composite = matches!(self.plan.sharing.profiles, engine::Profiles::Composite(_));
+        if !self.promises.profiles_have_owners || is_composite {
             return;
         }
         let request: Value = serde_json::from_str(payload).unwrap_or(Value::Null);
         let askers: Vec<BackofficeId> = askers.iter().map(|(by, _)| by.clone()).collect();
-        let foreign = |id: &i64| self.profiles.is_foreign(*id, &askers);
+        // One of a transaction that has ended the charger discards by itself (semantics K-25).
+        let ends_alone = |id: &i64| charger.profiles().get(id).is_some_and(|p| p.purpose() == "TxProfile");
+        let foreign = |id: &i64| self.profiles.is_foreign(*id, &askers) && !ends_alone(id);
         match action {
             "SetChargingProfile" => {
                 let profile = request["csChargingProfiles"].clone();
