@@ -60,6 +60,10 @@ fn a_maintenance_company() {
     let refused = [
         ("Reset", json!({"type": "Hard"})),
         ("ChangeConfiguration", setting("ConnectionTimeOut")),
+        (
+            "ReserveNow",
+            json!({"connectorId": 2, "expiryDate": "2099-01-01T00:00:00Z", "idTag": STOLEN, "reservationId": 1}),
+        ),
         ("RemoteStartTransaction", json!({"idTag": session::GOOD_CARD})),
         ("RemoteStopTransaction", json!({"transactionId": 1000})),
     ];
