@@ -66,6 +66,20 @@ pub const OWNED_IDS: usize = 256;
 /// (`ChargingScheduleMaxPeriods`).
 pub const SCHEDULE_PERIODS: usize = 1024;
 
+/// Charging profiles of one backoffice that the proxy holds for one charger (semantics §6.4, `composite`): more
+/// than chargers take themselves (`MaxChargingProfilesInstalled`).
+pub const HELD_PROFILES: usize = 32;
+
+/// Bytes of one of them: its periods, and what a vendor adds.
+pub const HELD_PROFILE_BYTES: usize = 128 << 10;
+
+/// The proxy's own profiles on a charger, at the end of [`OWN_IDS`], which is used from its start: three for each
+/// connector.
+pub const COMPOSITE_IDS: std::ops::RangeInclusive<i64> = 1_999_999_001..=1_999_999_999;
+
+/// How long until the charger is sent one again that it refused or did not answer.
+pub const COMPOSITE_RETRY: Duration = Duration::from_secs(300);
+
 /// Periods written to a charger that has not said how many it takes (`ChargingScheduleMaxPeriods`): an hour each.
 pub const WRITTEN_PERIODS: usize = 24;
 

@@ -81,6 +81,7 @@ pub struct Session {
     queue: command_queue::CommandQueue,
     transactions: transactions::Transactions,
     owned: owned::OwnedIds,
+    composites: profiles::Composites,
     jobs: jobs::Jobs,
     boot: boot::Boot,
     states: presence::States,
@@ -127,6 +128,7 @@ impl Session {
             queue: command_queue::CommandQueue::default(),
             transactions: transactions::Transactions::default(),
             owned: owned::OwnedIds::default(),
+            composites: profiles::Composites::default(),
             jobs: jobs::Jobs::default(),
             boot: boot::Boot::default(),
             states: presence::States::default(),
@@ -241,6 +243,7 @@ impl Session {
                 || self.next_call()
                 || self.feed_links()
                 || self.settle_wishes()
+                || self.compose()
                 || self.next_command())
         {}
         self.end_drain_when_quiet();
@@ -259,6 +262,7 @@ impl Session {
         self.lead_deadlines(&mut earliest);
         self.link_deadlines(&mut earliest);
         self.command_deadlines(&mut earliest);
+        self.composite_deadlines(&mut earliest);
         earliest.0
     }
 

@@ -148,6 +148,13 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Whether it counts from the start of a transaction.
+    pub fn is_relative(&self) -> bool {
+        self.origin == Origin::Transaction
+    }
+}
+
 fn read_periods(array: &str, unit: Unit) -> Result<Vec<Period>, Invalid> {
     if !array.starts_with('[') {
         return Err(Invalid::Not { member: "chargingSchedulePeriod", expected: "a list" });

@@ -99,6 +99,11 @@ impl Boot {
         self.remembered.is_believed
     }
 
+    /// When the charger was told on this connection that it is accepted, if that was the last it was told.
+    pub(super) fn accepted_at(&self) -> Option<Tick> {
+        self.told.filter(|(verdict, _)| *verdict == Verdict::Accepted).map(|(_, when)| when)
+    }
+
     /// The interval the leader gave the charger.
     pub(super) fn heartbeat_interval(&self) -> Duration {
         self.remembered

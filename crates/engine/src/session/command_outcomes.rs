@@ -69,6 +69,7 @@ impl Session {
             if let Some(Consequence::Reads(key)) = command.consequences.first() {
                 self.is_not_read(key);
             }
+            self.not_installed(&command, &reply);
         }
         if command.requesters.is_empty() {
             if !accepted && matches!(command.name(), "ChangeAvailability" | "SendLocalList") {
@@ -140,6 +141,9 @@ impl Session {
                     && other.on_charger != owned.on_charger
             }),
             Consequence::Announces(_) => return,
+            Consequence::Holds(held) => return self.hold(command, *held),
+            Consequence::Installs(installation) => return self.installed(command, &installation),
+            Consequence::Uninstalls(slot) => return self.uninstalled(slot),
             Consequence::Releases(family, number) => {
                 if family == Family::Reservation {
                     self.withdraw(|intent| intent.purpose == Announced::Reservation(number));

@@ -15,6 +15,7 @@ use crate::session::intents::Intent;
 use crate::session::jobs::Job;
 use crate::session::local_list::Writing;
 use crate::session::owned::{Family, Owned};
+use crate::session::profiles::{Held, Installation, Slot};
 use crate::{BackofficeId, FrameKind, Moment, Text, Tick, TraceId, frame, limits, payload};
 
 /// A command that was admitted.
@@ -70,6 +71,12 @@ pub(super) enum Consequence {
     Leases(Job, Option<i64>),
     /// The sender decides about a card, from when the charger is sent the command.
     Announces(Intent),
+    /// The sender's charging profile counts among all limits.
+    Holds(Box<Held>),
+    /// The charger has one of the proxy's own profiles.
+    Installs(Installation),
+    /// The charger has it no more.
+    Uninstalls(Slot),
     /// This message is expected from the charger.
     Triggers(String),
     /// Configuration was read.

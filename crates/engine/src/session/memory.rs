@@ -2,7 +2,7 @@
 
 use crate::session::{
     Session, availability, boot, cards, configuration, decisions, intents, jobs, leader, local_list, owned,
-    presence, told,
+    presence, profiles, told,
 };
 use crate::{Fact, Memory};
 
@@ -29,6 +29,10 @@ impl Session {
             if let Ok(owned) = serde_json::from_str(body) {
                 self.owned.remember(owned);
             }
+        } else if key.starts_with(profiles::Held::FACT) {
+            self.composites.remember_held(body);
+        } else if let Some(number) = key.strip_prefix(profiles::Slot::FACT) {
+            self.composites.remember_slot(number);
         } else if key == leader::Lead::FACT {
             self.remember_lead(body);
         } else if let Some(key) = key.strip_prefix(configuration::Configuration::FACT) {

@@ -1,6 +1,11 @@
 //! Charging profiles of several backoffices on one charger: whose may be there, in which place, and who clears
 //! which (semantics §6.4).
 
+mod composite;
+mod held;
+mod installing;
+mod wanted;
+
 use std::ops::RangeInclusive;
 
 use crate::actions::Action;
@@ -10,6 +15,9 @@ use crate::session::owned::{Family, Owned, ProfileKey};
 use crate::session::permissions::{Refused, Refuses};
 use crate::session::translations::{Admission, REJECTED, Sending, local, with_number};
 use crate::{BackofficeId, ProfilePurpose, Profiles, Text, TraceId, payload};
+
+pub(super) use held::{Composites, Held, Slot};
+pub(super) use installing::Installation;
 
 /// No profile of that number or kind is its own (OCPP 1.6 §7.23).
 const UNKNOWN: &str = r#"{"status":"Unknown"}"#;
@@ -153,6 +161,9 @@ impl Session {
         request: &Text,
         profile: &str,
     ) -> Admission {
+        if self.is_composite() {
+            return self.start_composite(id, request, profile);
+        }
         // A transaction that does not run yet has no number (OCPP 1.6 §5.11).
         let clean = Text::from(payload::without(request, profile, "transactionId"));
         let connector = payload::integer(&clean, "connectorId").unwrap_or(0);
@@ -169,6 +180,9 @@ impl Session {
 
     pub(super) fn set_profile(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         let profile = payload::field(request, "csChargingProfiles").unwrap_or("{}");
+        if self.is_composite() {
+            return self.set_composite(id, request, profile);
+        }
         let connector = payload::integer(request, "connectorId").unwrap_or(0);
         // One for a transaction that does not run the charger would discard (OCPP 1.6 §5.16).
         let transaction = match payload::field(profile, "transactionId") {
@@ -202,6 +216,9 @@ impl Session {
 
     /// Clears the sender's own profiles alone (semantics K-24).
     pub(super) fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
+        if self.is_composite() {
+            return self.clear_composite(id, request);
+        }
         let is_profile = |owned: &&Owned| owned.family == Family::Profile;
         if let Some(number) = payload::integer(request, "id") {
             return match self.owned.on_charger(Family::Profile, id, number) {

@@ -26,6 +26,7 @@ impl Session {
             "SendLocalList" if self.plan.sharing.local_list == LocalList::Merge => {
                 self.local_list_turn(&mut command)
             }
+            "SetChargingProfile" | "ClearChargingProfile" => self.profile_turn(&mut command),
             "RemoteStopTransaction" => self.stop_turn(&mut command),
             "ChangeAvailability" => match self.plan.sharing.availability {
                 Availability::Merge(reply) => self.availability_turn(&mut command, reply),

@@ -56,10 +56,12 @@ const VIRTUAL: [(&str, Kind); 8] = [
 ];
 
 /// Other keys whose real value is of use to the proxy (semantics K-12).
-const WANTED: [&str; 15] = [
+const WANTED: [&str; 17] = [
     "AllowOfflineTxForUnknownId",
     "AuthorizeRemoteTxRequests",
     "ChargeProfileMaxStackLevel",
+    "ChargingScheduleAllowedChargingRateUnit",
+    "ChargingScheduleMaxPeriods",
     "ConnectionTimeOut",
     "GetConfigurationMaxKeys",
     "LocalAuthorizeOffline",
