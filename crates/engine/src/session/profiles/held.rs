@@ -110,8 +110,9 @@ impl Slot {
     /// `chargingProfileId` of what is there.
     pub(super) fn number(self) -> i64 {
         let at = ProfilePurpose::ALL.iter().position(|purpose| *purpose == self.purpose).unwrap_or(0);
-        limits::COMPOSITE_IDS.start()
-            + self.connector_id.saturating_mul(Self::PURPOSES).saturating_add(at as i64)
+        self.connector_id
+            .saturating_mul(Self::PURPOSES)
+            .saturating_add(limits::COMPOSITE_IDS.start() + at as i64)
     }
 
     fn of_number(number: i64) -> Option<Self> {
