@@ -92,9 +92,12 @@ impl Session {
             (Some(_), _) | (None, Authority::Leader) => return None,
             (None, authority) => authority,
         };
-        // What was decided a moment ago holds for the start (semantics §5.3).
-        let authority =
-            self.decisions.of(&row.id_tag, self.now.unix_ms).cloned().map_or(authority, Authority::Decided);
+        // What was decided a moment ago holds for the start (semantics §5.3); what stands in the proxy's own
+        // list is found there again.
+        let authority = match self.decisions.of(&row.id_tag, self.now.unix_ms) {
+            Some(decision) if authority != Authority::Listed => Authority::Decided(decision.clone()),
+            _ => authority,
+        };
         // And what they said to the same start before.
         let mut ballot = self.ballot(authority, &row.id_tag);
         hear_row(&mut ballot, row);

@@ -145,7 +145,7 @@ impl WorldOptions {
                 former_leader_misses_nothing: true,
                 follower_boots_alone: false,
                 one_style_of_no: false,
-                list_outranks_memory: false,
+                list_outranks_memory: true,
                 merges_are_kept: true,
                 cards_are_decided: true,
                 waiting_is_judged_anew: true,
