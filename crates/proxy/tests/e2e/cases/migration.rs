@@ -2,9 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{MOVE, STOLEN, card, command, connected, proxy, start, status, stop};
+use super::{MOVE, STOLEN, card, command, connected, proxy, start, status, stop, written};
 use crate::support::peer::{Backoffice, Library};
-use crate::support::session;
+use crate::support::proxy::{Edit, Proxy};
+use crate::support::{eventually, session};
+
+const OLD: &str = "OLD-1";
+const NEW: &str = "NEW-1";
 
 /// A local list of one card.
 fn list(version: i64, tag: &str) -> Value {
@@ -15,8 +19,6 @@ fn list(version: i64, tag: &str) -> Value {
 /// A-41, T-70: cards of both are accepted, both lists are in the charger, and one of them takes over in mid-transaction
 #[test]
 fn from_one_backoffice_to_another() {
-    const OLD: &str = "OLD-1";
-    const NEW: &str = "NEW-1";
     let old = Backoffice::start(Library::Python, json!({"first_transaction": 1, "rejected": [NEW, STOLEN]}));
     let new = Backoffice::start(Library::Node, json!({"first_transaction": 1000, "rejected": [OLD, STOLEN]}));
     let proxy = proxy(MOVE, &[("old", &old), ("new", &new)]);
@@ -75,4 +77,47 @@ fn from_one_backoffice_to_another() {
     let closed = charger.events.all().iter().filter(|event| event["event"] == "closed").count();
     assert_eq!(closed, 0, "the charger stays connected");
     assert_eq!((old.times_linked("SITE3-7"), new.times_linked("SITE3-7")), (1, 1), "so do the backoffices");
+}
+
+/// A-10: first the new one only looks on; then the page's lines take effect while the charger stays connected
+#[test]
+fn whoever_wants_to_look_first_begins_with_an_observer() {
+    let old = Backoffice::start(Library::Node, json!({"first_transaction": 1, "rejected": [NEW]}));
+    let new = Backoffice::start(Library::Python, json!({"first_transaction": 1000}));
+    let page = written(MOVE, &[("old", &old), ("new", &new)]);
+    let (rule, _tables) = page.split_once("[chargers.cards]").unwrap();
+    let looking = rule.replace(r#"role = "control", allow = ["session"]"#, r#"role = "observer""#);
+    assert_ne!(looking, rule);
+    let proxy = Proxy::start(&looking);
+    assert_eq!(proxy.command(&["check"]).2, "");
+    let charger = connected(Library::Node, &proxy, "SITE3-8");
+
+    session::whole(&mut &charger, session::GOOD_CARD);
+    assert_eq!(new.wait_call("StopTransaction", |_| true).payload["transactionId"], 1000);
+    assert_eq!(card(&charger, NEW), json!({"status": "Invalid"}), "an observer has no say");
+    for (action, payload) in
+        [("RemoteStartTransaction", json!({"idTag": NEW})), ("Reset", json!({"type": "Soft"}))]
+    {
+        assert_eq!(status(&new, action, payload), "Rejected", "{action}");
+    }
+    assert_eq!(status(&new, "SendLocalList", list(1, NEW)), "NotSupported");
+    assert_eq!(charger.calls(), []);
+
+    proxy.edit(Edit::Rename, &page);
+    eventually("cards of the new one to be accepted", || {
+        (card(&charger, NEW)["status"] == "Accepted").then_some(())
+    });
+    assert_eq!(status(&new, "SendLocalList", list(1, NEW)), "Accepted");
+    assert_eq!(charger.wait_calls("SendLocalList", 1).len(), 1);
+    assert_eq!((old.times_linked("SITE3-8"), new.times_linked("SITE3-8")), (1, 1));
+
+    // The change can be taken back.
+    for (switches, argument, leader) in [(1.0, "new", "new"), (2.0, "--back", "old")] {
+        let told = proxy.command(&["leader", "SITE3-8", argument]).1;
+        assert!(told.starts_with(&format!("{leader} leads SITE3-8 from now on.")), "{told}");
+        proxy.wait_metric("ocpp_proxy_leader_switches_total", &[], switches);
+    }
+    assert_eq!(status(&old, "RemoteStartTransaction", json!({"idTag": OLD, "connectorId": 1})), "Accepted");
+    let closed = charger.events.all().iter().filter(|event| event["event"] == "closed").count();
+    assert_eq!(closed, 0, "the charger stays connected");
 }
