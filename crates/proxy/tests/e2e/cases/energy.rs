@@ -2,23 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{ENERGY, connected, heard, proxy, status};
+use super::{ENERGY, connected, heard, proxy, status, written};
 use crate::support::peer::{Backoffice, Library};
+use crate::support::proxy::Proxy;
 use crate::support::session;
 
-/// A charging profile.
-fn profile(number: i64, purpose: &str, level: i64) -> Value {
+/// A charging profile with one limit.
+fn profile(number: i64, purpose: &str, amperes: i64) -> Value {
     json!({
         "connectorId": i64::from(purpose != "ChargePointMaxProfile"),
         "csChargingProfiles": {
             "chargingProfileId": number,
-            "stackLevel": level,
+            "stackLevel": 0,
             "chargingProfilePurpose": purpose,
             "chargingProfileKind": "Absolute",
             "chargingSchedule": {
                 "startSchedule": "2026-11-22T00:00:00Z",
                 "chargingRateUnit": "A",
-                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amperes}],
             },
         },
     })
@@ -35,7 +36,7 @@ fn an_energy_manager_and_an_operator() {
     assert_eq!(answers[3], json!({"idTagInfo": {"status": "Accepted"}}), "cards are the operator's");
 
     // Both call their profile 1; each purpose has one owner.
-    let set = |backoffice, purpose| status(backoffice, "SetChargingProfile", profile(1, purpose, 0));
+    let set = |backoffice, purpose| status(backoffice, "SetChargingProfile", profile(1, purpose, 16));
     assert_eq!(set(&power, "ChargePointMaxProfile"), "Accepted");
     assert_eq!(set(&cpo, "TxDefaultProfile"), "Accepted");
     assert_eq!(set(&cpo, "ChargePointMaxProfile"), "Rejected");
@@ -63,7 +64,7 @@ fn an_energy_manager_and_an_operator() {
     let number = session::start(&mut &charger, session::GOOD_CARD)["transactionId"].as_i64().unwrap();
     let started = power.wait_call("StartTransaction", |_| true);
     let theirs = power.wait_answered(&started).payload["transactionId"].clone();
-    let mut limited = profile(2, "TxProfile", 0);
+    let mut limited = profile(2, "TxProfile", 16);
     limited["csChargingProfiles"]["transactionId"] = theirs;
     assert_eq!(status(&power, "SetChargingProfile", limited.clone()), "Rejected");
     limited["csChargingProfiles"]["transactionId"] = number.into();
@@ -107,4 +108,53 @@ fn an_energy_manager_and_an_operator() {
     assert_eq!(told, 3);
     let order: Vec<String> = cpo.calls().into_iter().map(|call| call.action).collect();
     assert_eq!(order[order.len() - 2..], ["MeterValues", "StopTransaction"]);
+}
+
+/// §6.4: both limit one session: the charger has the lower limit, and the other's when that is gone
+#[test]
+fn limits_of_both_put_together() {
+    let cpo = Backoffice::start(Library::Python, json!({"first_transaction": 1}));
+    let power = Backoffice::start(Library::Node, json!({"first_transaction": 1000}));
+    let page = written(ENERGY, &[("cpo", &cpo), ("power", &power)]);
+    let together =
+        page.replace("by_purpose", "composite").replace(r#", purposes = ["ChargePointMaxProfile"]"#, "");
+    let proxy = Proxy::start(&together);
+    assert_eq!(proxy.command(&["check"]).2, "");
+    let charger = connected(Library::Python, &proxy, "SITE2-8");
+    session::arrive(&mut &charger, session::GOOD_CARD);
+    let set = |backoffice: &Backoffice, transaction: Option<i64>, amperes: i64| {
+        let (id, purpose) = if transaction.is_some() { (2, "TxProfile") } else { (1, "TxDefaultProfile") };
+        let mut profile = profile(id, purpose, amperes);
+        if let Some(number) = transaction {
+            profile["csChargingProfiles"]["transactionId"] = number.into();
+        }
+        assert_eq!(status(backoffice, "SetChargingProfile", profile), "Accepted", "{purpose}");
+    };
+    let limited = |amperes: f64, transaction: Option<i64>| {
+        charger.wait_call("SetChargingProfile", |call| {
+            let profile = &call.payload["csChargingProfiles"];
+            let limit = &profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"];
+            limit.as_f64() == Some(amperes) && profile["transactionId"].as_i64() == transaction
+        });
+    };
+
+    set(&cpo, None, 32);
+    limited(32.0, None);
+    let number = session::start(&mut &charger, session::GOOD_CARD)["transactionId"].as_i64().unwrap();
+    let started = power.wait_call("StartTransaction", |_| true);
+    power.wait_answered(&started);
+    set(&power, Some(1000), 10);
+    limited(10.0, Some(number));
+    let before = charger.calls().len();
+    set(&cpo, Some(number), 20);
+    assert_eq!(charger.calls().len(), before, "the other limit is lower");
+    assert_eq!(status(&power, "ClearChargingProfile", json!({"id": 2})), "Accepted");
+    limited(20.0, Some(number));
+    let placed: Vec<Value> = charger
+        .wait_calls("SetChargingProfile", 3)
+        .into_iter()
+        .map(|call| call.payload["csChargingProfiles"]["chargingProfileId"].clone())
+        .collect();
+    assert!(placed.iter().all(|id| id.as_i64() > Some(2)), "the profiles are the proxy's own: {placed:?}");
+    session::stop(&mut &charger, number);
 }
