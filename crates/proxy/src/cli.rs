@@ -86,7 +86,7 @@ pub(crate) enum Command {
     HashPassword,
     /// Make a token for the API, and what proxy.toml holds of it, for [[portal.tokens]].
     HashToken,
-    /// Print a page of the reference that is made from the program itself, as Markdown.
+    /// Print a page of the reference that is made from the program itself.
     Docs {
         /// Which page.
         page: Page,
@@ -231,6 +231,8 @@ pub(crate) enum Page {
     Configuration,
     /// Every metric.
     Metrics,
+    /// The manual page, in roff.
+    Manual,
 }
 
 impl Arguments {

@@ -7,6 +7,7 @@ mod demo;
 mod leader;
 mod logging;
 mod logs;
+mod manual;
 mod reload;
 mod run;
 mod secrets;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
         Command::HashToken => secrets::hash_token(),
         Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),
         Command::Docs { page: Page::Metrics } => logs::print(&gateway::metrics_markdown()),
+        Command::Docs { page: Page::Manual } => {
+            manual::page().map_err(anyhow::Error::from).and_then(|page| logs::print(&page))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

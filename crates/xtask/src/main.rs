@@ -1,14 +1,21 @@
 //! `cargo xtask …`: what takes care of the repository. Sets up and runs the tests, checks the house
 //! rules that need cargo, and writes the generated docs.
 
+mod debian;
+mod deny;
+mod dockerfile;
 mod docs;
 mod endurance;
 mod matrix;
+mod package;
 mod peers;
 mod purity;
 mod screenshots;
 mod shell;
 mod swarm;
+mod tools;
+mod trial;
+mod unit;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -43,6 +50,12 @@ enum Task {
     Swarm(swarm::Swarm),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,
+    /// Checks what the dependencies bring with them: licences, sources, known vulnerabilities.
+    Deny(deny::Deny),
+    /// Builds the Debian package.
+    Package(package::Package),
+    /// Tries the Debian package, the systemd unit and the Dockerfile, as far as they can be tried anywhere.
+    Operations,
 }
 
 fn main() -> Result<()> {
@@ -59,6 +72,9 @@ fn main() -> Result<()> {
         Task::Endurance(asked) => endurance::run(&asked),
         Task::Swarm(swarm) => swarm.run(),
         Task::Purity => purity::prove(),
+        Task::Deny(asked) => deny::check(&asked),
+        Task::Package(asked) => package::build(&asked).map(|_| ()),
+        Task::Operations => operations(),
     }
 }
 
@@ -71,4 +87,11 @@ fn test(arguments: &[String]) -> Result<()> {
     }
     command.args(arguments).envs(peers.variables());
     Step::begin("tests").run(&mut command)
+}
+
+/// What CI tries of all that installs and runs the program, with a binary that is not optimised.
+fn operations() -> Result<()> {
+    unit::judge()?;
+    dockerfile::lint()?;
+    trial::run_through(&package::build(&package::Package::unoptimised())?)
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::debian;
 use crate::shell::{Step, root, run, target, works};
 
 /// Debian's browser.
@@ -66,25 +67,7 @@ fn debian() -> Result<()> {
         // The fonts have the arrows and letters of all scripts that a hostile charger may send.
         missing.extend(["chromium", "fonts-dejavu-core"]);
     }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    eprintln!("   Debian packages to install: {}", missing.join(" "));
-    let mut install = vec!["install", "--yes", "--no-install-recommends"];
-    install.extend(missing);
-    apt_as_root(&["update"])?;
-    apt_as_root(&install)
-}
-
-/// Runs apt-get as root, through sudo when need be.
-fn apt_as_root(arguments: &[&str]) -> Result<()> {
-    let as_root = works("test", &["-w", "/var/lib/dpkg"]);
-    if !as_root && !works("sudo", &["-n", "true"]) {
-        bail!("not root, and sudo asks for a password: run `apt-get {}` yourself", arguments.join(" "));
-    }
-    let mut command = Command::new(if as_root { "env" } else { "sudo" });
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]);
-    run(command.args(arguments))
+    debian::install(&missing)
 }
 
 /// promtool: the one on the path, or the one out of Debian's package. That package is unpacked, not
@@ -108,7 +91,7 @@ fn promtool() -> Result<PathBuf> {
             .is_ok_and(|s| s.success())
     };
     if !download() {
-        apt_as_root(&["update"])?;
+        debian::apt_as_root(&["update"])?;
         if !download() {
             bail!("`apt-get download prometheus` failed");
         }
