@@ -112,7 +112,9 @@ fn pages() -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     assert!(pages.len() >= 2, "the generated pages at least");
-    pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    pages.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)),
+    );
     pages
 }
 
@@ -134,6 +136,41 @@ fn every_link_on_a_page_leads_somewhere() {
     }
     assert_eq!(dead, Vec::<String>::new());
     assert!(seen >= 20, "{seen} links seen");
+}
+
+/// Each promise is there once, says how it stands, and names tests and commands that there are.
+#[test]
+fn the_promises_of_security_name_what_shows_them() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| S")).collect();
+    let (mut tests, mut wrong) = (0, Vec::new());
+    for (row, number) in rows.iter().zip(1..) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!((cells.len(), cells[1]), (6, format!("S{number}").as_str()), "{row}");
+        let (state, shown) = (cells[3], cells[4]);
+        for link in shown.split("[`").skip(1) {
+            let (name, rest) = link.split_once("`](").unwrap();
+            let file = fs::read_to_string(root().join(rest.split(')').next().unwrap())).unwrap_or_default();
+            tests += 1;
+            if !file.contains(&format!("fn {name}(")) {
+                wrong.push(format!("S{number}: there is no {name} there"));
+            }
+        }
+        for command in shown.split("`cargo xtask ").skip(1) {
+            let command = command.split('`').next().unwrap();
+            let run = fs::read_to_string(root().join(".ci/run")).unwrap();
+            if !run.lines().any(|line| line == format!("cargo xtask {command}")) {
+                wrong.push(format!("S{number}: CI does not run `cargo xtask {command}`"));
+            }
+        }
+        let is_known = ["Kept", "Partly: ", "Not yet"].iter().any(|known| state.starts_with(known));
+        if !is_known || state.starts_with("Not yet") != shown.is_empty() {
+            wrong.push(format!("S{number} is {state:?} and shown by {shown:?}"));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(rows.len(), 18);
+    assert!(tests >= 30, "{tests} tests are named");
 }
 
 /// Whoever copies a configuration from a page gets a valid one.
