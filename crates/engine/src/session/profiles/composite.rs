@@ -13,6 +13,15 @@ use crate::{
 };
 use crate::{limits, payload};
 
+/// What time makes of a profile that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Ends,
+    /// The transaction that it awaited has begun, on this connector.
+    Begins(TraceId, i64),
+}
+
 impl Session {
     pub(super) fn is_composite(&self) -> bool {
         matches!(self.plan.sharing.profiles, Profiles::Composite(_))
@@ -177,37 +186,43 @@ impl Session {
                 "limits are no longer put together here: everybody's charging profiles have to be set anew";
             return self.alert("profiles_forgotten", detail);
         }
-        let after: Vec<Held> = self.composites.held.iter().filter_map(|held| self.as_of_now(held)).collect();
-        if after != self.composites.held {
-            self.change_held(after, None);
+        let fates: Vec<Fate> = self.composites.held.iter().map(|held| self.fate(held)).collect();
+        if fates.iter().all(|fate| *fate == Fate::Stays) {
+            return;
         }
+        let held = self.composites.held.iter().cloned().zip(fates);
+        let after = held.filter_map(|(mut held, fate)| match fate {
+            Fate::Stays => Some(held),
+            Fate::Ends => None,
+            Fate::Begins(trace, connector_id) => {
+                held.kept.awaits = None;
+                held.kept.connector_id = connector_id;
+                held.kept.transaction = Some(trace);
+                Some(held)
+            }
+        });
+        self.change_held(after.collect(), None);
     }
 
-    fn as_of_now(&self, held: &Held) -> Option<Held> {
+    fn fate(&self, held: &Held) -> Fate {
         let kept = &held.kept;
         let is_running = |trace: TraceId| {
             self.transactions.get(trace).is_some_and(|row| row.state != TransactionState::Closed)
         };
-        if !(self.plan.names(&kept.owner) || self.leads(&kept.owner))
-            || kept.transaction.is_some_and(|trace| !is_running(trace))
-        {
-            return None;
+        let is_gone = !(self.plan.names(&kept.owner) || self.leads(&kept.owner));
+        if is_gone || kept.transaction.is_some_and(|trace| !is_running(trace)) {
+            return Fate::Ends;
         }
-        let Some(awaits) = &kept.awaits else { return Some(held.clone()) };
+        let Some(awaits) = &kept.awaits else { return Fate::Stays };
         let begun = self.running().find(|row| {
             row.received_unix_ms >= awaits.since_unix_ms
                 && row.id_tag.eq_ignore_ascii_case(&awaits.id_tag)
                 && (kept.connector_id == 0 || kept.connector_id == row.connector_id)
         });
         match begun {
-            Some(row) => {
-                let mut held = held.clone();
-                held.kept.awaits = None;
-                held.kept.connector_id = row.connector_id;
-                held.kept.transaction = Some(row.trace);
-                Some(held)
-            }
-            None => (awaits.until_unix_ms > self.now.unix_ms).then(|| held.clone()),
+            Some(row) => Fate::Begins(row.trace, row.connector_id),
+            None if awaits.until_unix_ms > self.now.unix_ms => Fate::Stays,
+            None => Fate::Ends,
         }
     }
 
