@@ -11,6 +11,7 @@ mod deliveries;
 mod failover;
 mod grants;
 mod late_verdicts;
+mod limits;
 mod local_lists;
 mod outage;
 mod profiles;
@@ -115,6 +116,8 @@ pub(super) struct Judge {
     wishes: wishes::Wishes,
     /// What each wants of settings of which it has a value of its own.
     settings: settings::Settings,
+    /// What limits are to be kept together.
+    limits: limits::Limits,
     /// Whose the profiles at the charger are.
     profiles: profiles::Profiles,
     /// Under which number a backoffice booked which session, as far as the proxy was told.
@@ -147,6 +150,7 @@ impl Judge {
             parked_unbooked: BTreeSet::new(),
             last_command: String::new(),
             cards: cards::Cards::default(),
+            limits: limits::Limits::of(&plan),
             lists: local_lists::LocalLists::of(&plan),
             wishes: wishes::Wishes::of(&plan),
             settings: settings::Settings::default(),
@@ -187,6 +191,7 @@ impl Judge {
         self.cards.begin_era(now);
         self.lists.plan_changed(&self.plan);
         self.wishes.plan_changed(&self.plan);
+        self.limits.plan_changed(&self.plan);
         self.settings.plan_changed(&self.plan);
         self.outage.plan_changed(now, &self.plan);
         self.refusals.excuse_all();
@@ -210,6 +215,7 @@ impl Judge {
 
     pub(super) fn link_is(&mut self, now: Tick, side: &Side, up: bool) {
         self.doubt_open_settings(side);
+        self.doubt_open_limits(side);
         self.peer(side).reset(up);
         if *side == Side::Charger {
             self.answers_on_way.clear();
@@ -290,6 +296,7 @@ impl Judge {
                         self.check_sent_away(now);
                     }
                     self.doubt_open_settings(side);
+                    self.doubt_open_limits(side);
                     self.peer(side).reset(false);
                 }
                 Effect::Ping(side) => {

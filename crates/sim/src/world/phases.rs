@@ -133,7 +133,7 @@ impl World {
             broken.extend(lanes.map(|(id, waiting)| format!("at rest {waiting} deliveries wait for {id}")));
             broken.extend(self.judge.missed(&Books(&self.members), &self.kept));
         }
-        broken.extend(self.judge.check_holdings(&self.charger));
+        broken.extend(self.judge.check_holdings(&self.charger, self.moment().unix_ms));
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 

@@ -156,11 +156,13 @@ impl Session {
         let before = std::mem::replace(&mut self.composites.held, after);
         let after = &self.composites.held;
         let new: Vec<&Held> = after.iter().filter(|held| !before.contains(held)).collect();
+        let ended: Vec<&Held> = before.iter().filter(|held| !after.contains(held)).collect();
+        let owners = new.iter().chain(&ended).map(|held| Side::Backoffice(held.kept.owner.clone()));
+        let owners: Vec<Side> = owners.collect();
         let mut facts: Vec<Fact> = new.iter().map(|held| held.fact(true)).collect();
-        let ended = before.iter().filter(|held| !after.contains(held)).map(|held| held.fact(false));
-        let ended: Vec<Fact> = ended.filter(|fact| facts.iter().all(|other| other.key != fact.key)).collect();
-        facts.extend(ended);
-        let owners: Vec<Side> = new.iter().map(|held| Side::Backoffice(held.kept.owner.clone())).collect();
+        let gone = ended.iter().map(|held| held.fact(false));
+        let gone: Vec<Fact> = gone.filter(|fact| facts.iter().all(|other| other.key != fact.key)).collect();
+        facts.extend(gone);
 
         let mut slots: Vec<Slot> = self.composites.slots.keys().copied().collect();
         slots.extend(self.slots_of(&self.composites.held));

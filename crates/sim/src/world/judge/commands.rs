@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engine::{BackofficeId, Profiles, Scope, Side, Tick};
 
 use super::grants::FORBIDDEN_SETTINGS;
+use super::limits::without_profile;
 use super::settings;
 use super::{Judge, OpenCall};
 use crate::charger::{Charger, Number};
@@ -87,6 +88,7 @@ impl Judge {
             // The probe of F-36 is one of these.
             "GetConfiguration" => settings::are_own(payload),
             "ChangeConfiguration" => settings::is_combined(payload),
+            "SetChargingProfile" | "ClearChargingProfile" => self.limits.may_cause(action, payload),
             "SendLocalList" => self.lists.are_merged_or_were(),
             "ChangeAvailability" => self.wishes.are_merged_or_were(),
             _ => false,
@@ -113,6 +115,8 @@ impl Judge {
             "SetChargingProfile" | "RemoteStartTransaction" => {
                 let by_band = matches!(self.plan.sharing.profiles, Profiles::ByBand(_));
                 let is_same = blanked(&call.payload) == blanked(payload);
+                // Where limits are put together its profile stays here.
+                let is_same = is_same || blanked(&without_profile(&call.payload)) == blanked(payload);
                 is_same || by_band && without_level(&call.payload) == without_level(payload)
             }
             "ChangeConfiguration" if settings::is_combined(payload) => {

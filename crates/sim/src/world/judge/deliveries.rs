@@ -69,6 +69,7 @@ impl Judge {
         self.forget_outages();
         self.lists.are_in_doubt();
         self.wishes.are_in_doubt();
+        self.limits.are_in_doubt();
         self.settings.are_in_doubt();
         self.numbers.retain(|(who, serial)| kept.has_number(who, *serial));
         for repeatable in std::mem::take(&mut self.last_booked) {

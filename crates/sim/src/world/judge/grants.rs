@@ -87,6 +87,7 @@ impl Judge {
         self.check_command_note(to, &call, batch);
         self.list_answered(to, &call, answer);
         self.wish_answered(to, &call, answer);
+        self.limit_answered(to, &call, answer);
         self.setting_answered(to, &call, answer);
         if call.is_permitted {
             return;

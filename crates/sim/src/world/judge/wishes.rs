@@ -68,11 +68,11 @@ impl Judge {
     }
 
     /// What the charger holds at rest is what the backoffices were told that it does.
-    pub(in crate::world) fn check_holdings(&self, charger: &Charger) -> Vec<String> {
+    pub(in crate::world) fn check_holdings(&self, charger: &Charger, unix_ms: i64) -> Vec<String> {
         if !self.promises.merges_are_kept {
             return Vec::new();
         }
         let problems = self.check_list(charger).into_iter().chain(self.check_wishes(charger));
-        problems.chain(self.check_settings(charger)).collect()
+        problems.chain(self.check_settings(charger)).chain(self.check_limits(charger, unix_ms)).collect()
     }
 }
