@@ -22,7 +22,7 @@ const FAILOVER_AFTER: Duration = Duration::from_secs(60);
 /// - who decides about cards: `policy=any_accept`, `all_accept`, `all_accept/ignore`, `ordered`,
 ///   `ordered/silence`, `first_answer`, `deciders=acme,volt`, `fallback=acme`, `route=DE-*>acme`,
 ///   `accepts=CARD`, `start=accept`, `start=refuse`, `foreign-stop=no`, `wait=4s`;
-/// - whose is what: `profiles=by_purpose`, `by_band/0-2`, `composite`, `list=acme`, `list=merge`,
+/// - whose is what: `profiles=by_purpose`, `by_band/0-2`, `composite`, `composite/230x1`, `list=acme`, `list=merge`,
 ///   `availability=merge`, `availability=merge/rejected`, `clears=all`, `reset=careful`, `status=memory`;
 /// - while the leader is away: `absorb`, `mirror`, `failover=acme,eye`, `after=60s`, `back=300s`,
 ///   `grace=60s`, `cards=refuse`, `cards=accept`, `late=ignore`, `errors=absorb`.
@@ -125,7 +125,13 @@ fn sharing(plan: &mut Plan, name: &str, value: &str) -> Result<bool, String> {
     match (name, value.split_once('/').unwrap_or((value, ""))) {
         ("profiles", ("by_purpose", _)) => sharing.profiles = Profiles::ByPurpose,
         ("profiles", ("by_band", levels)) => sharing.profiles = Profiles::ByBand(range(levels)?),
-        ("profiles", ("composite", _)) => sharing.profiles = Profiles::Composite(Supply::default()),
+        ("profiles", ("composite", "")) => sharing.profiles = Profiles::Composite(Supply::default()),
+        ("profiles", ("composite", supply)) => {
+            let number = |text: &str| text.parse().map_err(|_| "230x3");
+            let (volts, phases) = supply.split_once('x').ok_or("230x3")?;
+            let phases = u8::try_from(number(phases)?).map_err(|_| "230x3")?;
+            sharing.profiles = Profiles::Composite(Supply { volts: number(volts)?, phases });
+        }
         ("list", ("merge", _)) => sharing.local_list = LocalList::Merge,
         ("list", (owner, _)) => sharing.local_list = LocalList::Of(owner.into()),
         ("availability", ("merge", reply)) => {

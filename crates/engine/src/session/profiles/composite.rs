@@ -9,7 +9,8 @@ use crate::session::intents::in_ms;
 use crate::session::owned::Family;
 use crate::session::translations::{ACCEPTED, Admission, REJECTED, Sending, local};
 use crate::{
-    BackofficeId, Fact, ProfilePurpose, Profiles, Side, Text, TraceId, TransactionRow, TransactionState,
+    BackofficeId, Fact, ProfilePurpose, Profiles, Side, Supply, Text, TraceId, TransactionRow,
+    TransactionState,
 };
 use crate::{limits, payload};
 
@@ -24,7 +25,15 @@ enum Fate {
 
 impl Session {
     pub(super) fn is_composite(&self) -> bool {
-        matches!(self.plan.sharing.profiles, Profiles::Composite(_))
+        self.supply().is_some()
+    }
+
+    /// How the charger is fed, where limits are put together.
+    pub(super) fn supply(&self) -> Option<Supply> {
+        match self.plan.sharing.profiles {
+            Profiles::Composite(supply) => Some(supply),
+            _ => None,
+        }
     }
 
     /// A profile is held as soon as the charger has accepted what it makes of all limits.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{Invalid, Profile};
-use crate::{BackofficeId, Fact, ProfilePurpose, Tick, TraceId, limits, payload};
+use crate::{BackofficeId, Fact, ProfilePurpose, Supply, Tick, TraceId, limits, payload};
 
 /// One backoffice's profile.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,13 +152,23 @@ impl Standing {
     }
 }
 
+/// On what the proxy's own profiles rest, besides everybody's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// When the charger arrived, and was accepted.
+    pub(super) arrived: Tick,
+    pub(super) accepted: Option<Tick>,
+    /// By what amperes become watts; none where limits are not put together.
+    pub(super) supply: Option<Supply>,
+}
+
 /// All of it, for one charger.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Composites {
     pub(super) held: Vec<Held>,
     pub(super) slots: BTreeMap<Slot, Standing>,
-    /// When the charger arrived and was accepted, as far as its profiles have been looked at since.
-    pub(super) seen: Option<(Tick, Option<Tick>)>,
+    /// How things stood when the charger's profiles were looked at last.
+    pub(super) seen: Option<Seen>,
     /// What is left over from other modes is not cleared again before then.
     pub(super) leftovers_at: Option<Tick>,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::held::Slot;
+use super::held::{Seen, Slot};
 use crate::session::boot::Gate;
 use crate::session::command_queue::{Command, Consequence};
 use crate::session::owned::{Family, Owned};
@@ -51,6 +51,7 @@ impl Session {
     pub(in crate::session) fn compose(&mut self) -> bool {
         let has_leftovers = self.is_composite() && self.owned.iter().any(|o| o.family == Family::Profile);
         if self.composites.is_empty() && !has_leftovers {
+            self.composites.seen = None;
             return false;
         }
         self.sort_out_held();
@@ -63,27 +64,28 @@ impl Session {
     }
 
     fn sort_out_slots(&mut self) {
-        let seen = (self.charger.arrived(), self.boot.accepted_at());
-        if let Some((arrived, accepted)) = self.composites.seen.replace(seen).filter(|before| *before != seen)
-        {
+        let seen = Seen {
+            arrived: self.charger.arrived(),
+            accepted: self.boot.accepted_at(),
+            supply: self.supply(),
+        };
+        if let Some(before) = self.composites.seen.replace(seen).filter(|before| *before != seen) {
             for standing in self.composites.slots.values_mut() {
-                if arrived != seen.0 {
+                if before.arrived != seen.arrived {
                     standing.retry_at = None;
                 }
-                // It may have forgotten everything.
-                if seen.1.is_some() && accepted != seen.1 {
+                // A charger that has booted may have forgotten everything.
+                let has_booted = seen.accepted.is_some() && before.accepted != seen.accepted;
+                if has_booted || before.supply != seen.supply {
                     standing.is_stale_now();
                 }
             }
         }
         self.sort_out_transactions();
         let now_unix_s = self.now.unix_ms.div_euclid(1000);
-        let is_composite = self.is_composite();
         for standing in self.composites.slots.values_mut() {
             if standing.renew_unix_s.is_some_and(|when| when <= now_unix_s) {
                 standing.renew_unix_s = None;
-                standing.is_stale_now();
-            } else if !is_composite && !standing.is_stale {
                 standing.is_stale_now();
             }
         }

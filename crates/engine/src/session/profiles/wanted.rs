@@ -5,7 +5,7 @@ use super::held::{Held, Slot};
 use crate::schedule::{Composite, Course, HORIZON_S, Heading, Installed, Place, Running, Unit, Written};
 use crate::session::Session;
 use crate::time::instant;
-use crate::{BackofficeId, ProfilePurpose, Profiles, TransactionRow, limits};
+use crate::{BackofficeId, ProfilePurpose, TransactionRow, limits};
 
 impl Session {
     /// The slots that profiles call for.
@@ -24,7 +24,7 @@ impl Session {
     /// chargers know only those of connector 0. A transaction has a profile of its own when somebody set one for
     /// it, or a default that counts from its start.
     pub(super) fn wanted(&self, held: &[Held], slot: Slot) -> Option<Written> {
-        let Profiles::Composite(supply) = self.plan.sharing.profiles else { return None };
+        let supply = self.supply()?;
         let Slot { connector_id, purpose } = slot;
         let is_default = |held: &Held| held.profile.purpose == ProfilePurpose::TxDefault;
         let row = self.running_on(connector_id).filter(|_| purpose == ProfilePurpose::Tx);
