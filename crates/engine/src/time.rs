@@ -19,7 +19,7 @@ impl Add<Duration> for Tick {
     type Output = Tick;
 
     fn add(self, wait: Duration) -> Tick {
-        Tick(self.0.saturating_add(wait.as_micros() as u64))
+        Tick(self.0.saturating_add(in_microseconds(wait)))
     }
 }
 
@@ -27,8 +27,13 @@ impl Sub<Duration> for Tick {
     type Output = Tick;
 
     fn sub(self, back: Duration) -> Tick {
-        Tick(self.0.saturating_sub(back.as_micros() as u64))
+        Tick(self.0.saturating_sub(in_microseconds(back)))
     }
+}
+
+/// Longer than any clock runs is for ever: a peer may name such an interval.
+fn in_microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// When an event happened: on the monotonic clock for decisions, on the wall clock for people.
@@ -61,6 +66,13 @@ pub(crate) fn instant(timestamp: &str) -> Option<jiff::Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_wait_never_ends() {
+        // 2^58 s are a multiple of 2^64 µs.
+        assert_eq!(Tick(5) + Duration::from_secs(1 << 58), Tick(u64::MAX));
+        assert_eq!(Tick(5) - Duration::from_secs(u64::MAX), Tick(0));
+    }
 
     #[test]
     fn a_moment_is_written_without_fraction() {

@@ -12,7 +12,7 @@ use crate::session::configuration::keys::{Kind, virtual_key};
 use crate::session::translations::{ACCEPTED, Admission, REJECTED, Sending, local};
 use crate::session::turns::Turn;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Side, Text, Tick, payload};
+use crate::{BackofficeId, Side, Text, Tick, limits, payload};
 
 /// A setting that a backoffice writes, or the proxy in everybody's name.
 #[derive(Debug, Clone)]
@@ -49,7 +49,9 @@ impl Session {
         match (kind, self.leads(id)) {
             // The charger's own signs of life are for the leader, and the charger knows what it can do.
             (Kind::SignsOfLife, true) => as_it_is(),
-            (_, true) if !is_sound(kind, &value) => as_it_is(),
+            // Nobody is helped by remembering what no charger takes.
+            (_, false) if value.len() > limits::SETTING_BYTES => local(REJECTED, "K-13"),
+            (_, true) if !is_sound(kind, &value) || value.len() > limits::SETTING_BYTES => as_it_is(),
             (Kind::SignsOfLife, false) => self.own_sign_of_life(id, key, &value),
             (_, false) if !is_sound(kind, &value) => local(REJECTED, "K-13"),
             _ => {
