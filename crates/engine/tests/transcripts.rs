@@ -58,7 +58,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("intents.txt", 13),
     ("outages.txt", 34),
     ("local-list.txt", 13),
-    ("availability.txt", 9),
+    ("availability.txt", 10),
     ("arbitration.txt", 15),
     ("basics.txt", 2),
     ("configuration-keys.txt", 31),

@@ -144,7 +144,8 @@ impl CommandQueue {
 
     /// Whether nobody waits for an answer of the charger.
     pub(super) fn is_quiet(&self) -> bool {
-        self.waiting.is_empty() && self.sent.as_ref().is_none_or(|sent| sent.command.is_replied)
+        self.waiting.iter().all(|command| command.is_replied)
+            && self.sent.as_ref().is_none_or(|sent| sent.command.is_replied)
     }
 
     /// Takes one from the follower's budget, if there is one (semantics K-3).

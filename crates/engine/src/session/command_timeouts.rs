@@ -10,21 +10,24 @@ use crate::{Decider, Text, Tick, actions, limits};
 
 impl Session {
     /// When a waiting command is given up: it must never run after its requester gave up
-    /// (semantics F-33).
-    fn expires_at(&self, command: &Command) -> Tick {
+    /// (semantics F-33). What the proxy itself wants done it wants as long as the charger is there.
+    fn expires_at(&self, command: &Command) -> Option<Tick> {
+        if command.requesters.is_empty() {
+            return None;
+        }
         let received = command.received.tick;
         if command
             .transaction
             .is_some_and(|t| self.transactions.get(t).is_some_and(|r| r.charger_number.is_none()))
         {
-            return received + limits::NUMBER_AWAITED;
+            return Some(received + limits::NUMBER_AWAITED);
         }
         let from = match self.gate_for(command) {
             Gate::Open => received,
             Gate::Until(when) => when.max(received),
-            Gate::Closed => return command.reply_by(),
+            Gate::Closed => return Some(command.reply_by()),
         };
-        (from + limits::COMMAND_DISPATCH).min(command.reply_by())
+        Some((from + limits::COMMAND_DISPATCH).min(command.reply_by()))
     }
 
     pub(super) fn pass_time_commands(&mut self) {
@@ -38,8 +41,8 @@ impl Session {
 
     fn expire_waiting(&mut self) {
         let now = self.now.tick;
-        let expired: Vec<bool> =
-            self.queue.waiting.iter().map(|command| self.expires_at(command) <= now).collect();
+        let is_over = |command| self.expires_at(command).is_some_and(|when| when <= now);
+        let expired: Vec<bool> = self.queue.waiting.iter().map(is_over).collect();
         let mut waiting = VecDeque::new();
         let commands = std::mem::take(&mut self.queue.waiting);
         for (command, expired) in commands.into_iter().zip(expired) {
@@ -129,7 +132,7 @@ impl Session {
     pub(super) fn command_deadlines(&self, earliest: &mut Earliest) {
         self.wish_deadlines(earliest);
         for command in &self.queue.waiting {
-            earliest.at(self.expires_at(command));
+            self.expires_at(command).into_iter().for_each(|when| earliest.at(when));
             if self.queue.sent.is_none()
                 && self.charger.is_here
                 && let Some(when) = self.sendable_at(command).filter(|when| *when > self.now.tick)
