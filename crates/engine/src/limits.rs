@@ -206,6 +206,8 @@ pub const INTENT_HOLDS: Duration = Duration::from_secs(60);
 /// Cards announced to one charger.
 pub const INTENTS: usize = 64;
 
+/// Bytes that a follower's verdict may have to reach the charger: all that OCPP knows of it, and what vendors add.
+pub const VERDICT_BYTES: usize = 1024;
 /// How long an acceptance that overrules the leader holds in the charger's cache (semantics A-23).
 pub const OVERRULED_FOR: Duration = Duration::from_secs(24 * 3600);
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BackofficeId, Missing, Text, Tick, TurnsOn, VerdictRule, payload};
+use crate::{BackofficeId, Missing, Text, Tick, TurnsOn, VerdictRule, limits, payload};
 
 const ACCEPTED: &str = r#"{"status":"Accepted"}"#;
 
@@ -105,8 +105,10 @@ impl Ballot {
         }
     }
 
-    /// One has said something; `None` is no opinion.
+    /// One has said something; `None` is no opinion. What is no verdict of OCPP is none of a follower's, since
+    /// the charger would hear it; the leader's passes as it is.
     pub(super) fn hear(&mut self, from: &BackofficeId, info: Option<Text>) {
+        let info = info.filter(|info| *from == self.leader || is_verdict(info));
         let Some((_, opinion)) = self.opinions.iter_mut().find(|(id, _)| id == from) else { return };
         if *opinion != Opinion::Awaited {
             return;
@@ -234,6 +236,14 @@ impl Ballot {
     fn is_open(&self) -> bool {
         self.opinions.iter().any(|(_, opinion)| *opinion == Opinion::Awaited)
     }
+}
+
+/// Whether every charger can read it (OCPP 1.6 §7.2, §7.27).
+fn is_verdict(info: &str) -> bool {
+    let is_status = status(info).is_some_and(|status| {
+        matches!(&*status, "Accepted" | "Blocked" | "Expired" | "Invalid" | "ConcurrentTx")
+    });
+    is_status && info.len() <= limits::VERDICT_BYTES
 }
 
 fn accepts(info: &str) -> bool {

@@ -120,6 +120,8 @@ impl Session {
         self.queue.charger_arrived();
         self.note(Note::ChargerArrived);
         self.give_lead_back();
+        // The plan may be another than when the proxy last ran.
+        self.withdraw_what_is_not_granted();
         self.tell_newcomers();
         self.stop_all_refused();
         self.review_local_lists();

@@ -140,7 +140,7 @@ impl Session {
                     && other.profile == owned.profile
                     && other.on_charger != owned.on_charger
             }),
-            Consequence::Announces(_) => return,
+            Consequence::Announces(intent) => return self.reservation_is_for(&intent),
             Consequence::Holds(held) => return self.hold(command, *held),
             Consequence::Installs(installation) => return self.installed(command, &installation),
             Consequence::Uninstalls(slot) => return self.uninstalled(slot),

@@ -35,12 +35,19 @@ pub(super) enum Announced {
 }
 
 impl Announced {
+    const START: &str = "remote_start";
+    const RESERVATION: &str = "reservation";
+
     /// The flag of a row that it decided.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Announced::RemoteStart => "remote_start",
-            Announced::Reservation(_) => "reservation",
+            Announced::RemoteStart => Self::START,
+            Announced::Reservation(_) => Self::RESERVATION,
         }
+    }
+
+    pub(super) fn is_label(word: &str) -> bool {
+        [Self::START, Self::RESERVATION].contains(&word)
     }
 }
 
@@ -121,6 +128,14 @@ impl Session {
         let before = (!self.leads(&intent.by)).then_some(Side::Charger);
         self.intents.all.push(intent);
         self.promise_facts(vec![fact], before);
+    }
+
+    /// The charger has the reservation under this number for one card alone, the last (semantics K-30).
+    pub(super) fn reservation_is_for(&mut self, intent: &Intent) {
+        let is_number = matches!(intent.purpose, Announced::Reservation(_));
+        self.withdraw(|other| {
+            is_number && other.purpose == intent.purpose && !other.id_tag.eq_ignore_ascii_case(&intent.id_tag)
+        });
     }
 
     /// Who may not start a session, or reserve, by the plan of now has announced nothing.

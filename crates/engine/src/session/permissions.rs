@@ -131,11 +131,17 @@ impl Session {
         }
     }
 
+    /// Whether another backoffice decided about the card of a transaction, and is there to stop it: what was of
+    /// one that the plan does not name any more is the leader's.
+    fn is_anothers(&self, row: &TransactionRow, id: &BackofficeId) -> bool {
+        row.authoriser.as_ref().is_some_and(|authoriser| authoriser != id && self.plan.names(authoriser))
+    }
+
     /// A running transaction that a reset by this backoffice would end though it is another's.
     pub(super) fn foreign_session(&self, id: &BackofficeId) -> Option<&TransactionRow> {
         let leads = self.leads(id);
         let is_foreign =
-            |row: &&TransactionRow| if leads { row.is_of_another_than(id) } else { !row.is_of(id) };
+            |row: &&TransactionRow| if leads { self.is_anothers(row, id) } else { !row.is_of(id) };
         self.transactions.running().filter(|row| !row.superseded).find(is_foreign)
     }
 
@@ -215,7 +221,8 @@ impl Session {
             "Reset" => self.permit_reset(id, no),
             "UnlockConnector" => {
                 let connector = payload::integer(request, "connectorId");
-                let row = self.transactions.running().find(|row| Some(row.connector_id) == connector);
+                let is_there = |row: &&TransactionRow| Some(row.connector_id) == connector && !row.superseded;
+                let row = self.transactions.running().find(is_there);
                 let may = match grant.sessions {
                     Scope::All => true,
                     Scope::Own => row.is_some_and(|row| row.is_of(id)),
@@ -230,8 +237,7 @@ impl Session {
     /// Whether a transaction may be stopped by this backoffice (semantics ).
     pub(super) fn may_stop(&self, id: &BackofficeId, row: &TransactionRow) -> Result<(), &'static str> {
         if self.leads(id) {
-            let is_foreign = row.is_of_another_than(id);
-            let may = !is_foreign || self.plan.cards.leader_may_stop_foreign;
+            let may = !self.is_anothers(row, id) || self.plan.cards.leader_may_stop_foreign;
             return if may { Ok(()) } else { Err("A-21") };
         }
         match self.plan.follower(id).map_or(Scope::None, |Follower { grant, .. }| grant.sessions) {

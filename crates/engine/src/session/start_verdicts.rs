@@ -43,11 +43,7 @@ impl Session {
         let Some(info) = self.verdict_on_start(trace, ballot) else { return answer };
         match leaders {
             Some(leaders) if leaders == info => answer,
-            Some(_) => {
-                let token = payload::field(&answer, "idTagInfo").unwrap_or_default();
-                payload::replaced(&answer, token, &info).into()
-            }
-            None => answer,
+            _ => payload::with(&answer, "idTagInfo", &info).into(),
         }
     }
 
@@ -69,9 +65,7 @@ impl Session {
                 if let Some(row) = self.transactions.get_mut(trace) {
                     row.authoriser = source;
                 }
-                if decision.source.is_some() {
-                    self.remember_verdict(&tag, &decision.info);
-                }
+                self.remember_verdict(&tag, &decision);
                 info
             }
             Count::Withheld => r#"{"status":"Invalid"}"#.to_owned(),

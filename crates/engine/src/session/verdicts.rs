@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::session::ballots::{Authority, Ballot, Count, Decision};
 use crate::session::charger::ChargerCall;
-use crate::session::intents::in_ms;
+use crate::session::intents::{Announced, in_ms};
 use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Earliest, Reply, Session};
 use crate::{BackofficeId, Decider, Record, Role, Side, Text, VerdictRule, limits, payload};
@@ -216,7 +216,7 @@ impl Session {
         if decision.source.is_none() {
             return;
         }
-        self.remember_verdict(&tag, &decision.info);
+        self.remember_verdict(&tag, &decision);
         let until = unix_ms + in_ms(self.connection_timeout() + limits::DECISION_HOLDS);
         let facts = self.decisions.learn(&tag, decision, unix_ms, until);
         self.promise_facts(facts, [Side::Charger]);
@@ -226,17 +226,25 @@ impl Session {
     /// for a day in the charger's cache, unless its source says otherwise (semantics A-13, A-23).
     pub(super) fn info_for_charger(&self, decision: &Decision) -> String {
         let is_leaders = decision.source.as_ref().is_some_and(|source| self.leads(source));
-        if is_leaders || !decision.accepts() || payload::field(&decision.info, "expiryDate").is_some() {
+        let ends = payload::field(&decision.info, "expiryDate").is_some_and(|date| date != "null");
+        if is_leaders || !decision.accepts() || ends {
             return decision.info.clone();
         }
         let tomorrow = self.now.unix_ms / 1_000 + limits::OVERRULED_FOR.as_secs() as i64;
         let Ok(expiry) = Timestamp::from_second(tomorrow) else { return decision.info.clone() };
-        let inner = decision.info.trim_end().trim_end_matches('}').trim_end();
-        format!(r#"{inner},"expiryDate":"{expiry}"}}"#)
+        payload::with(&decision.info, "expiryDate", &format!("\"{expiry}\""))
     }
 
-    pub(super) fn remember_verdict(&mut self, tag: &str, info: &str) {
-        for fact in self.cards.learn(tag, info, self.now.unix_ms) {
+    /// Remembers a decision for the time when who made it is away. What was announced says nothing of the card
+    /// beyond the session that it was announced for, and that a card is in use nothing at all.
+    pub(super) fn remember_verdict(&mut self, tag: &str, decision: &Decision) {
+        if decision.source.is_none() || Announced::is_label(&decision.policy) {
+            return;
+        }
+        if matches!(payload::text(&decision.info, "status").as_deref(), None | Some("ConcurrentTx")) {
+            return;
+        }
+        for fact in self.cards.learn(tag, &decision.info, self.now.unix_ms) {
             self.promise(Record::Fact(fact), []);
         }
     }
