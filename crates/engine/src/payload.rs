@@ -69,6 +69,21 @@ pub fn elements(array: &str) -> Vec<&str> {
     serde_json::Deserializer::from_str(array).deserialize_seq(Elements).unwrap_or_default()
 }
 
+/// Whether a member stands twice anywhere in it. Readers differ in which they take, and those of small firmware take
+/// a name in capitals for the same.
+pub fn says_twice(value: &str) -> bool {
+    let mut names: Vec<String> = Vec::new();
+    let mut values: Vec<&str> = elements(value);
+    each_member(value, |member| {
+        names.push(member.name().to_ascii_lowercase());
+        values.push(member.value);
+    });
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    names.len() < count || values.into_iter().filter(|inner| inner.starts_with(['{', '['])).any(says_twice)
+}
+
 /// `idTagInfo.status` of an answer, if it has one.
 pub fn id_tag_status(answer: &str) -> Option<Cow<'_, str>> {
     text(field(answer, "idTagInfo")?, "status")
@@ -170,6 +185,18 @@ mod tests {
     use super::*;
 
     const START: &str = r#"{"connectorId":1, "idTag":"A\u0042C","reservationId" : 7 ,"meterStart":0.10}"#;
+
+    #[test]
+    fn what_is_said_twice_is_found() {
+        let twice = [
+            r#"{"key":"A","key":"B"}"#,
+            r#"{"KEY":"A","key":"B"}"#,
+            r#"{"k\u0065y":"A","key":"B"}"#,
+            r#"{"a":{"b":[{"c":1,"c":1}]}}"#,
+        ];
+        let once = [r#"{"key":"A","value":"key"}"#, r#"{"a":{"a":1},"b":[{"a":1},{"a":1}]}"#, "[]", "7"];
+        assert_eq!((twice.map(says_twice), once.map(says_twice)), ([true; 4], [false; 4]));
+    }
 
     #[test]
     fn members_are_slices_of_the_text() {

@@ -59,7 +59,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("outages.txt", 34),
     ("local-list.txt", 13),
     ("availability.txt", 10),
-    ("arbitration.txt", 16),
+    ("arbitration.txt", 17),
     ("basics.txt", 2),
     ("configuration-keys.txt", 31),
     ("deliveries.txt", 27),

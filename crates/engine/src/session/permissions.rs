@@ -76,6 +76,10 @@ impl Session {
         if rules.class == Class::Never || is_never_sent(action, request) {
             return Err(no.by("I-7", "never sent through the proxy"));
         }
+        // Else the key that was looked at need not be the one that the charger reads, from the leader either.
+        if action.name == "ChangeConfiguration" && payload::says_twice(request) {
+            return Err(failed("FormationViolation", "a member stands twice", "E9"));
+        }
         if leads {
             self.permit_leader(id, action, &no)?;
             self.permit_profile(id, action, request, &no)?;
@@ -301,6 +305,10 @@ fn is_tunnelled_and_never_sent(request: &str) -> bool {
 
 /// Strict towards followers: what lacks a required member is not sent on (semantics E9).
 fn check_members(rules: &FromBackoffice, request: &str) -> Result<(), Refused> {
+    // What was looked at here must be what the charger reads.
+    if payload::says_twice(request) {
+        return Err(failed("FormationViolation", "a member stands twice", "E9"));
+    }
     for (name, kind) in rules.required {
         let Some(token) = payload::field(request, name) else {
             return Err(failed("ProtocolError", &format!("{name} is missing"), "E9"));
