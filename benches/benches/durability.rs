@@ -84,13 +84,18 @@ impl Variant {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (started, routing) = (store.clone(), Routing { backoffices, rules });
         let gateway = proxy
-            .spawn(Gateway::start(gateway::Settings::new(any, None), routing, started, Metrics::new("bench")))
+            .spawn(Gateway::start(
+                gateway::Settings::new(Some(any), None),
+                routing,
+                started,
+                Metrics::new("bench"),
+            ))
             .await
             .unwrap()
             .unwrap();
         let mut chargers = Vec::new();
         for number in 0..CHARGERS {
-            chargers.push(Charger::connect(gateway.charger_address(), &format!("CP{number}")).await);
+            chargers.push(Charger::connect(gateway.charger_address().unwrap(), &format!("CP{number}")).await);
         }
         let mut variant = Self {
             name,

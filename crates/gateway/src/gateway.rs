@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{ChargerId, Note};
 use store::{LaneChange, LeaderOrder, Store, StoreError};
-use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 
+use crate::admin;
 use crate::clock::Clock;
 use crate::fleet::{Control, Fleet};
 use crate::limits;
+use crate::listener::{self, Door};
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
@@ -22,14 +24,16 @@ use crate::rate::{Bucket, Paces};
 use crate::routing::Routing;
 use crate::served::Served;
 use crate::shared::Shared;
+use crate::tls::{self, ListenerCertificates, Listening};
 use crate::view::View;
-use crate::{admin, listener, tls};
 
 /// Where to listen, and how much at once.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where chargers dial; port 0 takes any free one.
-    pub chargers: SocketAddr,
+    /// Where chargers dial without TLS, if anywhere; port 0 takes any free one.
+    pub chargers: Option<SocketAddr>,
+    /// Where they dial with TLS, if anywhere, and what they are shown there.
+    pub tls: Option<(SocketAddr, ListenerCertificates)>,
     /// What stands before the identity in a charger's URL; begins and ends with a slash.
     pub path: String,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` serves them nowhere.
@@ -43,10 +47,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// With the path `/ocpp/` and the default limits.
-    pub fn new(chargers: SocketAddr, admin: Option<SocketAddr>) -> Self {
+    /// Without TLS, with the path `/ocpp/` and the default limits.
+    pub fn new(chargers: Option<SocketAddr>, admin: Option<SocketAddr>) -> Self {
         Self {
             chargers,
+            tls: None,
             path: "/ocpp/".to_owned(),
             admin,
             handshakes_per_second: limits::HANDSHAKES_PER_SECOND,
@@ -71,6 +76,9 @@ pub enum StartError {
         /// What would do.
         remedy: &'static str,
     },
+    /// The certificates of the chargers' listener cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// What operators chose cannot be read.
     #[error("the leaders that operators have chosen cannot be read from the store: {0}")]
     Leaders(#[from] StoreError),
@@ -84,9 +92,11 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    charger_address: SocketAddr,
+    charger_address: Option<SocketAddr>,
+    tls_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
-    chargers: Task,
+    chargers: Vec<Task>,
+    _expiry: Task,
     _lanes: Task,
     _orders: Task,
     /// Serves until the gateway is gone.
@@ -99,16 +109,26 @@ impl Gateway {
     /// # Errors
     /// Names the address that cannot be listened on, why, and what would do.
     pub async fn start(
-        settings: Settings,
+        mut settings: Settings,
         routing: Routing,
         store: Store,
         metrics: Metrics,
     ) -> Result<Gateway, StartError> {
         tls::install_provider();
         metrics.show_store(store.clone()).map_err(|error| StartError::Metrics(error.to_string()))?;
-        let chargers = listener::bind(settings.chargers, "listen.chargers")?;
+        let plain =
+            settings.chargers.map(|address| listener::bind(address, "listen.chargers")).transpose()?;
+        let secure = match settings.tls.take() {
+            None => None,
+            Some((address, certificates)) => {
+                let bound = listener::bind(address, "listen.tls.chargers")?;
+                Some((bound, Arc::new(Listening::new(certificates).map_err(StartError::Tls)?)))
+            }
+        };
         let admin = settings.admin.map(|address| listener::bind(address, "listen.admin")).transpose()?;
-        let (charger_address, admin_address) = (chargers.address, admin.as_ref().map(|bound| bound.address));
+        let admin_address = admin.as_ref().map(|bound| bound.address);
+        let charger_address = plain.as_ref().map(|bound| bound.address);
+        let tls_address = secure.as_ref().map(|(bound, _)| bound.address);
         // Before they are read, so that none is missed.
         let orders = store.leader_orders();
         let overrides = Overrides::new(store.leader_overrides().await?);
@@ -119,6 +139,8 @@ impl Gateway {
             paces: Paces::new(limits::RECALL_EVERY),
             settings,
             served: ArcSwap::from_pointee(Served::new(routing, None)),
+            listening: ArcSwapOption::from(secure.as_ref().map(|(_, listening)| listening.clone())),
+            certificates_replaced: Arc::new(Notify::new()),
             overrides,
             store,
             metrics,
@@ -131,26 +153,43 @@ impl Gateway {
             Task(tokio::spawn(pass_on_lane_changes(shared.store.lane_changes(), Arc::downgrade(&shared))));
         shared.overrides.all().iter().for_each(|chosen| shared.warn_unless_in_force(chosen));
         let orders = Task(tokio::spawn(take_leader_orders(orders, Arc::downgrade(&shared))));
-        let chargers = Task(tokio::spawn(listener::serve(shared.clone(), chargers.listener)));
+        let serve = |listener, door| Task(tokio::spawn(listener::serve(shared.clone(), listener, door)));
+        let plain = plain.map(|bound| serve(bound.listener, Door::Plain));
+        let secure = secure.map(|(bound, _)| serve(bound.listener, Door::Tls));
+        let chargers = plain.into_iter().chain(secure).collect();
+        let expiry = Task(tokio::spawn(tls::watch(Arc::downgrade(&shared))));
         let admin = admin.map(|bound| Task(tokio::spawn(admin::serve(shared.clone(), bound.listener))));
-        tracing::info!(chargers = %charger_address, path = shared.settings.path, "listening for chargers");
+        let path = &shared.settings.path;
+        if let Some(address) = charger_address {
+            tracing::info!(chargers = %address, path, "listening for chargers");
+        }
+        if let Some(address) = tls_address {
+            tracing::info!(tls = %address, path, "listening for chargers with TLS");
+        }
         if let Some(address) = admin_address {
             tracing::info!(admin = %address, "serving /metrics, /healthz and /readyz");
         }
         Ok(Gateway {
             shared,
             charger_address,
+            tls_address,
             admin_address,
             chargers,
+            _expiry: expiry,
             _lanes: lanes,
             _orders: orders,
             _admin: admin,
         })
     }
 
-    /// Where chargers are listened for.
-    pub fn charger_address(&self) -> SocketAddr {
+    /// Where chargers are listened for without TLS, if anywhere.
+    pub fn charger_address(&self) -> Option<SocketAddr> {
         self.charger_address
+    }
+
+    /// Where chargers are listened for with TLS, if anywhere.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Where the admin listener is, if there is one.
@@ -166,6 +205,21 @@ impl Gateway {
         self.shared.served.store(Arc::new(served));
         self.shared.overrides.all().iter().for_each(|chosen| self.shared.warn_unless_in_force(chosen));
         self.shared.fleet.tell_all(|| Control::RoutingChanged);
+    }
+
+    /// Shows these certificates from the next connection on; those that are there stay. Without effect on
+    /// a gateway that was started without TLS.
+    ///
+    /// # Errors
+    /// Says why they cannot be used; then the former ones stay in force.
+    pub fn replace_certificates(&self, certificates: ListenerCertificates) -> Result<(), String> {
+        let Some(former) = self.shared.listening.load_full() else { return Ok(()) };
+        if former.certificates != certificates {
+            self.shared.listening.store(Some(Arc::new(Listening::new(certificates)?)));
+            self.shared.certificates_replaced.notify_one();
+            tracing::info!("the certificates for chargers were replaced");
+        }
+        Ok(())
     }
 
     /// A look at what runs.

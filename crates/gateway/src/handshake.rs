@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use crate::fleet::{Arrival, Control, Fleet, Knock, Verdict};
 use crate::identity::{BadPath, identity};
 use crate::limits::{ARRIVAL_TIMEOUT, CHARGER_QUEUE_BYTES, CLOSE_TIMEOUT, RETRY_AFTER_S, charger_socket};
+use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Offer;
@@ -71,9 +72,10 @@ impl Refusal {
 }
 
 /// Answers one request on the chargers' port.
-pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, from: IpAddr) -> Answer {
+pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, peer: &Peer) -> Answer {
+    let from = peer.from;
     let path = request.uri().path().to_owned();
-    match admit(&shared, &mut request, from).await {
+    match admit(&shared, &mut request, peer).await {
         Ok(answer) => answer,
         Err(refusal) => {
             shared.metrics.charger_connected(refusal.result);
@@ -108,8 +110,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
 async fn admit(
     shared: &Arc<Shared>,
     request: &mut Request<Incoming>,
-    from: IpAddr,
+    peer: &Peer,
 ) -> Result<Answer, Refusal> {
+    let from = peer.from;
     let charger = identity(request.uri().path(), &shared.settings.path).map_err(|bad| match bad {
         BadPath::NotFound => Refusal::new("not_found", StatusCode::NOT_FOUND, "not found\n"),
         BadPath::BadIdentity(why) => Refusal::new("bad_identity", StatusCode::BAD_REQUEST, why),
@@ -120,6 +123,10 @@ async fn admit(
     }
     if !shared.served.load().serves(&charger) {
         return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
+    }
+    if peer.certificate.as_ref().is_some_and(|certificate| !certificate.names(&charger)) {
+        let text = "the certificate is for another charger\n";
+        return Err(Refusal::new("wrong_certificate", StatusCode::FORBIDDEN, text));
     }
     if let Some(remaining) = shared.quarantine.remaining(&charger, Instant::now()) {
         return Err(Refusal::kept_out(remaining));
@@ -241,9 +248,9 @@ async fn turn_away(upgrade: OnUpgrade) {
 
 async fn upgraded(upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded: Upgraded = timeout(ARRIVAL_TIMEOUT, upgrade).await.ok()?.ok()?;
-    // The listener serves nothing but TCP streams.
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    let (wire, read) = (Wire::plain(parts.io.into_inner()), parts.read_buf.to_vec());
+    // The listener serves nothing else.
+    let parts = upgraded.downcast::<TokioIo<Wire>>().ok()?;
+    let (wire, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
     let stream = WebSocketStream::from_partially_read(wire, read, Role::Server, Some(charger_socket())).await;
     Some(Socket::new(stream, CHARGER_QUEUE_BYTES))
 }

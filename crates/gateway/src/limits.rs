@@ -17,6 +17,10 @@ pub(crate) const REQUEST_HEAD_BYTES: usize = 8 * 1024;
 pub(crate) const REQUEST_HEADERS: usize = 48;
 /// A half-sent request is closed after this; without it a socket can be held open for ever.
 pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection to the TLS listener may take for its TLS handshake: as long as for a request.
+pub(crate) const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked which certificates are about to expire; their warnings count in days.
+pub(crate) const EXPIRY_CHECKED_EVERY: Duration = Duration::from_secs(3600);
 /// Connections between accept and the finished handshake. Each holds a task and a request head.
 pub(crate) const HALF_OPEN_HANDSHAKES: usize = 1024;
 /// Handshakes answered per second, so that a returning fleet does not starve the chargers that are

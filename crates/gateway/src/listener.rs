@@ -14,14 +14,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use crate::gateway::StartError;
 use crate::handshake;
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_PAUSE, ARRIVAL_TIMEOUT, CHALLENGE_TIMEOUT, HEADER_READ_TIMEOUT,
     LEADER_DIAL_TIMEOUT, REQUEST_HEAD_BYTES, REQUEST_HEADERS, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER,
+    TLS_HANDSHAKE_TIMEOUT,
 };
+use crate::peer::{Peer, PeerCertificate};
 use crate::shared::Shared;
+use crate::wire::Wire;
 
 /// A listener and where it is.
 #[derive(Debug)]
@@ -53,8 +58,15 @@ pub(crate) fn bind(address: SocketAddr, key: &'static str) -> Result<Bound, Star
     })
 }
 
+/// Whether a listener speaks TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Plain,
+    Tls,
+}
+
 /// Accepts chargers until the task is ended.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, door: Door) {
     let most = shared.settings.half_open_handshakes;
     let half_open = Arc::new(Semaphore::new(most));
     let mut silent = Silent::default();
@@ -89,11 +101,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         };
         let Some(permit) = permit else {
             shared.metrics.charger_connected("rate_limited");
-            handshake::refuse_at_the_door(&stream);
+            // Whoever speaks TLS could not read it.
+            if door == Door::Plain {
+                handshake::refuse_at_the_door(&stream);
+            }
             continue;
         };
         let asked = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, permit, asked.clone()));
+        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, door, permit, asked.clone()));
         silent.add(task.abort_handle(), asked, most);
     }
 }
@@ -137,22 +152,29 @@ async fn serve_connection(
     shared: Arc<Shared>,
     stream: TcpStream,
     from: SocketAddr,
+    door: Door,
     permit: OwnedSemaphorePermit,
     asked: Arc<AtomicBool>,
 ) {
     // Only fails on a socket that is gone, which reading will find out.
     let _ = stream.set_nodelay(true);
+    let (wire, peer) =
+        match tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, open(&shared, stream, from, door)).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return not_opened(&shared, from, &error),
+            Err(_) => return not_opened(&shared, from, &io::ErrorKind::TimedOut.into()),
+        };
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(handshake::answer(shared, request, from.ip()).await) }
+        let (shared, peer) = (shared.clone(), &peer);
+        async move { Ok::<_, Infallible>(handshake::answer(shared, request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_buf_size(REQUEST_HEAD_BYTES)
         .max_headers(REQUEST_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(wire), service)
         .with_upgrades();
     let limit = HEADER_READ_TIMEOUT + CHALLENGE_TIMEOUT + LEADER_DIAL_TIMEOUT + ARRIVAL_TIMEOUT;
     match tokio::time::timeout(limit, connection).await {
@@ -161,4 +183,27 @@ async fn serve_connection(
         Err(_) => tracing::debug!(%from, "a connection did not finish its handshake in time"),
     }
     drop(permit);
+}
+
+/// Makes of a connection what requests come over, and learns who is at its other end.
+async fn open(shared: &Shared, stream: TcpStream, from: SocketAddr, door: Door) -> io::Result<(Wire, Peer)> {
+    let mut peer = Peer::plain(from.ip().to_canonical());
+    // Each connection takes what is in force when it comes.
+    let listening = shared.listening.load_full();
+    let Some(listening) = listening.filter(|_| door == Door::Tls) else {
+        return Ok((Wire::plain(stream), peer));
+    };
+    let stream = TlsAcceptor::from(listening.config.clone()).accept(stream).await?;
+    peer.over_tls = true;
+    let shown = stream.get_ref().1.peer_certificates();
+    peer.certificate = shown.and_then(|chain| chain.first()).map(|own| PeerCertificate::read(own));
+    Ok((Wire::tls(stream), peer))
+}
+
+/// Whoever scans ports is not worth a full disk.
+fn not_opened(shared: &Shared, from: SocketAddr, error: &io::Error) {
+    shared.metrics.charger_connected("tls_failed");
+    if shared.refusals.take(Instant::now()) {
+        tracing::warn!(from = %from.ip(), %error, "refused: the TLS handshake failed");
+    }
 }

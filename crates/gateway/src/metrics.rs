@@ -42,6 +42,7 @@ struct Series {
     charger_connections: IntGaugeVec,
     charger_connects: IntCounterVec,
     charger_disconnects: IntCounterVec,
+    certificate_expiry: GaugeVec,
     sessions: IntGaugeVec,
     chargers_without_leader: IntGaugeVec,
     backoffice_connections: IntGaugeVec,
@@ -75,6 +76,7 @@ impl Metrics {
             charger_connections: table.gauges("ocpp_proxy_charger_connections"),
             charger_connects: table.counters("ocpp_proxy_charger_connects_total"),
             charger_disconnects: table.counters("ocpp_proxy_charger_disconnects_total"),
+            certificate_expiry: table.seconds("ocpp_proxy_certificate_expiry_timestamp_seconds"),
             sessions: table.gauges("ocpp_proxy_sessions"),
             chargers_without_leader: table.gauges("ocpp_proxy_chargers_without_leader"),
             backoffice_connections: table.gauges("ocpp_proxy_backoffice_connections"),
@@ -133,6 +135,14 @@ impl Metrics {
     /// A handshake of a charger ended; `result` is one of a handful of fixed words.
     pub(crate) fn charger_connected(&self, result: &'static str) {
         self.0.charger_connects.with_label_values(&[result]).inc();
+    }
+
+    /// The certificates that are in use by their names, and when they expire; former ones are no longer shown.
+    pub(crate) fn certificates_expire(&self, certificates: &[(&str, i64)]) {
+        self.0.certificate_expiry.reset();
+        for (name, expires_unix_s) in certificates {
+            self.0.certificate_expiry.with_label_values(&[name]).set(*expires_unix_s as f64);
+        }
     }
 
     pub(crate) fn charger_left(&self, reason: &'static str) {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{BackofficeId, ChargerId, Note};
 use store::{LeaderOrder, LeaderOverride, Store};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::clock::{Clock, unix_ms};
 use crate::fleet::{Control, Fleet};
@@ -16,12 +16,16 @@ use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::served::Served;
+use crate::tls::{Listening, OwnCertificate};
 
 /// What all parts of a gateway share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) served: ArcSwap<Served>,
+    /// TLS of the chargers' listener, if there is one.
+    pub(crate) listening: ArcSwapOption<Listening>,
+    pub(crate) certificates_replaced: Arc<Notify>,
     /// Leaders that operators have chosen.
     pub(crate) overrides: Overrides,
     pub(crate) store: Store,
@@ -66,6 +70,12 @@ impl Shared {
         if let Err(why) = found.may_be_led_by(Some(leader)) {
             tracing::warn!(%charger, %leader, by, "the chosen leader has no effect: {why}");
         }
+    }
+
+    /// Every certificate that is shown to somebody.
+    pub(crate) fn own_certificates(&self) -> Vec<OwnCertificate> {
+        let listening = self.listening.load();
+        listening.iter().flat_map(|listening| listening.certificates.own.iter().cloned()).collect()
     }
 
     /// Whether the program is stopping.

@@ -1,5 +1,9 @@
-//! TLS towards backoffices: rustls over aws-lc-rs, the system's roots, loaded once, and whatever
-//! `ca_file` adds.
+//! TLS: rustls over aws-lc-rs. Towards backoffices with the system's roots, loaded once, and whatever
+//! `ca_file` adds; towards chargers with certificates that can be replaced at any time.
+
+mod certificate;
+mod expiry;
+mod listening;
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,6 +11,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
+
+pub use certificate::{CertificateError, OwnCertificate};
+pub(crate) use expiry::watch;
+pub use listening::ListenerCertificates;
+pub(crate) use listening::Listening;
 
 /// Makes aws-lc-rs the one provider of cryptography of this program. Harmless when done before.
 pub(crate) fn install_provider() {

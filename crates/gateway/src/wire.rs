@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl Wire {
     }
 
     /// With TLS, its handshake done.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { layer: Layer::Tls(Box::new(stream)), written: 0, granted: usize::MAX }
+    pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
+        Self { layer: Layer::Tls(Box::new(stream.into())), written: 0, granted: usize::MAX }
     }
 
     /// Allows about so many bytes to be read. Beyond them the stream is not ready, and asks to be polled

@@ -2,7 +2,7 @@
 //!
 //! The folders are watched, not the file: editors replace files and Kubernetes swaps a symlink named
 //! `..data`, and a watch on the file itself would sit on what was replaced. Only what the files hold
-//! counts, so that a save without a change does nothing. A look every 30 seconds is the net for file
+//! counts, so that a save without a change does nothing. A look every 5 seconds is the net for file
 //! systems that tell nothing, and notices certificates and `${file:…}` too.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use crate::config::{self, Files, Loaded};
 /// An editor's save is several steps; the file is read once they are over.
 const QUIET: Duration = Duration::from_millis(300);
 /// The net for what no event told.
-const POLL: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_secs(5);
 /// Symlinks that lead to symlinks: more than this is a circle (Linux stops at 40, too).
 const MOST_SYMLINKS: usize = 40;
 

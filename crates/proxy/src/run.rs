@@ -36,8 +36,11 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
     let store = Store::open(&fixed.store, store_settings(&fixed)).context("store.path")?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     metrics.config_reloaded(&Ok::<(), ()>(()));
-    let settings =
-        gateway::Settings { path: fixed.path.clone(), ..gateway::Settings::new(fixed.chargers, fixed.admin) };
+    let settings = gateway::Settings {
+        path: fixed.path.clone(),
+        tls: fixed.tls.zip(config.certificates),
+        ..gateway::Settings::new(fixed.chargers, fixed.admin)
+    };
     let gateway = Gateway::start(settings, config.routing, store.clone(), metrics.clone()).await?;
     let portal = start_portal(&fixed, config.entrants, &gateway).await?;
     announce(&gateway, &fixed);
@@ -106,6 +109,9 @@ fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, portal: Option<&Portal>
             }
             let (rules, backoffices) = (config.routing.rules.len(), config.routing.backoffices.len());
             gateway.apply(config.routing);
+            if let Some(Err(why)) = config.certificates.map(|own| gateway.replace_certificates(own)) {
+                error!("the certificates for chargers stay as they were: {why}");
+            }
             if let Some(portal) = portal {
                 let Entrants { users, tokens } = config.entrants;
                 portal.apply(users, tokens);
@@ -132,10 +138,13 @@ fn warn_of(path: &Path, warnings: &[config::Finding]) {
 
 /// Says where to point chargers, and what is insecure.
 fn announce(gateway: &Gateway, fixed: &Fixed) {
-    let address = gateway.charger_address();
-    let url = charger_url(address, &fixed.path);
-    info!("point the chargers at {url}");
-    if !address.ip().is_loopback() {
+    if let Some(address) = gateway.tls_address() {
+        info!("point the chargers at {}", charger_url("wss", address, &fixed.path));
+    }
+    if let Some(address) = gateway.charger_address() {
+        info!("point the chargers at {}", charger_url("ws", address, &fixed.path));
+    }
+    if let Some(address) = gateway.charger_address().filter(|address| !address.ip().is_loopback()) {
         warn!(
             "chargers are not asked for credentials and their connection is not encrypted: whoever reaches \
              {address} can pass for any charger; let only the chargers' network reach it"
@@ -167,13 +176,13 @@ fn announce_portal(portal: &Portal) {
     }
 }
 
-fn charger_url(address: SocketAddr, path: &str) -> String {
+fn charger_url(scheme: &str, address: SocketAddr, path: &str) -> String {
     let authority = if address.ip().is_unspecified() {
         format!("ADDRESS_OF_THIS_COMPUTER:{}", address.port())
     } else {
         address.to_string()
     };
-    format!("ws://{authority}{path}CHARGER_ID")
+    format!("{scheme}://{authority}{path}CHARGER_ID")
 }
 
 /// What a signal means.
@@ -221,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_url_for_chargers_can_be_dialed() {
-        let url = |address: &str| charger_url(address.parse().unwrap(), "/ocpp/");
+        let url = |address: &str| charger_url("ws", address.parse().unwrap(), "/ocpp/");
         assert_eq!(url("127.0.0.1:9000"), "ws://127.0.0.1:9000/ocpp/CHARGER_ID");
         assert_eq!(url("[::1]:9000"), "ws://[::1]:9000/ocpp/CHARGER_ID");
         assert_eq!(url("0.0.0.0:9000"), "ws://ADDRESS_OF_THIS_COMPUTER:9000/ocpp/CHARGER_ID");

@@ -176,12 +176,26 @@ fn the_promises_of_security_name_what_shows_them() {
 /// Whoever copies a configuration from a page gets a valid one.
 #[test]
 fn every_configuration_on_a_page_is_valid() {
+    let own = rcgen::generate_simple_self_signed(["proxy.example".to_owned()]).unwrap();
+    let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let files = [
+        ("ecdsa.pem", &certificate),
+        ("ecdsa.key", &key),
+        ("rsa.pem", &certificate),
+        ("rsa.key", &key),
+        ("charger-roots.pem", &certificate),
+        ("volt.pem", &certificate),
+        ("volt.key", &key),
+    ];
     for page in pages() {
         let Ok(content) = fs::read_to_string(&page) else { continue };
         for (number, block) in content.split("```toml\n").skip(1).enumerate() {
             let block = block.split("```").next().unwrap();
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("proxy.toml"), block).unwrap();
+            for (name, content) in &files {
+                fs::write(folder.path().join(name), content).unwrap();
+            }
             let checked = program(&["check"], folder.path());
             let said = text(&checked.stdout) + &text(&checked.stderr);
             assert_eq!(checked.status.code(), Some(0), "{}, block {}:\n{said}", page.display(), number + 1);

@@ -63,6 +63,9 @@ fn debian() -> Result<()> {
     if !works("npm", &["--version"]) {
         missing.push("npm");
     }
+    if !works("openssl", &["version"]) {
+        missing.push("openssl");
+    }
     if !works(CHROMIUM, &["--version"]) {
         // The fonts have the arrows and letters of all scripts that a hostile charger may send.
         missing.extend(["chromium", "fonts-dejavu-core"]);

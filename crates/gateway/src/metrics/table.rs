@@ -60,6 +60,12 @@ pub(super) const METRICS: &[Metric] = &[
         &["reason"],
         "Ended sockets of chargers by reason.",
     ),
+    metric(
+        "ocpp_proxy_certificate_expiry_timestamp_seconds",
+        Gauge,
+        &["certificate"],
+        "When a certificate of the proxy's own expires, by its file in `proxy.toml`.",
+    ),
     metric("ocpp_proxy_sessions", Gauge, &[], "Sessions, also those whose charger is away within its grace."),
     metric(
         "ocpp_proxy_chargers_without_leader",

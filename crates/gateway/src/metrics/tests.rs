@@ -51,6 +51,7 @@ async fn every_metric_of_the_table_is_served_once_used() {
     metrics.show_store(store).unwrap();
     let (acme, side) = (BackofficeId::from("acme"), Side::Backoffice(BackofficeId::from("acme")));
     metrics.charger_connected("accepted");
+    metrics.certificates_expire(&[("proxy.pem", 1_900_000_000)]);
     metrics.charger_left("lost");
     let _counted = (metrics.count_charger(), metrics.count_session(), metrics.count_link(&acme));
     metrics.link_down(&acme, &Departure::Undialable(DialFailure::TimedOut));
@@ -71,7 +72,7 @@ async fn every_metric_of_the_table_is_served_once_used() {
         assert_eq!(text.matches(&kind).count(), 1, "{}\n{text}", metric.name);
         assert!(metric.help.ends_with('.'), "{}", metric.name);
     }
-    assert_eq!(METRICS.len(), 38);
+    assert_eq!(METRICS.len(), 39);
     for line in [
         "ocpp_proxy_authorize_results_total{backoffice=\"acme\",role=\"follower\",status=\"Invalid\"} 1",
         "ocpp_proxy_divergence_total{action=\"Authorize\",backoffice=\"acme\",field=\"idTagInfo.status\"} 1",

@@ -49,7 +49,7 @@ async fn an_address_in_use_is_named_with_its_key_and_a_remedy() {
     let world = World::new(routing(&[("volt", "ws://127.0.0.1:9/")])).await;
     let directory = tempfile::TempDir::new().unwrap();
     let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
-    let taken = gateway::Settings { chargers: world.address, ..settings() };
+    let taken = gateway::Settings { chargers: Some(world.address), ..settings() };
     let refused =
         Gateway::start(taken, routing(&[("volt", "ws://127.0.0.1:9/")]), store, Metrics::new("test"));
     let error: StartError = refused.await.unwrap_err();

@@ -317,7 +317,7 @@ async fn two_spellings_are_one_charger_and_backoffices_get_the_first() {
         Metrics::new("test"),
     );
     let gateway = gateway.await.unwrap();
-    let dial = Charger::dial(gateway.charger_address(), "cP%20A");
+    let dial = Charger::dial(gateway.charger_address().unwrap(), "cP%20A");
     let (third, (asked, _link)) = tokio::join!(dial, backoffice.link(Manner::Agree));
     assert_eq!((third.status, asked.path.as_str()), (101, "/csms/Cp%20a"));
 }

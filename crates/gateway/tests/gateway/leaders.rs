@@ -223,7 +223,7 @@ async fn a_choice_holds_after_a_restart() {
 
     let gateway = Gateway::start(settings(), pair.rules(), open(), Metrics::new("test")).await.unwrap();
     assert_eq!(gateway.view().plan(&charger).unwrap().plan.leader.as_str(), "acme");
-    let mut connected = Charger::dial(gateway.charger_address(), "CP1").await;
+    let mut connected = Charger::dial(gateway.charger_address().unwrap(), "CP1").await;
     assert_eq!(leader(&mut connected).await, "acme");
 }
 
@@ -279,7 +279,7 @@ async fn what_the_file_keeps_to_itself_nobody_chooses() {
     let plan = gateway.view().plan(&"CP2".into()).unwrap();
     assert_eq!(plan.plan.leader.as_str(), "volt");
     assert!(plan.overridden.is_some() && !plan.is_overridden());
-    let mut charger = Charger::dial(gateway.charger_address(), "CP2").await;
+    let mut charger = Charger::dial(gateway.charger_address().unwrap(), "CP2").await;
     assert_eq!(leader(&mut charger).await, "volt");
 }
 

@@ -16,3 +16,4 @@ mod sockets;
 mod store_trouble;
 mod tls;
 mod world;
+mod wss;

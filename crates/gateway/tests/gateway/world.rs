@@ -60,7 +60,7 @@ pub(crate) fn mirrored(routing: Routing) -> Routing {
 
 pub(crate) fn settings() -> Settings {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    Settings::new(any, Some(any))
+    Settings::new(Some(any), Some(any))
 }
 
 impl World {
@@ -78,7 +78,7 @@ impl World {
         let path = directory.path().join("test.db");
         let store = Store::open_with(&path, store::Settings::default(), limits).unwrap();
         let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
-        World { address: gateway.charger_address(), gateway, store, directory }
+        World { address: gateway.charger_address().unwrap(), gateway, store, directory }
     }
 
     /// What was written about chargers.

@@ -48,7 +48,7 @@ impl World {
         let path = directory.path().join("ocpp-proxy.db");
         let store = Store::open(&path, store::Settings::default()).unwrap();
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let settings = Settings::new(anywhere, None);
+        let settings = Settings::new(Some(anywhere), None);
         let gateway =
             Gateway::start(settings, Routing::default(), store.clone(), Metrics::new("test")).await.unwrap();
         let browser = Browser::open(&path).unwrap();

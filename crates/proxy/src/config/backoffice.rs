@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use engine::BackofficeId;
 use gateway::{BackofficeSettings, BasicAuth, Secret};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::cards::check_aliases;
 use super::check::Remarks;
-use super::expand::remedy;
 use super::explain::{quoted, suggestion};
 use super::files::Files;
 use super::source::{Entry, Node, Value};
+use super::tls::certificates;
 use super::{Surroundings, schema};
 
 const PLACEHOLDER: &str = "{charger}";
@@ -184,38 +181,4 @@ fn check_user(name: &str, user: &str, at: usize, remarks: &mut Remarks<'_>) {
         remarks
             .error(at, format!("the user of {name:?} is empty; most often it is user = \"{PLACEHOLDER}\""));
     }
-}
-
-fn certificates(
-    path: &str,
-    at: usize,
-    around: &Surroundings<'_>,
-    files: &mut Files,
-    remarks: &mut Remarks<'_>,
-) -> Option<Vec<u8>> {
-    let bytes = match files.read(&around.folder.join(path)) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            remarks.error(at, format!("{} cannot be read: {}", quoted(path), remedy(&error)));
-            return None;
-        }
-    };
-    let mut usable = 0;
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        if certificate.is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok()) {
-            usable += 1;
-        } else {
-            remarks.error(at, format!("{} holds a certificate that cannot be read", quoted(path)));
-            return None;
-        }
-    }
-    if usable == 0 {
-        let message = format!(
-            "{} holds no certificate; it must be a PEM file with \"-----BEGIN CERTIFICATE-----\"",
-            quoted(path)
-        );
-        remarks.error(at, message);
-        return None;
-    }
-    Some(bytes)
 }

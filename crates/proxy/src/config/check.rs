@@ -7,15 +7,16 @@ use gateway::{Routing, Rule};
 
 use super::explain::{Finding, quoted};
 use super::files::Files;
-use super::portal::{self, Entrants};
+use super::portal;
 use super::source::Node;
-use super::{Fixed, Surroundings, backoffice, plan, schema};
+use super::tls::{self, Doors};
+use super::{Config, Fixed, Surroundings, backoffice, plan, schema};
 
 /// What the check came to: the configuration when there is no error.
 #[derive(Default)]
 pub(crate) struct Checked {
-    /// What the gateway and the store take.
-    pub(crate) config: Option<(Fixed, Entrants, Routing)>,
+    /// What the gateway and the store take; warnings are not in it yet.
+    pub(crate) config: Option<Config>,
     /// Errors and warnings.
     pub(crate) findings: Vec<Finding>,
 }
@@ -29,14 +30,19 @@ pub(crate) fn check(
     files: &mut Files,
 ) -> Checked {
     let mut remarks = Remarks { text, findings: Vec::new() };
-    let fixed = fixed(file, root, around, &mut remarks);
+    let doors = tls::doors(file, root, around, files, &mut remarks);
+    let fixed = fixed(file, root, around, &doors, &mut remarks);
     let backoffices = backoffice::check_all(file, root, around, files, &mut remarks);
     let rules = plan::check_all(file, root, &mut remarks);
     let entrants = portal::entrants(file, root, &mut remarks);
-    let config = fixed.zip(entrants).zip(backoffices.zip(rules));
+    let config = fixed.zip(entrants).zip(backoffices.zip(rules)).zip(doors.certificates);
     Checked {
-        config: config.map(|((fixed, entrants), (backoffices, rules))| {
-            (fixed, entrants, Routing { backoffices, rules })
+        config: config.map(|(((fixed, entrants), (backoffices, rules)), certificates)| Config {
+            fixed,
+            entrants,
+            certificates,
+            routing: Routing { backoffices, rules },
+            warnings: Vec::new(),
         }),
         findings: remarks.findings,
     }
@@ -81,24 +87,26 @@ fn fixed(
     file: &schema::File,
     root: &Node,
     around: &Surroundings<'_>,
+    doors: &Doors,
     remarks: &mut Remarks<'_>,
 ) -> Option<Fixed> {
     let place = |section: &str, key: &str| root.get(section).unwrap_or(root).place(key);
     let listen = &file.listen;
-    let chargers = remarks.note(place("listen", "chargers"), address("listen.chargers", &listen.chargers));
     let path = remarks.note(place("listen", "path"), listen_path(&listen.path));
     let admin_place = place("listen", "admin");
     let admin = match listen.admin.as_str() {
         "off" => Some(None),
         admin => remarks.note(admin_place, address("listen.admin", admin).map(Some)),
     };
-    if let (Some(chargers), Some(Some(admin))) = (chargers, admin)
-        && chargers == admin
-        && chargers.port() != 0
+    let of_chargers = [doors.plain.flatten(), doors.tls.flatten()];
+    if let Some(Some(admin)) = admin
+        && of_chargers.contains(&Some(admin))
+        && admin.port() != 0
     {
         remarks.error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
     }
-    let others = [("the chargers", chargers), ("listen.admin", admin.flatten())];
+    let [plain, tls] = of_chargers;
+    let others = [("the chargers", plain), ("the chargers", tls), ("listen.admin", admin.flatten())];
     let portal = portal::listen(file, root, others, remarks);
     let store_place = place("store", "path");
     if file.store.path.is_empty() {
@@ -106,7 +114,8 @@ fn fixed(
     }
     let keep_log_bytes = remarks.note(place("log", "keep_size"), size(&file.log.keep_size));
     Some(Fixed {
-        chargers: chargers?,
+        chargers: doors.plain?,
+        tls: doors.tls?,
         path: path?,
         admin: admin?,
         portal: portal?,
@@ -126,6 +135,7 @@ pub(crate) fn address(key: &str, found: &str) -> Result<SocketAddr, String> {
         let example = match key {
             "listen.admin" => "127.0.0.1:9090",
             "portal.listen" => "127.0.0.1:8080",
+            "listen.tls.chargers" => "0.0.0.0:9443",
             _ => "0.0.0.0:9000",
         };
         format!("{key} is {}; it must be an IP address and a port, such as {example:?}", quoted(found))

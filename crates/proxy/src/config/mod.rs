@@ -20,12 +20,13 @@ mod sharing;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway::Routing;
+use gateway::{ListenerCertificates, Routing};
 
 pub(crate) use docs::markdown;
 pub(crate) use explain::{Finding, Report, Severity, suggestion};
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) fixed: Fixed,
     /// Who may use the portal; can be replaced while the proxy runs.
     pub(crate) entrants: Entrants,
+    /// What chargers are shown that dial with TLS; can be replaced while the proxy runs.
+    pub(crate) certificates: Option<ListenerCertificates>,
     /// Who serves which charger; can be replaced while the proxy runs.
     pub(crate) routing: Routing,
     /// What somebody should know although it is valid.
@@ -48,8 +51,10 @@ pub(crate) struct Config {
 /// What only a restart can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fixed {
-    /// Where chargers connect.
-    pub(crate) chargers: SocketAddr,
+    /// Where chargers connect without TLS, if anywhere.
+    pub(crate) chargers: Option<SocketAddr>,
+    /// Where chargers connect with TLS, if anywhere.
+    pub(crate) tls: Option<SocketAddr>,
     /// What stands before the identity; starts and ends with `/`.
     pub(crate) path: String,
     /// Where metrics and health are served, if anywhere.
@@ -69,7 +74,8 @@ pub(crate) struct Fixed {
 impl Fixed {
     /// What of `proxy.toml` differs between the two.
     pub(crate) fn differences_from(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
-        let listen = (self.chargers, &self.path, self.admin) != (other.chargers, &other.path, other.admin);
+        let of = |fixed: &Fixed| (fixed.chargers, fixed.tls, fixed.admin);
+        let listen = of(self) != of(other) || self.path != other.path;
         let store = (&self.store, self.keep_transactions_for) != (&other.store, other.keep_transactions_for);
         let log = (self.keep_log_for, self.keep_log_bytes) != (other.keep_log_for, other.keep_log_bytes);
         let sections = [
@@ -238,9 +244,7 @@ pub(crate) fn read(
     findings.extend(checked.findings);
     let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
     match checked.config {
-        Some((fixed, entrants, routing)) if !invalid => {
-            Ok(Config { fixed, entrants, routing, warnings: tidy(findings) })
-        }
+        Some(config) if !invalid => Ok(Config { warnings: tidy(findings), ..config }),
         _ => Err(report(findings)),
     }
 }

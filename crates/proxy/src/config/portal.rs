@@ -25,7 +25,7 @@ pub(crate) struct Entrants {
 pub(crate) fn listen(
     file: &schema::File,
     root: &Node,
-    others: [(&str, Option<SocketAddr>); 2],
+    others: [(&str, Option<SocketAddr>); 3],
     remarks: &mut Remarks<'_>,
 ) -> Option<Option<SocketAddr>> {
     let at = root.get("portal").unwrap_or(root).place("listen");

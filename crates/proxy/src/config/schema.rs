@@ -3,6 +3,7 @@
 
 mod cards;
 mod followers;
+mod listen;
 mod sharing;
 
 use std::collections::BTreeMap;
@@ -12,13 +13,14 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use cards::{CardsRule, MissingName, NextOnName, PolicyName, UndecidedStartName};
 pub(crate) use followers::{FollowerRule, PurposeName, RefuseWithName, RoleName, ScopeName};
+pub(crate) use listen::{CertificateFiles, Listen};
 pub(crate) use sharing::{AvailabilityName, OverruledName, ProfilesName, SharingRule};
 
 /// The whole file.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct File {
-    /// Where the proxy listens. Changing it takes a restart.
+    /// Where the proxy listens. Changing it takes a restart, except for certificates.
     pub(crate) listen: Listen,
     /// Where the proxy remembers. Changing it takes a restart.
     pub(crate) store: StoreFile,
@@ -35,30 +37,6 @@ pub(crate) struct File {
     /// charger that matches none is refused with 404.
     #[schemars(extend("line" = "[[chargers]]"))]
     pub(crate) chargers: Vec<ChargerRule>,
-}
-
-/// Where the proxy listens.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Listen {
-    /// Address and port for the chargers: they dial `ws://HOST:PORT/ocpp/CHARGER_ID`. Port 0 takes a
-    /// free one.
-    pub(crate) chargers: String,
-    /// What stands before the charger's identity in the URL. Starts and ends with `/`.
-    pub(crate) path: String,
-    /// Address and port of `/metrics`, `/healthz` and `/readyz`; `"off"` for none. Keep it away from
-    /// the internet: it asks for no password.
-    pub(crate) admin: String,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            chargers: "0.0.0.0:9000".to_owned(),
-            path: "/ocpp/".to_owned(),
-            admin: "127.0.0.1:9090".to_owned(),
-        }
-    }
 }
 
 /// Where the proxy remembers.

@@ -48,7 +48,7 @@ impl Place {
         let routing = routing(&volt, &acme, "volt", "acme")?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         metrics.config_reloaded(&anyhow::Ok(()));
-        let settings = Settings::new(address(9000, attended), admin);
+        let settings = Settings::new(Some(address(9000, attended)), admin);
         let gateway = Gateway::start(settings, routing, store.clone(), metrics).await?;
         let place = Self { clock, gateway, volt, acme, store, directory };
         place.write_configuration("volt", "acme")?;
@@ -59,6 +59,11 @@ impl Place {
     pub(super) fn lead(&self, leader: &str, follower: &str) -> anyhow::Result<()> {
         self.gateway.apply(routing(&self.volt, &self.acme, leader, follower)?);
         self.write_configuration(leader, follower)
+    }
+
+    /// Where the charger dials.
+    pub(super) fn charger_address(&self) -> SocketAddr {
+        self.gateway.charger_address().expect("the demo listens without TLS")
     }
 
     /// Where the demo's `proxy.toml` is; it tells `ocpp-proxy logs` where the store is.
@@ -78,7 +83,7 @@ impl Place {
              [backoffices.volt]\nurl = \"{}\"\n\n[backoffices.acme]\nurl = \"{}\"\n\n\
              [[chargers]]\nmatch = \"*\"\nleader = \"{leader}\"\n\
              followers = [{{ backoffice = \"{follower}\", role = \"control\" }}]\n",
-            self.gateway.charger_address(),
+            self.charger_address(),
             self.gateway.admin_address().map(|admin| format!("admin = \"{admin}\"\n")).unwrap_or_default(),
             self.directory.path.join("ocpp-proxy.db"),
             url(&self.volt),

@@ -43,7 +43,7 @@ struct Story<'a> {
 impl<'a> Story<'a> {
     fn begin(place: &'a Place, teller: &'a Teller) -> anyhow::Result<Self> {
         let facts = Facts::new(CHARGER.into(), place.gateway.subscribe());
-        let charger_url = format!("ws://{}/ocpp/{CHARGER}", place.gateway.charger_address());
+        let charger_url = format!("ws://{}/ocpp/{CHARGER}", place.charger_address());
         let settings = ChargerSettings {
             vendor: "Demo".to_owned(),
             meter_interval: Duration::from_secs(1),
@@ -171,7 +171,7 @@ impl<'a> Story<'a> {
             false => "To look at, on a terminal, where the demo goes on",
         };
         self.teller.chapter(title).await;
-        let chargers = self.place.gateway.charger_address();
+        let chargers = self.place.charger_address();
         self.teller
             .say(format!("   a charger of your own     ws://{chargers}/ocpp/MY-CHARGER  (any name will do)"));
         if let Some(admin) = self.place.gateway.admin_address() {

@@ -9,6 +9,7 @@
 mod support;
 
 mod arbitration;
+mod authority;
 mod cards;
 mod cases;
 mod commands;
@@ -26,3 +27,4 @@ mod sessions;
 mod sizes;
 mod tls;
 mod transactions;
+mod wss;

@@ -1,58 +1,24 @@
 //! `wss://` backoffices: a certificate is checked, and a wrong one is named.
 
-use std::path::PathBuf;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
-use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::support::charger::RawCharger;
 use crate::support::peer::{Backoffice, Library};
 use crate::support::proxy::{Proxy, rules};
 use crate::support::session;
 
-/// An authority and a certificate of 127.0.0.1 that it signed, as files.
-struct Authority {
-    folder: TempDir,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut own = CertificateParams::new([]).unwrap();
-        own.distinguished_name.push(DnType::CommonName, name);
-        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(own, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let server =
-            CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-        std::fs::write(folder.path().join("cert.pem"), server.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
-        Self { folder }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn backoffice(&self, library: Library) -> Backoffice {
-        Backoffice::start(
-            library,
-            json!({"tls": {"cert": self.file("cert.pem"), "key": self.file("key.pem")}}),
-        )
-    }
-
-    fn ca_file(&self) -> String {
-        format!("ca_file = \"{}\"", self.file("ca.pem").display())
-    }
+/// A backoffice with a certificate of this authority.
+fn backoffice(authority: &Authority, library: Library) -> Backoffice {
+    let (cert, key) = authority.issue("backoffice", &["127.0.0.1"]);
+    Backoffice::start(library, json!({"tls": {"cert": cert, "key": key}}))
 }
 
 #[test]
 fn backoffices_over_tls_with_an_authority_of_their_own() {
     let authority = Authority::new("an authority for tests");
     for library in [Library::Python, Library::Node] {
-        let leader = authority.backoffice(library);
+        let leader = backoffice(&authority, library);
         let credentials =
             "basic_auth = { user = \"{charger}\", password = \"${PASSWORD_OF_NOBODY:-open sesame}\" }";
         let more = format!("{}\n{credentials}", authority.ca_file());
@@ -74,7 +40,7 @@ fn backoffices_over_tls_with_an_authority_of_their_own() {
 fn a_leader_with_a_certificate_of_somebody_else_is_refused_with_the_reason() {
     let authority = Authority::new("an authority for tests");
     let stranger = Authority::new("a stranger");
-    let leader = authority.backoffice(Library::Node);
+    let leader = backoffice(&authority, Library::Node);
     let rules = rules(("volt", leader.url(), &stranger.ca_file()), &[]);
     let proxy = Proxy::start(&format!("{rules}on_leader_lost = \"mirror\"\n"));
     assert_eq!(RawCharger::offer(proxy.chargers, "CP1", Some("ocpp1.6")).err(), Some(503));
@@ -85,8 +51,8 @@ fn a_leader_with_a_certificate_of_somebody_else_is_refused_with_the_reason() {
 #[test]
 fn a_follower_with_a_certificate_of_somebody_else_does_not_matter() {
     let authority = Authority::new("an authority for tests");
-    let leader = authority.backoffice(Library::Node);
-    let follower = authority.backoffice(Library::Python);
+    let leader = backoffice(&authority, Library::Node);
+    let follower = backoffice(&authority, Library::Python);
     // The follower's table names no authority, and the system's do not know this one.
     let proxy = Proxy::start(&rules(
         ("volt", leader.url(), &authority.ca_file()),

@@ -1,6 +1,7 @@
 // A charger built on the npm package `ocpp-rpc`. The cues are those of charger.py.
 'use strict';
 
+const fs = require('fs');
 const { RPCClient } = require('ocpp-rpc');
 const { tell, attend, ask, cues, behaviourGiven } = require('./peer.js');
 
@@ -23,6 +24,10 @@ function answer(action) {
   }
 }
 
+function files(tls) {
+  return Object.fromEntries(Object.entries(tls).map(([name, path]) => [name, fs.readFileSync(path)]));
+}
+
 async function connect(cue) {
   const url = cue.url.replace(/\/$/, '');
   const cut = url.lastIndexOf('/');
@@ -34,7 +39,7 @@ async function connect(cue) {
     strictMode: protocols.includes('ocpp1.6') ? ['ocpp1.6'] : false,
     reconnect: false,
     pingIntervalMs: 0,
-    wsOpts: { perMessageDeflate: false },
+    wsOpts: { perMessageDeflate: false, ...files(cue.tls ?? {}) },
   });
   attend(client, client._options.identity, behaviour, answer);
   try {

@@ -1,11 +1,12 @@
 """A charger built on the PyPI package `ocpp`. See `peer.py` for how it is driven.
 
-Cues: `connect` (url, protocols), `call` (action, payload, id), `raw` (text), `set` (behaviour),
+Cues: `connect` (url, protocols, tls: `ca`, and `cert` with `key`, as file paths), `call` (action, payload, id), `raw` (text), `set` (behaviour),
 `stall`, `resume`, `close` (code), `drop`.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 
 import websockets
@@ -41,6 +42,11 @@ async def main(behaviour):
         match cue["do"]:
             case "connect":
                 identity = cue["url"].rstrip("/").rsplit("/", 1)[-1]
+                context = None
+                if "tls" in cue:
+                    context = ssl.create_default_context(cafile=cue["tls"]["ca"])
+                    if "cert" in cue["tls"]:
+                        context.load_cert_chain(cue["tls"]["cert"], cue["tls"]["key"])
                 try:
                     socket = await websockets.connect(
                         cue["url"],
@@ -49,6 +55,7 @@ async def main(behaviour):
                         max_size=None,
                         open_timeout=15,
                         proxy=None,
+                        ssl=context,
                     )
                 except InvalidStatus as refusal:
                     return {"error": "refused", "status": refusal.response.status_code}

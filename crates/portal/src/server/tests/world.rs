@@ -101,7 +101,7 @@ impl World {
             rules: vec![rule("FILE-*", LeaderSource::File), rule("*", LeaderSource::Portal)],
         };
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let settings = gateway::Settings::new(any, None);
+        let settings = gateway::Settings::new(Some(any), None);
         let gateway = Gateway::start(settings, routing, store.clone(), Metrics::new("test")).await.unwrap();
         let browser = Browser::open(&path).unwrap();
         let settings = PortalSettings { users, ..PortalSettings::new(any, path) };

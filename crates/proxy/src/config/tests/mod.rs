@@ -24,8 +24,11 @@ fn folder() -> TempDir {
     fs::write(at("two-lines"), "one\ntwo\n\n").unwrap();
     fs::write(at("binary"), [0xff, 0xfe]).unwrap();
     fs::write(at("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    let certificate = rcgen::generate_simple_self_signed(["acme.example".to_owned()]).unwrap().cert.pem();
-    fs::write(at("good.pem"), certificate).unwrap();
+    let own = || rcgen::generate_simple_self_signed(["acme.example".to_owned()]).unwrap();
+    let good = own();
+    fs::write(at("good.pem"), good.cert.pem()).unwrap();
+    fs::write(at("good.key"), good.signing_key.serialize_pem()).unwrap();
+    fs::write(at("other.key"), own().signing_key.serialize_pem()).unwrap();
     fs::create_dir(at("folder")).unwrap();
     folder
 }
@@ -63,7 +66,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 158);
+    assert_eq!(seen, 161);
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn a_usual_file_becomes_a_routing() {
     "#;
     let config = read_in(folder.path(), text).unwrap();
     assert_eq!(config.warnings, []);
-    assert_eq!(config.fixed.chargers, "0.0.0.0:9000".parse().unwrap());
+    assert_eq!(config.fixed.chargers, Some("0.0.0.0:9000".parse().unwrap()));
     assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.fixed.store, folder.path().join("ocpp-proxy.db"));
     assert_eq!(config.fixed.keep_log_for, Duration::from_secs(7 * 86_400));
@@ -110,6 +113,29 @@ fn a_usual_file_becomes_a_routing() {
     let auth = acme.basic_auth.as_ref().unwrap();
     assert_eq!((auth.user.as_str(), auth.password.reveal()), ("{charger}", "from the environment"));
     assert!(acme.ca_certificates.as_ref().unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+#[test]
+fn tls_alone_is_a_listener_too() {
+    let folder = folder();
+    let text = r#"
+        [listen]
+        chargers = "off"
+        [listen.tls]
+        certificates = [{ chain = "good.pem", key = "good.key" }]
+        client_ca = "good.pem"
+        [backoffices]
+        volt.url = "wss://volt.example/{charger}"
+        [[chargers]]
+        match = "*"
+        leader = "volt"
+    "#;
+    let config = read_in(folder.path(), text).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!((config.fixed.chargers, config.fixed.tls), (None, Some("0.0.0.0:9443".parse().unwrap())));
+    let certificates = config.certificates.unwrap();
+    assert_eq!(certificates.own.iter().map(gateway::OwnCertificate::name).collect::<Vec<_>>(), ["good.pem"]);
+    assert!(certificates.client_ca.unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
 }
 
 /// What a rule with these keys says of the time while its leader is away.
@@ -205,7 +231,7 @@ fn the_rules_alone_need_no_secrets() {
 #[test]
 fn an_empty_file_is_the_defaults() {
     let config = read_in(Path::new("/etc/p"), "").unwrap();
-    assert_eq!(config.fixed.chargers, "0.0.0.0:9000".parse().unwrap());
+    assert_eq!(config.fixed.chargers, Some("0.0.0.0:9000".parse().unwrap()));
     assert_eq!(config.fixed.path, "/ocpp/");
     assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.fixed.portal, Some("127.0.0.1:8080".parse().unwrap()));

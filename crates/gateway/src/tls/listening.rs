@@ -1,0 +1,82 @@
+//! TLS of the chargers' listener: what it shows, what it asks for, and how both are replaced while it
+//! listens (security white paper A00, semantics S-16, S-18).
+
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
+
+use super::OwnCertificate;
+
+/// What the chargers' listener shows, and what it verifies chargers' certificates with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerCertificates {
+    /// In the order of preference; a charger gets the first that it can verify. At least one.
+    pub own: Vec<OwnCertificate>,
+    /// PEM certificates of those who sign chargers' own certificates. Without them chargers are not asked
+    /// for any.
+    pub client_ca: Option<Vec<u8>>,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) certificates: ListenerCertificates,
+    pub(crate) config: Arc<ServerConfig>,
+}
+
+impl Listening {
+    /// Makes the certificates ready for use. The error says what is wrong with them.
+    pub(crate) fn new(certificates: ListenerCertificates) -> Result<Self, String> {
+        let config = Arc::new(server_config(&certificates)?);
+        Ok(Self { certificates, config })
+    }
+}
+
+fn server_config(certificates: &ListenerCertificates) -> Result<ServerConfig, String> {
+    let unusable = |error: rustls::Error| format!("listen.tls cannot be used: {error}");
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    let builder = match &certificates.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|error| format!("listen.tls.client_ca: {error}"))?;
+                roots.add(certificate).map_err(|error| format!("listen.tls.client_ca: {error}"))?;
+            }
+            // Whether a charger needs a certificate its rule says; one that it shows must be good.
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| format!("listen.tls.client_ca: {error}"))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let own = certificates.own.iter().map(|own| own.certified().map(Arc::new));
+    let own = own.collect::<Result<_, _>>().map_err(unusable)?;
+    let mut config = builder.with_cert_resolver(Arc::new(ByWhatTheChargerCan(own)));
+    // A resumed session would not look at the charger's certificate again, which may have expired.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Chargers that know ECDSA only, and such that know RSA only, exist side by side.
+#[derive(Debug)]
+struct ByWhatTheChargerCan(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for ByWhatTheChargerCan {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // Under TLS 1.2 rustls has already left out what no offered suite could sign.
+        let can_verify =
+            |own: &&Arc<CertifiedKey>| own.key.choose_scheme(hello.signature_schemes()).is_some();
+        self.0.iter().find(can_verify).cloned()
+    }
+}

@@ -1,0 +1,254 @@
+//! Chargers over TLS: who is let in with which certificate, and certificates that are replaced meanwhile.
+
+use std::sync::Arc;
+
+use gateway::{ListenerCertificates, OwnCertificate, Settings};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::backoffice::Backoffice;
+use crate::charger::{Charger, UPGRADE, connect};
+use crate::world::{World, routing, settings};
+
+type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str) -> Issuer {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate with this common name, as PEM, and its key.
+fn signed(issuer: &Issuer, common_name: &str, expired: bool) -> (String, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    if expired {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    (params.signed_by(&key, issuer).unwrap().pem(), key)
+}
+
+fn shown(issuer: &Issuer, name: &str, client_ca: Option<&Issuer>) -> ListenerCertificates {
+    let (chain, key) = signed(issuer, name, false);
+    let own = OwnCertificate::read(name.to_owned(), chain.as_bytes(), key.serialize_pem().as_bytes());
+    let client_ca = client_ca.map(|issuer| issuer.pem().into_bytes());
+    ListenerCertificates { own: vec![own.unwrap()], client_ca }
+}
+
+fn with_tls(certificates: ListenerCertificates) -> Settings {
+    let any = "127.0.0.1:0".parse().unwrap();
+    Settings { tls: Some((any, certificates)), ..settings() }
+}
+
+fn charger(trusted: &Issuer, own: Option<(&str, &KeyPair)>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            use rustls::pki_types::pem::PemObject;
+            let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
+            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Dials as this charger; the status, or `None` when TLS came to nothing.
+async fn dial(world: &World, connector: &TlsConnector, charger: &str) -> Option<(u16, TlsStream<TcpStream>)> {
+    let stream = TcpStream::connect(world.gateway.tls_address().unwrap()).await.unwrap();
+    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.ok()?;
+    let request = format!(
+        "GET /ocpp/{charger} HTTP/1.1\r\nHost: gateway\r\n{UPGRADE}Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    Some((head.split(' ').nth(1).unwrap().parse().unwrap(), stream))
+}
+
+/// The gateway answers a ping: the socket is served.
+async fn assert_served(stream: &mut TlsStream<TcpStream>) {
+    stream.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
+    let mut frame = [0; 2];
+    stream.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x8a\0", "a pong, and nothing else");
+}
+
+#[tokio::test]
+async fn plain_and_tls_stand_side_by_side() {
+    let authority = authority("root");
+    let world = World::with(
+        with_tls(shown(&authority, "proxy.pem", None)),
+        routing(&[("volt", "ws://127.0.0.1:9/")]),
+    )
+    .await;
+    let mut over_tls = dial(&world, &charger(&authority, None), "CP1").await.unwrap();
+    assert_eq!(over_tls.0, 101);
+    assert_served(&mut over_tls.1).await;
+    let mut plain = Charger::dial(world.address, "CP2").await;
+    plain.assert_served().await;
+    // Whoever speaks HTTP to the TLS listener is cut off, and whoever trusts somebody else goes by itself.
+    let mut stream = connect(world.gateway.tls_address().unwrap(), "127.0.0.1").await;
+    stream.write_all(b"GET /ocpp/CP3 HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP"));
+    let stranger = self::authority("stranger");
+    assert!(dial(&world, &charger(&stranger, None), "CP3").await.is_none());
+    let failed = "ocpp_proxy_charger_connects_total{result=\"tls_failed\"}";
+    assert_eq!(world.metric(failed).await, 2.0);
+    let (_, metrics) = world.page("/metrics").await;
+    assert!(metrics.contains("ocpp_proxy_certificate_expiry_timestamp_seconds{certificate=\"proxy.pem\"} 6"));
+}
+
+#[tokio::test]
+async fn a_certificate_opens_for_the_charger_that_it_names_and_for_no_other() {
+    const CHARGERS: usize = 10;
+    let (own, signer) = (authority("root"), authority("maker of chargers"));
+    let backoffice = Backoffice::new().await;
+    let routing = routing(&[("volt", &backoffice.url())]);
+    backoffice.agree_with_all();
+    let world = World::with(with_tls(shown(&own, "proxy.pem", Some(&signer))), routing).await;
+    let (mut accepted, mut refused) = (0, 0);
+    for of in 0..CHARGERS {
+        let (chain, key) = signed(&signer, &format!("CP{of}"), false);
+        let connector = charger(&own, Some((&chain, &key)));
+        for asks_for in 0..CHARGERS {
+            let (status, _) = dial(&world, &connector, &format!("CP{asks_for}")).await.unwrap();
+            let expected = if of == asks_for { 101 } else { 403 };
+            assert_eq!(status, expected, "the certificate of CP{of} for CP{asks_for}");
+            if status == 101 { accepted += 1 } else { refused += 1 }
+        }
+    }
+    assert_eq!((accepted, refused), (CHARGERS, CHARGERS * (CHARGERS - 1)));
+    let series = "ocpp_proxy_charger_connects_total{result=\"wrong_certificate\"}";
+    assert_eq!(world.metric(series).await, refused as f64);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_good_opens_nothing() {
+    let (own, signer, stranger) = (authority("root"), authority("maker"), authority("stranger"));
+    let world = World::with(
+        with_tls(shown(&own, "proxy.pem", Some(&signer))),
+        routing(&[("volt", "ws://127.0.0.1:9/")]),
+    )
+    .await;
+    let good = signed(&signer, "CP1", false);
+    let cases = [
+        ("good", Some(&good), Some(101)),
+        ("none", None, Some(101)),
+        ("of a stranger", Some(&signed(&stranger, "CP1", false)), None),
+        ("of the one who signed the proxy's", Some(&signed(&own, "CP1", false)), None),
+        ("expired", Some(&signed(&signer, "CP1", true)), None),
+    ];
+    for (what, certificate, expected) in cases {
+        let own_certificate = certificate.map(|(chain, key)| (chain.as_str(), key));
+        let status = dial(&world, &charger(&own, own_certificate), "CP1").await.map(|(status, _)| status);
+        assert_eq!(status, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_replaced_under_load_and_nobody_is_dropped() {
+    const CHARGERS: usize = 20;
+    const TIMES: usize = 50;
+    let authority = authority("root");
+    let backoffice = Backoffice::new().await;
+    let routing = routing(&[("volt", &backoffice.url())]);
+    backoffice.agree_with_all();
+    let world = World::with(with_tls(shown(&authority, "0.pem", None)), routing).await;
+    let connector = charger(&authority, None);
+    let mut present = Vec::new();
+    for number in 0..CHARGERS {
+        let (status, stream) = dial(&world, &connector, &format!("CP{number}")).await.unwrap();
+        assert_eq!(status, 101);
+        present.push(stream);
+    }
+    let mut seen = Vec::new();
+    for time in 1..=TIMES {
+        world.gateway.replace_certificates(shown(&authority, &format!("{time}.pem"), None)).unwrap();
+        let (_, stream) = dial(&world, &connector, "CP-NEW").await.unwrap();
+        let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+        assert!(!seen.contains(&shown), "the certificate of time {time} is a new one");
+        seen.push(shown);
+        for stream in &mut present {
+            assert_served(stream).await;
+        }
+    }
+    assert_eq!(seen.len(), TIMES);
+    let unusable = ListenerCertificates {
+        client_ca: Some(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec()),
+        ..shown(&authority, "bad.pem", None)
+    };
+    world.gateway.replace_certificates(unusable).unwrap_err();
+    let (_, stream) = dial(&world, &connector, "CP-NEW").await.unwrap();
+    assert_eq!(stream.get_ref().1.peer_certificates().unwrap()[0], seen[TIMES - 1], "the last good one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_done_tls_handshake_is_closed() {
+    let authority = authority("root");
+    let settings = with_tls(shown(&authority, "proxy.pem", None));
+    let world = World::with(settings, routing(&[("volt", "ws://127.0.0.1:9/")])).await;
+    let begun = tokio::time::Instant::now();
+    // Nothing; the beginning of a record; a record of a handshake that does not come.
+    let halves: [&[u8]; 3] = [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"];
+    for half in halves {
+        let mut stream = connect(world.gateway.tls_address().unwrap(), "127.0.0.1").await;
+        stream.write_all(half).await.unwrap();
+        let mut rest = Vec::new();
+        // A reset is as good as an end.
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+    let taken = begun.elapsed().as_secs();
+    assert!((30..60).contains(&taken), "{taken}");
+}
+
+#[tokio::test]
+async fn every_suite_is_spoken_with_the_certificate_for_it() {
+    use rustls::crypto::aws_lc_rs::{ALL_CIPHER_SUITES, default_provider};
+    let authority = authority("root");
+    let own: Vec<_> = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_RSA_SHA256]
+        .map(|algorithm| {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            let chain = params.signed_by(&key, &authority).unwrap().pem();
+            let key = key.serialize_pem();
+            OwnCertificate::read("own.pem".to_owned(), chain.as_bytes(), key.as_bytes()).unwrap()
+        })
+        .into();
+    let settings = with_tls(ListenerCertificates { own, client_ca: None });
+    let world = World::with(settings, routing(&[("volt", "ws://127.0.0.1:9/")])).await;
+    for suite in ALL_CIPHER_SUITES {
+        let mut provider = default_provider();
+        provider.cipher_suites = vec![*suite];
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[suite.version()])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(config));
+        let (status, stream) = dial(&world, &connector, "CP1").await.unwrap();
+        assert_eq!(status, 101, "{suite:?}");
+        assert_eq!(stream.get_ref().1.negotiated_cipher_suite(), Some(*suite));
+    }
+    assert_eq!(ALL_CIPHER_SUITES.len(), 9);
+}

@@ -1,0 +1,142 @@
+//! Checks what has to do with TLS: `[listen.tls]` and the certificates that are named anywhere.
+
+use std::net::SocketAddr;
+
+use gateway::{ListenerCertificates, OwnCertificate};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::check::{Remarks, address};
+use super::expand::remedy;
+use super::explain::quoted;
+use super::files::Files;
+use super::source::Node;
+use super::{Surroundings, schema};
+
+/// Where chargers dial, without TLS and with it. The outer `None` stands for what cannot be used.
+pub(crate) struct Doors {
+    /// Without TLS.
+    pub(crate) plain: Option<Option<SocketAddr>>,
+    /// With TLS.
+    pub(crate) tls: Option<Option<SocketAddr>>,
+    /// What is shown with TLS.
+    pub(crate) certificates: Option<Option<ListenerCertificates>>,
+}
+
+/// Checks `listen.chargers` and `[listen.tls]`.
+pub(crate) fn doors(
+    file: &schema::File,
+    root: &Node,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Doors {
+    let listen = &file.listen;
+    let node = root.get("listen").unwrap_or(root);
+    let at = node.place("chargers");
+    let plain = match listen.chargers.as_str() {
+        "off" if listen.tls.is_none() => {
+            remarks.error(
+                at,
+                "listen.chargers is \"off\" and there is no [listen.tls]: no charger could connect",
+            );
+            None
+        }
+        "off" => Some(None),
+        text => remarks.note(at, address("listen.chargers", text).map(Some)),
+    };
+    let Some(tls) = &listen.tls else {
+        return Doors { plain, tls: Some(None), certificates: Some(None) };
+    };
+    let node = node.get("tls").unwrap_or(node);
+    let at = node.place("chargers");
+    let secure = remarks.note(at, address("listen.tls.chargers", &tls.chargers));
+    if secure.is_some_and(|secure| secure.port() != 0 && plain == Some(Some(secure))) {
+        remarks.error(
+            at,
+            "listen.tls.chargers is the address of listen.chargers; give it a port of its own, or use \
+             listen.chargers = \"off\"",
+        );
+    }
+    let list = node.get("certificates").unwrap_or(node);
+    if tls.certificates.is_empty() {
+        remarks.error(list.span.start, "listen.tls.certificates is empty; without one there is no TLS");
+    }
+    let own: Vec<_> = tls
+        .certificates
+        .iter()
+        .enumerate()
+        .map(|(index, one)| own_certificate(one, list.item(index).unwrap_or(list), around, files, remarks))
+        .collect();
+    let client_ca = match &tls.client_ca {
+        None => Some(None),
+        Some(path) => certificates(path, node.place("client_ca"), around, files, remarks).map(Some),
+    };
+    let own = own.into_iter().collect::<Option<Vec<_>>>();
+    let certificates = own.zip(client_ca).map(|(own, client_ca)| ListenerCertificates { own, client_ca });
+    Doors { plain, tls: secure.map(Some), certificates: certificates.map(Some) }
+}
+
+/// A certificate of our own, with its key.
+pub(crate) fn own_certificate(
+    named: &schema::CertificateFiles,
+    node: &Node,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Option<OwnCertificate> {
+    let chain = file(&named.chain, node.place("chain"), around, files, remarks);
+    let key = file(&named.key, node.place("key"), around, files, remarks);
+    match OwnCertificate::read(named.chain.clone(), &chain?, &key?) {
+        Ok(certificate) => Some(certificate),
+        Err(error) => {
+            let (path, at) = match error.concerns_key() {
+                true => (&named.key, node.place("key")),
+                false => (&named.chain, node.place("chain")),
+            };
+            remarks.error(at, format!("{} {error}", quoted(path)));
+            None
+        }
+    }
+}
+
+/// Certificates to trust, as the file's bytes.
+pub(crate) fn certificates(
+    path: &str,
+    at: usize,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Option<Vec<u8>> {
+    let bytes = file(path, at, around, files, remarks)?;
+    let mut usable = 0;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        if certificate.is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok()) {
+            usable += 1;
+        } else {
+            remarks.error(at, format!("{} holds a certificate that cannot be read", quoted(path)));
+            return None;
+        }
+    }
+    if usable == 0 {
+        let message = format!(
+            "{} holds no certificate; it must be a PEM file with \"-----BEGIN CERTIFICATE-----\"",
+            quoted(path)
+        );
+        remarks.error(at, message);
+        return None;
+    }
+    Some(bytes)
+}
+
+fn file(
+    path: &str,
+    at: usize,
+    around: &Surroundings<'_>,
+    files: &mut Files,
+    remarks: &mut Remarks<'_>,
+) -> Option<Vec<u8>> {
+    let read = files.read(&around.folder.join(path));
+    remarks.note(at, read.map_err(|error| format!("{} cannot be read: {}", quoted(path), remedy(&error))))
+}
