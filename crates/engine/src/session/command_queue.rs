@@ -282,8 +282,12 @@ impl Session {
             if seen.contains(&id) {
                 continue;
             }
-            seen.push(id);
-            if self.sendable_at(command).is_none_or(|when| when > self.now.tick) {
+            let waits = self.sendable_at(command).is_none_or(|when| when > self.now.tick);
+            // What the proxy wants done is never given up, and so must not hold up what else it wants.
+            if id.is_some() || !waits {
+                seen.push(id);
+            }
+            if waits {
                 continue;
             }
             let aged = self.now.tick.since(command.received.tick) >= limits::COMMAND_AGES;
