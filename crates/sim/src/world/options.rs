@@ -144,7 +144,7 @@ impl WorldOptions {
                 follower_misses_nothing: true,
                 former_leader_misses_nothing: true,
                 follower_boots_alone: false,
-                one_style_of_no: false,
+                one_style_of_no: true,
                 list_outranks_memory: true,
                 merges_are_kept: true,
                 cards_are_decided: true,

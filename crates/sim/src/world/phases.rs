@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Side};
+use engine::{BackofficeId, Role, Side, VerdictRule};
 
 use super::judge::Books;
 use super::{COMMON_CARD, World};
@@ -137,9 +137,27 @@ impl World {
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 
+    /// Where all must accept a card, and one is never asked or takes longer than there is, it never is.
+    fn may_stay_undecided(&self) -> bool {
+        let thinks = |id: &BackofficeId| {
+            let mut all = self.options.backoffices.iter();
+            all.find(|settings| settings.name == id.as_str())
+                .map_or(Duration::ZERO, |settings| settings.answer_delay)
+        };
+        let slowest = self.plan.backoffices().map(thinks).max().unwrap_or_default();
+        let must_all = matches!(self.plan.cards.rule, VerdictRule::AllAccept(_));
+        let deciders = &self.plan.cards.deciders;
+        let is_asked = |id: &BackofficeId| self.plan.role(id) != Some(Role::Observer);
+        must_all
+            && (!deciders.iter().all(is_asked) || slowest + self.options.latency * 2 >= self.plan.cards.wait)
+    }
+
     /// In quiet times every backoffice books the whole session under a number of its own.
     fn check_last_session(&mut self, before: usize) -> Result<(), Vec<String>> {
         let Some(last) = self.charger.sessions().get(before..).and_then(<[_]>::last) else {
+            if self.may_stay_undecided() {
+                return Ok(());
+            }
             return Err(vec!["the last session never began".to_owned()]);
         };
         let mut broken = Vec::new();

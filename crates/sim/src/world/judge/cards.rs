@@ -269,6 +269,11 @@ impl Judge {
         refuses && status == "Invalid"
     }
 
+    /// Whether it was said while others decided: what was asked of them then still counts.
+    pub(super) fn is_of_another_era(&self, call: &OpenCall) -> bool {
+        call.since <= self.cards.era_since
+    }
+
     /// Whether any backoffice has ever said this of a card.
     fn was_ever_said(&self, tag: &str, status: Option<&str>) -> bool {
         let says = |(message, answers): (&super::Message, &Vec<Answer>)| {
@@ -362,10 +367,12 @@ impl Judge {
         });
         let announced = self.cards.announced.get(&tag).is_some_and(|entry| entry.by.contains(by));
         let is_card = matches!(call.action.as_str(), "Authorize" | "StartTransaction");
-        if !is_card
-            || !(gave || announced)
-            || self.is_the_leaders(now, &tag) && self.plan.cards.fallback.is_empty()
-        {
+        let is_the_leaders = self.is_the_leaders(now, &tag)
+            && self.plan.cards.fallback.is_empty()
+            && !self.is_of_another_era(call);
+        // Where the leader says nothing of the card, nothing is put in its place.
+        let leaves_it = status.is_none() && call.action == "StartTransaction";
+        if !is_card || !(gave || announced || leaves_it) || is_the_leaders {
             self.accuse(format!(
                 "I-2: the charger's {} {} was answered {payload:?} in the name of {by}",
                 call.action, call.payload

@@ -1,7 +1,7 @@
 //! Who may command what (semantics §6.1, §6.2), and what everybody is answered.
 
 use engine::actions::{self, Class};
-use engine::{BackofficeId, Effect, LocalList, Note, RefuseWith, Role, Scope, Side, Tick};
+use engine::{BackofficeId, Decider, Effect, LocalList, Note, RefuseWith, Role, Scope, Side, Tick};
 use serde_json::Value;
 
 use super::{Judge, OpenCall};
@@ -102,7 +102,12 @@ impl Judge {
                 "K-2: {to} may not send {} {}, and was answered {answer:?}",
                 call.action, call.payload
             ));
-        } else if self.promises.one_style_of_no && is_known && by_error && answer.is_ok() {
+        } else if self.promises.one_style_of_no
+            && is_known
+            && by_error
+            && answer.is_ok()
+            && !is_about_nothing(&call, batch)
+        {
             self.accuse(format!("K-1: {to} was refused {} with {answer:?}", call.action));
         }
     }
@@ -147,4 +152,15 @@ fn complies(action: &str, answer: &str) -> bool {
         (None, "GetDiagnostics") => answer["fileName"].is_string(),
         (None, _) => true,
     }
+}
+
+/// Whether there is no transaction that a command could mean: the charger alone would have said no, too, and
+/// in no other words (semantics T-47, T-48).
+fn is_about_nothing(call: &OpenCall, batch: &[Effect]) -> bool {
+    batch.iter().any(|effect| match effect {
+        Effect::Note(Note::Call(note)) => {
+            *note.payload == *call.payload && matches!(note.decider, Decider::Proxy("T-47" | "T-48"))
+        }
+        _ => false,
+    })
 }

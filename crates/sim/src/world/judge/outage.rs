@@ -262,6 +262,7 @@ impl Judge {
             || status == "Accepted" && !self.outage.known_cards.contains(&tag)
             || status == "Accepted" && self.may_accept_undecided(&tag)
             || self.may_refuse_undecided(&tag, status)
+            || status == "Invalid" && self.is_of_another_era(call)
     }
 
     /// Where nobody answers in the leader's place, the charger waits no longer than the grace, which is
