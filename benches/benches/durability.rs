@@ -144,7 +144,7 @@ impl Variant {
 
 fn settings(name: &str, address: SocketAddr) -> (BackofficeId, Arc<BackofficeSettings>) {
     let url = format!("ws://{address}/{{charger}}");
-    (name.into(), Arc::new(BackofficeSettings { url, basic_auth: None, ca_certificates: None }))
+    (name.into(), Arc::new(BackofficeSettings::new(url)))
 }
 
 /// How long the threads of gateways and stores have been on a CPU.

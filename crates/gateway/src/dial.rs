@@ -32,6 +32,7 @@ use crate::routing::{BackofficeSettings, BasicAuth};
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 use crate::tls;
+use crate::tunnel;
 use crate::wire::Wire;
 
 /// A dial under way; dropping it gives it up.
@@ -64,7 +65,7 @@ impl Destination {
     /// Makes TLS ready if the URL asks for it.
     pub(crate) fn new(settings: Arc<BackofficeSettings>) -> Self {
         let secure = settings.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"));
-        let tls = secure.then(|| tls::connector(settings.ca_certificates.as_deref()));
+        let tls = secure.then(|| tls::connector(&settings));
         Self { settings, tls, slow_failure: Mutex::default() }
     }
 
@@ -113,12 +114,13 @@ impl Destination {
     ) -> Result<Link, DialFailure> {
         let request = request(&self.settings, charger, versions)?;
         let (host, port) = host_and_port(request.uri(), self.tls.is_some())?;
-        let stream = connect(host, port, limit).await?;
+        let stream = self.reach(host, port, limit).await?;
         let wire = match &self.tls {
             None => Wire::plain(stream),
             Some(Err(why)) => return Err(DialFailure::Tls(why.clone())),
             Some(Ok(connector)) => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+                let name = self.settings.server_name.as_deref().unwrap_or(host);
+                let name = ServerName::try_from(name.to_owned()).map_err(|_| {
                     DialFailure::Tls("the URL's host is no name for a certificate".to_owned())
                 })?;
                 Wire::tls(connector.connect(name, stream).await.map_err(|error| tls_failure(&error))?)
@@ -128,6 +130,19 @@ impl Destination {
             client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
         let version = chosen(&response, versions)?;
         Ok(Link { socket: Box::new(Socket::new(stream, BACKOFFICE_QUEUE_BYTES)), version })
+    }
+
+    /// A connection to the backoffice, or one that ends there.
+    async fn reach(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, DialFailure> {
+        let Some(proxy) = &self.settings.proxy else { return connect(host, port, limit).await };
+        let mut stream = connect(&proxy.host, proxy.port, limit).await.map_err(|failure| match failure {
+            DialFailure::Unreachable(why) => {
+                DialFailure::Unreachable(format!("the proxy {proxy} cannot be reached: {why}"))
+            }
+            other => other,
+        })?;
+        tunnel::open(&mut stream, proxy, host, port).await.map_err(DialFailure::Unreachable)?;
+        Ok(stream)
     }
 }
 
@@ -246,7 +261,7 @@ mod tests {
     fn settings(url: &str) -> BackofficeSettings {
         let basic_auth =
             BasicAuth { user: "{charger}".to_owned(), password: Secret::new("s3:{charger}".to_owned()) };
-        BackofficeSettings { url: url.to_owned(), basic_auth: Some(basic_auth), ca_certificates: None }
+        BackofficeSettings { basic_auth: Some(basic_auth), ..BackofficeSettings::new(url.to_owned()) }
     }
 
     #[test]

@@ -204,6 +204,7 @@ impl Gateway {
         let served = Served::new(routing, Some(&self.shared.served.load()));
         self.shared.served.store(Arc::new(served));
         self.shared.overrides.all().iter().for_each(|chosen| self.shared.warn_unless_in_force(chosen));
+        self.shared.certificates_replaced.notify_one();
         self.shared.fleet.tell_all(|| Control::RoutingChanged);
     }
 

@@ -29,12 +29,15 @@ mod socket;
 mod subprotocol;
 mod task;
 mod tls;
+mod tunnel;
 mod view;
 mod wire;
 
 pub use gateway::{Gateway, Settings, StartError};
 pub use metrics::{Metrics, metrics_markdown};
-pub use routing::{BackofficeSettings, BasicAuth, LeaderSource, Pattern, Routing, Rule, Secret};
+pub use routing::{
+    BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, Pattern, Routing, Rule, Secret,
+};
 pub use store::LeaderOverride;
 pub use tls::{CertificateError, ListenerCertificates, OwnCertificate};
 pub use view::{LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View};

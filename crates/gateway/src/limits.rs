@@ -41,6 +41,8 @@ pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const SLOW_FAILURE: Duration = Duration::from_secs(1);
 /// … so that others that may begin without the leader do so at once, for so long.
 pub(crate) const SLOW_FAILURE_REMEMBERED: Duration = Duration::from_secs(30);
+/// Longest answer of an HTTP proxy that is asked for a tunnel; a usual one has a hundred bytes.
+pub(crate) const TUNNEL_HEAD_BYTES: usize = 8 << 10;
 /// How long an agreed leader link waits for the charger to finish its own handshake.
 pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a leader that could not be reached is not dialed again for the same charger; chargers

@@ -10,6 +10,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use store::LeaderOverride;
 
 use crate::overrides::led_by;
+use crate::tls::OwnCertificate;
 use crate::view::PlanView;
 
 /// The checked rules: every backoffice a plan names is in `backoffices`.
@@ -88,6 +89,41 @@ pub struct BackofficeSettings {
     pub basic_auth: Option<BasicAuth>,
     /// PEM certificates to trust besides the system's, as the file's bytes.
     pub ca_certificates: Option<Vec<u8>>,
+    /// The certificate to show it (OCPP security profile 3).
+    pub client_certificate: Option<OwnCertificate>,
+    /// The name that its certificate must bear, if not the URL's host.
+    pub server_name: Option<String>,
+    /// The HTTP proxy to reach it through.
+    pub proxy: Option<ForwardProxy>,
+}
+
+/// An HTTP proxy that opens tunnels (`CONNECT`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardProxy {
+    /// Its name or address, without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl fmt::Display for ForwardProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl BackofficeSettings {
+    /// With a URL and nothing else.
+    pub fn new(url: String) -> Self {
+        Self {
+            url,
+            basic_auth: None,
+            ca_certificates: None,
+            client_certificate: None,
+            server_name: None,
+            proxy: None,
+        }
+    }
 }
 
 impl fmt::Debug for BackofficeSettings {
@@ -101,6 +137,9 @@ impl fmt::Debug for BackofficeSettings {
                 "ca_certificates",
                 &self.ca_certificates.as_ref().map(|pem| format!("{} bytes", pem.len())),
             )
+            .field("client_certificate", &self.client_certificate.as_ref().map(OwnCertificate::name))
+            .field("server_name", &self.server_name)
+            .field("proxy", &self.proxy)
             .finish()
     }
 }
@@ -172,7 +211,11 @@ mod tests {
         let url = "wss://acme.example:443/t0ken/{charger}?key=c4n4ry".to_owned();
         let password = Secret::new("c4n4ry".to_owned());
         let basic_auth = Some(BasicAuth { user: "{charger}".to_owned(), password });
-        let settings = BackofficeSettings { url, basic_auth, ca_certificates: Some(vec![1, 2, 3]) };
+        let settings = BackofficeSettings {
+            basic_auth,
+            ca_certificates: Some(vec![1, 2, 3]),
+            ..BackofficeSettings::new(url)
+        };
         let shown = format!("{settings:?}");
         assert!(!shown.contains("c4n4ry") && !shown.contains("t0ken"), "{shown}");
         assert!(shown.contains("wss://acme.example:443/…") && shown.contains("3 bytes"), "{shown}");

@@ -8,6 +8,7 @@ use engine::{BackofficeId, ChargerId};
 use crate::dial::Destination;
 use crate::overrides::Overrides;
 use crate::routing::Routing;
+use crate::tls::OwnCertificate;
 use crate::view::PlanView;
 
 /// One version of the rules.
@@ -34,6 +35,11 @@ impl Served {
             })
             .collect();
         Self { routing, destinations }
+    }
+
+    /// The certificates that backoffices are shown.
+    pub(crate) fn client_certificates(&self) -> impl Iterator<Item = &OwnCertificate> {
+        self.routing.backoffices.values().filter_map(|settings| settings.client_certificate.as_ref())
     }
 
     /// Whether a rule matches.

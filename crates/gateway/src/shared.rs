@@ -75,7 +75,8 @@ impl Shared {
     /// Every certificate that is shown to somebody.
     pub(crate) fn own_certificates(&self) -> Vec<OwnCertificate> {
         let listening = self.listening.load();
-        listening.iter().flat_map(|listening| listening.certificates.own.iter().cloned()).collect()
+        let shown = listening.iter().flat_map(|listening| listening.certificates.own.iter().cloned());
+        shown.chain(self.served.load().client_certificates().cloned()).collect()
     }
 
     /// Whether the program is stopping.

@@ -12,6 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
+use crate::routing::BackofficeSettings;
+
 pub use certificate::{CertificateError, OwnCertificate};
 pub(crate) use expiry::watch;
 pub use listening::ListenerCertificates;
@@ -23,10 +25,10 @@ pub(crate) fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// What verifies a backoffice's certificate. The error says why there is nothing to verify it with.
-pub(crate) fn connector(ca_certificates: Option<&[u8]>) -> Result<TlsConnector, String> {
+/// What verifies a backoffice's certificate, and shows ours. The error says why that cannot be done.
+pub(crate) fn connector(settings: &BackofficeSettings) -> Result<TlsConnector, String> {
     let mut roots = system_roots().clone();
-    if let Some(pem) = ca_certificates {
+    if let Some(pem) = &settings.ca_certificates {
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate
@@ -43,7 +45,13 @@ pub(crate) fn connector(ca_certificates: Option<&[u8]>) -> Result<TlsConnector, 
     if roots.is_empty() {
         return Err("no trusted root certificates; install ca-certificates or set ca_file".to_owned());
     }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let config = match &settings.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => builder
+            .with_client_auth_cert(own.chain(), own.key())
+            .map_err(|error| format!("client_certificate cannot be used: {error}"))?,
+    };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

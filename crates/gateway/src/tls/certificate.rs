@@ -89,6 +89,16 @@ impl OwnCertificate {
     }
 }
 
+impl OwnCertificate {
+    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.0.chain.clone()
+    }
+
+    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
+        self.0.key.clone_key()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, KeyPair};

@@ -15,5 +15,6 @@ mod sessions;
 mod sockets;
 mod store_trouble;
 mod tls;
+mod tunnels;
 mod world;
 mod wss;

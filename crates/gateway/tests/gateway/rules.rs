@@ -77,7 +77,7 @@ async fn a_follower_that_is_reached_otherwise_is_dialed_again_and_nobody_else() 
     let moved = Backoffice::new().await;
     let basic_auth =
         Some(BasicAuth { user: "{charger}".to_owned(), password: Secret::new("secret".to_owned()) });
-    let settings = |url, basic_auth| BackofficeSettings { url, basic_auth, ca_certificates: None };
+    let settings = |url, basic_auth| BackofficeSettings { basic_auth, ..BackofficeSettings::new(url) };
     let rules =
         routing_with(&[("volt", settings(leader.url(), None)), ("acme", settings(moved.url(), basic_auth))]);
     world.gateway.apply(rules);

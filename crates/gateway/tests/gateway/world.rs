@@ -22,8 +22,7 @@ pub(crate) struct World {
 
 /// Everyone whose identity begins with `CP`, led by `volt`, followed by the others.
 pub(crate) fn routing(backoffices: &[(&str, &str)]) -> Routing {
-    let settings =
-        |url: &str| BackofficeSettings { url: url.to_owned(), basic_auth: None, ca_certificates: None };
+    let settings = |url: &str| BackofficeSettings::new(url.to_owned());
     let with_settings: Vec<_> = backoffices.iter().map(|(name, url)| (*name, settings(url))).collect();
     routing_with(&with_settings)
 }

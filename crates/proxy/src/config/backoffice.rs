@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::BackofficeId;
-use gateway::{BackofficeSettings, BasicAuth, Secret};
+use gateway::{BackofficeSettings, BasicAuth, ForwardProxy, Secret};
+use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::cards::check_aliases;
@@ -12,7 +13,7 @@ use super::check::Remarks;
 use super::explain::{quoted, suggestion};
 use super::files::Files;
 use super::source::{Entry, Node, Value};
-use super::tls::certificates;
+use super::tls::{certificates, own_certificate};
 use super::{Surroundings, schema};
 
 const PLACEHOLDER: &str = "{charger}";
@@ -52,13 +53,49 @@ pub(crate) fn check_all(
             None => Some(None),
             Some(path) => certificates(path, node.place("ca_file"), around, files, remarks).map(Some),
         };
+        let client_certificate = match &backoffice.client_certificate {
+            None => Some(None),
+            Some(named) => {
+                let node = node.get("client_certificate").unwrap_or(node);
+                own_certificate(named, node, around, files, remarks).map(Some)
+            }
+        };
+        if backoffice.url.starts_with("ws://") {
+            for key in ["client_certificate", "server_name"] {
+                if let Some(written) = node.get(key) {
+                    let message = format!("{key} is for TLS, but the url of {name:?} is not wss://");
+                    remarks.error(written.span.start, message);
+                }
+            }
+        }
+        if let Some(server_name) = &backoffice.server_name
+            && ServerName::try_from(server_name.as_str()).is_err()
+        {
+            let message = format!("{} is no host name; for example {name}.example", quoted(server_name));
+            remarks.error(node.place("server_name"), message);
+        }
+        let forward = match &backoffice.proxy {
+            None => Some(None),
+            Some(text) => remarks.note(node.place("proxy"), forward_proxy(text).map(Some)),
+        };
         if !file.chargers.iter().any(|rule| {
             rule.leader == *name || rule.followers.iter().any(|follower| follower.backoffice == *name)
         }) {
             remarks.warning(entry.key_span.start, format!("no rule under [[chargers]] names {name:?}"));
         }
-        let checked = url.filter(|_| has_aliases).zip(ca_certificates).map(|(url, ca_certificates)| {
-            (name.as_str().into(), Arc::new(BackofficeSettings { url, basic_auth, ca_certificates }))
+        let files = ca_certificates.zip(client_certificate).zip(forward);
+        let checked = url.filter(|_| has_aliases).zip(files).map(|(url, files)| {
+            let ((ca_certificates, client_certificate), proxy) = files;
+            let server_name = backoffice.server_name.clone();
+            let settings = BackofficeSettings {
+                url,
+                basic_auth,
+                ca_certificates,
+                client_certificate,
+                server_name,
+                proxy,
+            };
+            (name.as_str().into(), Arc::new(settings))
         });
         settings = settings.zip(checked).map(|(mut all, (name, one))| {
             all.insert(name, one);
@@ -180,5 +217,25 @@ fn check_user(name: &str, user: &str, at: usize, remarks: &mut Remarks<'_>) {
     } else if user.is_empty() {
         remarks
             .error(at, format!("the user of {name:?} is empty; most often it is user = \"{PLACEHOLDER}\""));
+    }
+}
+
+/// The message does not show the text: credentials may stand in it.
+fn forward_proxy(text: &str) -> Result<ForwardProxy, String> {
+    let wrong = |why: &str| format!("{why}; for example proxy = \"http://proxy.example:3128\"");
+    let Some(rest) = text.strip_prefix("http://") else {
+        return Err(wrong("a proxy is named as http://HOST:PORT, even if it leads to wss://"));
+    };
+    if rest.contains('@') {
+        return Err(wrong("credentials for a proxy are not supported; admit this computer by its address"));
+    }
+    let uri: Uri = text.parse().map_err(|_| wrong("this is no URL"))?;
+    match (uri.host(), uri.port_u16(), uri.path_and_query().map_or("/", |path| path.as_str())) {
+        (Some(host), Some(port), "/") => {
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            Ok(ForwardProxy { host, port })
+        }
+        (Some(_), None, _) => Err(wrong("the proxy's port is missing")),
+        _ => Err(wrong("a proxy is named by its host and port alone")),
     }
 }

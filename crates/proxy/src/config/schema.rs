@@ -154,6 +154,22 @@ pub(crate) struct Backoffice {
     #[serde(default)]
     #[schemars(example = &"/etc/ocpp-proxy/acme-ca.pem")]
     pub(crate) ca_file: Option<String>,
+    /// The certificate to show it, if it asks for one (OCPP security profile 3). The backoffice gives it out; it
+    /// is never a charger's.
+    #[serde(default)]
+    #[schemars(extend(
+        "line" = "client_certificate = { chain = \"/etc/ocpp-proxy/volt.pem\", key = \"/etc/ocpp-proxy/volt.key\" }"
+    ))]
+    pub(crate) client_certificate: Option<CertificateFiles>,
+    /// The name that its certificate must bear, and that it is asked for, if that is not the host of `url`.
+    #[serde(default)]
+    #[schemars(example = &"ocpp.volt.example")]
+    pub(crate) server_name: Option<String>,
+    /// An HTTP proxy to reach it through, by `CONNECT`, in networks that let nothing else out. It looks the host
+    /// of `url` up itself.
+    #[serde(default)]
+    #[schemars(example = &"http://proxy.example:3128")]
+    pub(crate) proxy: Option<String>,
     /// Cards that this backoffice knows by other numbers, such as a contract: the card's own number, and the one
     /// it is told in its place. What it commands for that number is meant for the card.
     #[serde(default)]

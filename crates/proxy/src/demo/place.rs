@@ -122,9 +122,7 @@ fn routing(
     leader: &str,
     follower: &str,
 ) -> anyhow::Result<Routing> {
-    let reached = |server: &BackofficeServer| {
-        Arc::new(BackofficeSettings { url: url(server), basic_auth: None, ca_certificates: None })
-    };
+    let reached = |server: &BackofficeServer| Arc::new(BackofficeSettings::new(url(server)));
     let follower = Follower::new(follower.into(), Role::Control);
     let plan = Plan::new(leader.into(), vec![follower]);
     let pattern = Pattern::new("*").context("the glob for every charger")?;

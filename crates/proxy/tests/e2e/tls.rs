@@ -63,3 +63,21 @@ fn a_follower_with_a_certificate_of_somebody_else_does_not_matter() {
     proxy.wait_log(&["acme", "certificate"]);
     assert_eq!(follower.times_linked("CP1"), 0);
 }
+
+#[test]
+fn a_backoffice_that_asks_for_a_certificate_is_shown_the_one_for_it() {
+    let (authority, clients) = (Authority::new("an authority for tests"), Authority::new("its clients"));
+    let (cert, key) = authority.issue("backoffice", &["volt.example"]);
+    let tls = json!({"cert": cert, "key": key, "client_ca": clients.file("ca.pem")});
+    let leader = Backoffice::start(Library::Python, json!({"tls": tls}));
+    let (chain, key) = clients.issue("proxy", &[]);
+    let more = format!(
+        "{}\nserver_name = \"volt.example\"\nclient_certificate = {{ chain = {chain:?}, key = {key:?} }}",
+        authority.ca_file()
+    );
+    let proxy = Proxy::start(&rules(("volt", leader.url(), &more), &[]));
+    let mut charger = RawCharger::connect(proxy.chargers, "CP1");
+    assert_eq!(session::whole(&mut charger, session::GOOD_CARD), session::answers_of_a_leader(1));
+    let expires = proxy.metric("ocpp_proxy_certificate_expiry_timestamp_seconds", &["proxy.pem"]);
+    assert!(expires.is_some_and(|expires| expires > 1e9), "{expires:?}");
+}

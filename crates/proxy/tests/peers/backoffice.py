@@ -1,6 +1,6 @@
 """A backoffice built on the PyPI package `ocpp`. See `peer.py` for how it is driven.
 
-Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key: file paths),
+Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key, and client_ca if it asks for certificates: file paths),
 `first_transaction`, `rejected` (cards), `delay_ms` (by action or `*`), `answers` (by action),
 `garbage`, `silent`, `refuse` (lists of actions), `refuse_as` (code and description), `interval`, `subprotocols`, `journal` (file path: what is
 to be booked is written there before it is answered, and numbers go on from there), `quiet` (frames are not
@@ -124,6 +124,9 @@ async def main(behaviour):
     if "tls" in behaviour:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(behaviour["tls"]["cert"], behaviour["tls"]["key"])
+        if "client_ca" in behaviour["tls"]:
+            tls.verify_mode = ssl.CERT_REQUIRED
+            tls.load_verify_locations(behaviour["tls"]["client_ca"])
     async with serve(
         accept,
         "127.0.0.1",

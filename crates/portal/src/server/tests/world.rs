@@ -91,10 +91,7 @@ impl World {
         };
         let backoffice = |name: &str| {
             let url = format!("ws://{name}.invalid/{{charger}}");
-            (
-                BackofficeId::from(name),
-                Arc::new(BackofficeSettings { url, basic_auth: None, ca_certificates: None }),
-            )
+            (BackofficeId::from(name), Arc::new(BackofficeSettings::new(url)))
         };
         let routing = Routing {
             backoffices: ["volt", "acme"].map(backoffice).into(),

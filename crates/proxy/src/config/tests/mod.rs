@@ -66,7 +66,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 161);
+    assert_eq!(seen, 162);
 }
 
 #[test]
@@ -113,6 +113,27 @@ fn a_usual_file_becomes_a_routing() {
     let auth = acme.basic_auth.as_ref().unwrap();
     assert_eq!((auth.user.as_str(), auth.password.reveal()), ("{charger}", "from the environment"));
     assert!(acme.ca_certificates.as_ref().unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+#[test]
+fn a_backoffice_is_reached_as_it_is_written() {
+    let folder = folder();
+    let text = r#"
+        [backoffices.volt]
+        url = "wss://10.20.0.7/{charger}"
+        server_name = "ocpp.volt.example"
+        client_certificate = { chain = "good.pem", key = "good.key" }
+        proxy = "http://[::1]:3128"
+        [[chargers]]
+        match = "*"
+        leader = "volt"
+    "#;
+    let config = read_in(folder.path(), text).unwrap();
+    assert_eq!(config.warnings, []);
+    let volt = &config.routing.backoffices[&"volt".into()];
+    assert_eq!(volt.server_name.as_deref(), Some("ocpp.volt.example"));
+    assert_eq!(volt.client_certificate.as_ref().unwrap().name(), "good.pem");
+    assert_eq!(volt.proxy, Some(gateway::ForwardProxy { host: "::1".to_owned(), port: 3128 }));
 }
 
 #[test]
