@@ -137,7 +137,8 @@ impl World {
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
 
-    /// Where all must accept a card, and one is never asked or takes longer than there is, it never is.
+    /// A card is never decided where its decider has no say, or where all must accept it and one takes longer
+    /// than there is.
     fn may_stay_undecided(&self) -> bool {
         let thinks = |id: &BackofficeId| {
             let mut all = self.options.backoffices.iter();
@@ -145,11 +146,11 @@ impl World {
                 .map_or(Duration::ZERO, |settings| settings.answer_delay)
         };
         let slowest = self.plan.backoffices().map(thinks).max().unwrap_or_default();
-        let must_all = matches!(self.plan.cards.rule, VerdictRule::AllAccept(_));
-        let deciders = &self.plan.cards.deciders;
-        let is_asked = |id: &BackofficeId| self.plan.role(id) != Some(Role::Observer);
-        must_all
-            && (!deciders.iter().all(is_asked) || slowest + self.options.latency * 2 >= self.plan.cards.wait)
+        let cards = &self.plan.cards;
+        let is_slow = slowest + self.options.latency * 2 >= cards.wait;
+        let is_never_asked = |id: &BackofficeId| self.plan.role(id) == Some(Role::Observer);
+        cards.deciders.iter().any(is_never_asked)
+            || is_slow && matches!(cards.rule, VerdictRule::AllAccept(_))
     }
 
     /// In quiet times every backoffice books the whole session under a number of its own.
