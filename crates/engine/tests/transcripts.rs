@@ -64,7 +64,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("configuration-keys.txt", 31),
     ("deliveries.txt", 27),
     ("presence.txt", 8),
-    ("composite.txt", 21),
+    ("composite.txt", 23),
     ("profiles.txt", 13),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
