@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::session::command_queue::{Command, Consequence};
 use crate::session::intents::Announced;
-use crate::session::owned::Family;
+use crate::session::owned::{Family, Owned};
 use crate::session::{Reply, Session};
 use crate::{BackofficeId, CallNote, Decider, Direction, Note, Outcome, Side, frame, payload};
 
@@ -114,9 +114,9 @@ impl Session {
         self.withdraw_announced(command);
         for consequence in &command.consequences {
             if let Consequence::Owns { owned, is_new: true } = consequence {
-                let facts = self
-                    .owned
-                    .release(|other| other.family == owned.family && other.on_charger == owned.on_charger);
+                let is_it =
+                    |other: &Owned| other.family == owned.family && other.on_charger == owned.on_charger;
+                let facts = self.owned.release(|other| is_it(other) && !self.queue.brings(other));
                 self.promise_facts(facts, [Side::Charger]);
             }
         }
@@ -139,6 +139,7 @@ impl Session {
                     && other.family == Family::Profile
                     && other.profile == owned.profile
                     && other.on_charger != owned.on_charger
+                    && !self.queue.brings(other)
             }),
             Consequence::Announces(intent) => return self.reservation_is_for(&intent),
             Consequence::Holds(held) => return self.hold(command, *held),
@@ -148,7 +149,8 @@ impl Session {
                 if family == Family::Reservation {
                     self.withdraw(|intent| intent.purpose == Announced::Reservation(number));
                 }
-                self.owned.release(|owned| owned.family == family && owned.on_charger == number)
+                let is_it = |owned: &Owned| owned.family == family && owned.on_charger == number;
+                self.owned.release(|owned| is_it(owned) && !self.queue.brings(owned))
             }
             Consequence::Leases(job, request_id) => {
                 if let Some(requester) = command.requesters.first() {

@@ -212,6 +212,17 @@ impl CommandQueue {
         }
     }
 
+    /// Whether a command that waits brings this number, so that it must stay whose it is.
+    pub(super) fn brings(&self, number: &Owned) -> bool {
+        let is_it = |consequence: &Consequence| match consequence {
+            Consequence::Owns { owned, .. } => {
+                owned.family == number.family && owned.on_charger == number.on_charger
+            }
+            _ => false,
+        };
+        self.waiting.iter().any(|command| command.consequences.iter().any(is_it))
+    }
+
     /// Who has just ordered a job of that kind, the charger's answer still open.
     pub(super) fn orders(&self, job: Job) -> Option<BackofficeId> {
         let sent = self.sent.as_ref()?;
