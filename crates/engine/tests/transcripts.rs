@@ -65,7 +65,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("deliveries.txt", 27),
     ("presence.txt", 8),
     ("composite.txt", 23),
-    ("profiles.txt", 14),
+    ("profiles.txt", 16),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

@@ -215,6 +215,11 @@ impl Session {
     }
 
     /// Clears the sender's own profiles alone (semantics K-24).
+    /// What is left of a backoffice that the plan does not name any more the leader clears.
+    fn is_to_clear(&self, id: &BackofficeId, owned: &Owned) -> bool {
+        owned.owner == *id || self.leads(id) && !self.plan.names(&owned.owner)
+    }
+
     pub(super) fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         if self.is_composite() {
             return self.clear_composite(id, request);
@@ -226,14 +231,19 @@ impl Session {
                     let sent = with_number(request, request, "id", on_charger);
                     Sending::one(sent, Some(Consequence::Releases(Family::Profile, on_charger)))
                 }
-                None if self.leads(id) && self.owned.owner(Family::Profile, number).is_none() => {
-                    Sending::one(request.clone(), None)
+                None if self.leads(id)
+                    && self.owned.owner(Family::Profile, number).is_none_or(|o| self.is_to_clear(id, o)) =>
+                {
+                    Sending::one(request.clone(), Some(Consequence::Releases(Family::Profile, number)))
                 }
                 None => local(UNKNOWN, "K-24"),
             };
         }
-        let is_alone = !self.owned.iter().filter(is_profile).any(|owned| owned.owner != *id);
-        if self.leads(id) && (is_alone || self.plan.sharing.leader_clears_all) {
+        let is_alone = self.owned.iter().filter(is_profile).all(|owned| self.is_to_clear(id, owned));
+        // Its own levels are others at the charger.
+        let is_shifted = matches!(&self.plan.sharing.profiles, Profiles::ByBand(levels) if *levels.start() != 0)
+            && payload::field(request, "stackLevel").is_some();
+        if self.leads(id) && !is_shifted && (is_alone || self.plan.sharing.leader_clears_all) {
             let cleared =
                 self.owned.iter().filter(is_profile).filter(|owned| on_charger_matches(owned, request));
             let consequences =
@@ -248,7 +258,7 @@ impl Session {
             .owned
             .iter()
             .filter(is_profile)
-            .filter(|owned| owned.owner == *id && matches(owned, request))
+            .filter(|owned| self.is_to_clear(id, owned) && matches(owned, request))
             .map(|owned| owned.on_charger)
             .collect();
         if own.is_empty() {
