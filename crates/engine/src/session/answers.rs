@@ -101,9 +101,7 @@ impl Session {
     fn learn_from_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
         let id = self.links[at].id.clone();
         let leads = asked.led && self.leads(&id);
-        if leads {
-            self.learn_card(asked, reply);
-        }
+        self.learn_card(&id, asked, reply);
         match asked.copy.name() {
             "StartTransaction" => self.start_answered(&id, asked, reply),
             "StopTransaction" if leads && asked.copy.purpose == Purpose::ChargerWaits => {

@@ -33,6 +33,9 @@ pub(super) struct Decision {
     pub(super) source: Option<BackofficeId>,
     /// The policy that made it count.
     pub(super) policy: String,
+    /// It is what the source said of the card before: now it was away, or silent.
+    #[serde(default)]
+    pub(super) is_remembered: bool,
 }
 
 impl Decision {
@@ -48,6 +51,8 @@ enum Opinion {
     Awaited,
     /// `idTagInfo`.
     Verdict(Text),
+    /// `idTagInfo` of an earlier answer: it has no opinion now (semantics §5.5).
+    Remembered(Text),
     /// CALLERROR, no answer in time, not connected: no opinion, never a refusal (semantics A-11).
     None,
 }
@@ -59,6 +64,8 @@ pub(super) struct Ballot {
     leader: BackofficeId,
     /// In the order in which they count.
     opinions: Vec<(BackofficeId, Opinion)>,
+    /// What they said of the card before.
+    remembered: Vec<(BackofficeId, Text)>,
     /// Who spoke first.
     first: Option<BackofficeId>,
     /// Followers that have not spoken by then have no opinion.
@@ -81,16 +88,25 @@ pub(super) enum Count {
 }
 
 impl Ballot {
-    /// `voters` are those who have a say, in order, and whether each can be asked now.
+    /// `voters` are those who have a say, in order, whether each can be asked now, and what each said of the
+    /// card before.
     pub(super) fn new(
         authority: Authority,
         leader: BackofficeId,
-        voters: impl IntoIterator<Item = (BackofficeId, bool)>,
+        voters: Vec<(BackofficeId, bool, Option<Text>)>,
         until: Tick,
     ) -> Self {
-        let opinion = |is_asked| if is_asked { Opinion::Awaited } else { Opinion::None };
-        let opinions = voters.into_iter().map(|(id, is_asked)| (id, opinion(is_asked))).collect();
-        Self { authority, leader, opinions, first: None, until, leaders_reply: None }
+        let (opinions, remembered) =
+            (voters.iter().map(|(id, ..)| (id.clone(), Opinion::Awaited)).collect(), Vec::new());
+        let mut ballot =
+            Self { authority, leader, opinions, remembered, first: None, until, leaders_reply: None };
+        for (id, is_asked, remembered) in voters {
+            ballot.remembered.extend(remembered.map(|info| (id.clone(), info)));
+            if !is_asked {
+                ballot.hear(&id, None);
+            }
+        }
+        ballot
     }
 
     /// The flag of the row that it decides.
@@ -109,6 +125,7 @@ impl Ballot {
     /// the charger would hear it; the leader's passes as it is.
     pub(super) fn hear(&mut self, from: &BackofficeId, info: Option<Text>) {
         let info = info.filter(|info| *from == self.leader || is_verdict(info));
+        let before = self.before(from);
         let Some((_, opinion)) = self.opinions.iter_mut().find(|(id, _)| id == from) else { return };
         if *opinion != Opinion::Awaited {
             return;
@@ -116,16 +133,23 @@ impl Ballot {
         if info.is_some() && self.first.is_none() {
             self.first = Some(from.clone());
         }
-        *opinion = info.map_or(Opinion::None, Opinion::Verdict);
+        *opinion = info.map_or(before, Opinion::Verdict);
+    }
+
+    /// The opinion of one that says nothing now.
+    fn before(&self, id: &BackofficeId) -> Opinion {
+        let remembered = self.remembered.iter().find(|(other, _)| other == id);
+        remembered.map_or(Opinion::None, |(_, info)| Opinion::Remembered(info.clone()))
     }
 
     /// Who has not spoken by now has no opinion: followers, or everybody.
     pub(super) fn close(&mut self, everybody: bool) {
-        for (id, opinion) in &mut self.opinions {
-            if *opinion == Opinion::Awaited && (everybody || *id != self.leader) {
-                *opinion = Opinion::None;
-            }
-        }
+        let silent = self
+            .opinions
+            .iter()
+            .filter(|(id, opinion)| *opinion == Opinion::Awaited && (everybody || *id != self.leader));
+        let silent: Vec<BackofficeId> = silent.map(|(id, _)| id.clone()).collect();
+        silent.iter().for_each(|id| self.hear(id, None));
     }
 
     /// What the opinions come to so far.
@@ -136,6 +160,7 @@ impl Ballot {
                 info: ACCEPTED.to_owned(),
                 source: None,
                 policy: self.policy().to_owned(),
+                is_remembered: false,
             }),
             Authority::Announced(by, _) => match self.in_order(TurnsOn::Silence) {
                 Count::Undecided => self.decided(by, &Text::from_static(ACCEPTED)),
@@ -153,19 +178,26 @@ impl Ballot {
     }
 
     fn any_accept(&self) -> Count {
-        match self.verdicts().find(|(_, info)| accepts(info)) {
+        let accepting = |live_alone| {
+            self.verdicts().find(|(id, info)| accepts(info) && !(live_alone && self.is_remembered(id)))
+        };
+        match accepting(true) {
             Some((id, info)) => self.decided(id, info),
             None if self.is_open() => Count::Open,
-            None => self.gravest(),
+            // What is remembered counts when nobody who is there accepts.
+            None => accepting(false).map_or_else(|| self.gravest(), |(id, info)| self.decided(id, info)),
         }
     }
 
     fn all_accept(&self, missing: Missing) -> Count {
-        if self.verdicts().any(|(_, info)| !accepts(info)) {
+        if self.verdicts().any(|(id, info)| !accepts(info) && !self.is_remembered(id)) {
             return self.gravest();
         }
         if self.is_open() {
             return Count::Open;
+        }
+        if self.verdicts().any(|(_, info)| !accepts(info)) {
+            return self.gravest();
         }
         let is_missing = self.opinions.iter().any(|(_, opinion)| *opinion == Opinion::None);
         match self.leaders().or_else(|| self.verdicts().next()) {
@@ -179,10 +211,12 @@ impl Ballot {
         for (id, opinion) in &self.opinions {
             match opinion {
                 Opinion::Awaited => return Count::Open,
-                Opinion::Verdict(info) if accepts(info) || turns_on == TurnsOn::Silence => {
+                Opinion::Verdict(info) | Opinion::Remembered(info)
+                    if accepts(info) || turns_on == TurnsOn::Silence =>
+                {
                     return self.decided(id, info);
                 }
-                Opinion::Verdict(_) | Opinion::None => {}
+                Opinion::Verdict(_) | Opinion::Remembered(_) | Opinion::None => {}
             }
         }
         self.gravest()
@@ -193,8 +227,12 @@ impl Ballot {
         match first {
             Some((id, info)) => self.decided(id, info),
             None if self.is_open() => Count::Open,
-            None => Count::Undecided,
+            None => self.verdicts().next().map_or(Count::Undecided, |(id, info)| self.decided(id, info)),
         }
+    }
+
+    fn is_remembered(&self, id: &BackofficeId) -> bool {
+        self.opinions.iter().any(|(other, opinion)| other == id && matches!(opinion, Opinion::Remembered(_)))
     }
 
     /// Of several refusals the leader's, else the gravest (semantics A-12).
@@ -219,6 +257,7 @@ impl Ballot {
             info: info.to_string(),
             source: Some(id.clone()),
             policy: self.policy().to_owned(),
+            is_remembered: self.is_remembered(id),
         })
     }
 
@@ -228,7 +267,7 @@ impl Ballot {
 
     fn verdicts(&self) -> impl Iterator<Item = (&BackofficeId, &Text)> {
         self.opinions.iter().filter_map(|(id, opinion)| match opinion {
-            Opinion::Verdict(info) => Some((id, info)),
+            Opinion::Verdict(info) | Opinion::Remembered(info) => Some((id, info)),
             Opinion::Awaited | Opinion::None => None,
         })
     }
@@ -239,7 +278,7 @@ impl Ballot {
 }
 
 /// Whether every charger can read it (OCPP 1.6 §7.2, §7.27).
-fn is_verdict(info: &str) -> bool {
+pub(super) fn is_verdict(info: &str) -> bool {
     let is_status = status(info).is_some_and(|status| {
         matches!(&*status, "Accepted" | "Blocked" | "Expired" | "Invalid" | "ConcurrentTx")
     });
@@ -262,7 +301,16 @@ mod tests {
     /// awaited.
     fn counted(rule: VerdictRule, opinions: &str) -> String {
         let names = ["a", "b", "c"].map(BackofficeId::from);
-        let voters = names.iter().cloned().map(|id| (id, true));
+        // What c said before counts where its opinion is `a` or `b`, in small letters.
+        let before = |id: &BackofficeId| {
+            let status = match opinions.chars().nth(2) {
+                Some('a') => "Accepted",
+                Some('b') => "Blocked",
+                _ => return None,
+            };
+            (id.as_str() == "c").then(|| Text::from(format!(r#"{{"status":"{status}"}}"#)))
+        };
+        let voters = names.iter().cloned().map(|id| (id.clone(), true, before(&id))).collect();
         let mut ballot = Ballot::new(Authority::Several(rule), "a".into(), voters, Tick(0));
         for (id, opinion) in names.iter().zip(opinions.chars()) {
             let status = match opinion {
@@ -270,7 +318,7 @@ mod tests {
                 'I' => "Invalid",
                 'B' => "Blocked",
                 'E' => "Expired",
-                '-' => {
+                '-' | 'a' | 'b' => {
                     ballot.hear(id, None);
                     continue;
                 }
@@ -300,6 +348,14 @@ mod tests {
             (AnyAccept, "-EI", "b Expired"),
             (AnyAccept, "---", "undecided"),
             (AnyAccept, "A??", "a Accepted"),
+            (AnyAccept, "I?a", "open"),
+            (AnyAccept, "I-a", "c Accepted"),
+            (AnyAccept, "--b", "c Blocked"),
+            (AllAccept(Missing::Refuse), "A?b", "open"),
+            (AllAccept(Missing::Refuse), "AAb", "c Blocked"),
+            (AllAccept(Missing::Refuse), "AAa", "a Accepted"),
+            (Ordered(TurnsOn::Refusal), "I-a", "c Accepted"),
+            (FirstAnswer, "--b", "c Blocked"),
             (AllAccept(Missing::Refuse), "AA?", "open"),
             (AllAccept(Missing::Refuse), "AAA", "a Accepted"),
             (AllAccept(Missing::Refuse), "A?I", "c Invalid"),
@@ -326,6 +382,6 @@ mod tests {
             .filter(|(.., expected, found)| *expected != found)
             .map(|(rule, opinions, expected, found)| format!("{rule:?} {opinions}: {expected}, not {found}"))
             .collect();
-        assert_eq!((cases.len(), wrong), (27, Vec::new()));
+        assert_eq!((cases.len(), wrong), (35, Vec::new()));
     }
 }

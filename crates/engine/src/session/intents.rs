@@ -45,10 +45,6 @@ impl Announced {
             Announced::Reservation(_) => Self::RESERVATION,
         }
     }
-
-    pub(super) fn is_label(word: &str) -> bool {
-        [Self::START, Self::RESERVATION].contains(&word)
-    }
 }
 
 /// All that is announced to one charger.

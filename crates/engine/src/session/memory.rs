@@ -43,6 +43,8 @@ impl Session {
             self.intents.remember(body);
         } else if let Some(of) = key.strip_prefix(configuration::Configuration::WISH) {
             self.remember_wish(of, body);
+        } else if let Some(of) = key.strip_prefix(cards::Cards::OPINION) {
+            self.cards.remember_opinion(of, body);
         } else if let Some(tag) = key.strip_prefix(cards::Cards::FACT) {
             self.cards.remember(tag, body);
         } else if let Some(backoffice) = key.strip_prefix(presence::States::MISSED) {

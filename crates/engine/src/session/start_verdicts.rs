@@ -14,7 +14,8 @@ impl Session {
         let decider = match ballot.count() {
             Count::Decided(decision) => {
                 call.flags.push(ballot.policy());
-                self.decider(decision.source.as_ref())
+                call.flags.extend(decision.is_remembered.then_some("cache_on_outage"));
+                self.decider(&decision)
             }
             Count::Withheld => {
                 call.flags.push(ballot.policy());
@@ -51,7 +52,6 @@ impl Session {
     /// verdict it is.
     pub(super) fn verdict_on_start(&mut self, trace: TraceId, ballot: Option<&Ballot>) -> Option<String> {
         let row = self.transactions.get(trace)?;
-        let tag = row.id_tag.clone();
         let ballot = match ballot {
             Some(ballot) => ballot.clone(),
             None => self.ballot_on_row(row)?,
@@ -65,7 +65,6 @@ impl Session {
                 if let Some(row) = self.transactions.get_mut(trace) {
                     row.authoriser = source;
                 }
-                self.remember_verdict(&tag, &decision);
                 info
             }
             Count::Withheld => r#"{"status":"Invalid"}"#.to_owned(),

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use crate::session::ballots::{Authority, Ballot, Count, Decision};
 use crate::session::charger::ChargerCall;
-use crate::session::intents::{Announced, in_ms};
+use crate::session::intents::in_ms;
 use crate::session::outbox::{Asked, Purpose};
 use crate::session::{Earliest, Reply, Session};
-use crate::{BackofficeId, Decider, Record, Role, Side, Text, VerdictRule, limits, payload};
+use crate::{BackofficeId, Decider, Role, Side, Text, VerdictRule, limits, payload};
 
 impl Session {
     /// Who decides about a card now.
@@ -57,11 +57,7 @@ impl Session {
     }
 
     pub(super) fn ballot(&self, authority: Authority, tag: &str) -> Ballot {
-        // What is remembered comes before what others say.
-        let fallback = match self.remembered_verdict(tag) {
-            Some(_) => &[][..],
-            None => &self.plan.cards.fallback,
-        };
+        let fallback = &self.plan.cards.fallback;
         let mut voters: Vec<&BackofficeId> = match &authority {
             Authority::Several(_) => self.plan.deciders(),
             Authority::Announced(by, _) => vec![by],
@@ -73,7 +69,10 @@ impl Session {
         if matches!(authority, Authority::Several(_)) && !voters.contains(&&self.leader) {
             voters.iter_mut().filter(|id| **id == &self.plan.leader).for_each(|id| *id = &self.leader);
         }
-        let voters: Vec<_> = voters.into_iter().map(|id| (id.clone(), self.has_a_say(id))).collect();
+        // What is remembered comes before what others say; but what was announced just now before both.
+        let is_announced = matches!(authority, Authority::Announced(..));
+        let remembered = |id| self.remembered_opinion(id, tag).filter(|_| !is_announced).map(Text::from);
+        let voters = voters.into_iter().map(|id| (id.clone(), self.has_a_say(id), remembered(id))).collect();
         Ballot::new(authority, self.leader.clone(), voters, self.now.tick + self.plan.cards.wait)
     }
 
@@ -157,13 +156,14 @@ impl Session {
         match count {
             Count::Decided(decision) => {
                 call.flags.push(ballot.policy());
+                call.flags.extend(decision.is_remembered.then_some("cache_on_outage"));
                 let (reply, decider) = match (&decision.source, ballot.leaders_reply) {
-                    (Some(source), Some(reply)) if *source == self.leader => {
+                    (Some(source), Some(reply)) if *source == self.leader && !decision.is_remembered => {
                         (reply, Decider::Leader(source.clone()))
                     }
-                    (source, _) => {
+                    _ => {
                         let info = self.info_for_charger(&decision);
-                        (Reply::result(format!(r#"{{"idTagInfo":{info}}}"#)), self.decider(source.as_ref()))
+                        (Reply::result(format!(r#"{{"idTagInfo":{info}}}"#)), self.decider(&decision))
                     }
                 };
                 self.decide(&call, decision);
@@ -174,13 +174,12 @@ impl Session {
                 let why = "not every backoffice that has to accept the card has answered";
                 self.answer_charger(call, Reply::error("GenericError", why), Decider::Proxy("A-14"));
             }
-            Count::Open | Count::Undecided => match (self.card_reply(&call.payload), ballot.leaders_reply) {
+            Count::Open | Count::Undecided => match (self.unknown_card_reply(), ballot.leaders_reply) {
                 (_, Some(reply @ Reply::Error { .. })) => {
                     let leader = self.leader.clone();
                     self.answer_charger(call, reply, Decider::Leader(leader));
                 }
                 (Some(reply), _) => {
-                    call.flags.push("cache_on_outage");
                     self.answer_charger(call, reply, Decider::Proxy("A-14"));
                 }
                 (None, _) => {
@@ -198,27 +197,24 @@ impl Session {
         }
     }
 
-    pub(super) fn decider(&self, source: Option<&BackofficeId>) -> Decider {
-        match source {
+    /// Whose answer the charger gets. Nobody says now what is remembered (semantics A-14).
+    pub(super) fn decider(&self, decision: &Decision) -> Decider {
+        match &decision.source {
+            Some(_) if decision.is_remembered => Decider::Proxy("A-14"),
             Some(source) if self.leads(source) => Decider::Leader(source.clone()),
             Some(source) => Decider::Follower(source.clone()),
             None => Decider::Proxy("local_allow"),
         }
     }
 
-    /// Remembers a decision: for the start that follows, and for the time when who made it is away.
+    /// Remembers a decision for the start that follows.
     fn decide(&mut self, call: &ChargerCall, decision: Decision) {
-        let Some(tag) = payload::text(&call.payload, "idTag").map(std::borrow::Cow::into_owned) else {
+        // What stands in the proxy's own list is found there again.
+        let Some(tag) = payload::text(&call.payload, "idTag").filter(|_| decision.source.is_some()) else {
             return;
         };
-        let unix_ms = self.now.unix_ms;
-        // What stands in the proxy's own list is found there again.
-        if decision.source.is_none() {
-            return;
-        }
-        self.remember_verdict(&tag, &decision);
-        let until = unix_ms + in_ms(self.connection_timeout() + limits::DECISION_HOLDS);
-        let facts = self.decisions.learn(&tag, decision, unix_ms, until);
+        let until = self.now.unix_ms + in_ms(self.connection_timeout() + limits::DECISION_HOLDS);
+        let facts = self.decisions.learn(&tag, decision, self.now.unix_ms, until);
         self.promise_facts(facts, [Side::Charger]);
     }
 
@@ -233,19 +229,5 @@ impl Session {
         let tomorrow = self.now.unix_ms / 1_000 + limits::OVERRULED_FOR.as_secs() as i64;
         let Ok(expiry) = Timestamp::from_second(tomorrow) else { return decision.info.clone() };
         payload::with(&decision.info, "expiryDate", &format!("\"{expiry}\""))
-    }
-
-    /// Remembers a decision for the time when who made it is away. What was announced says nothing of the card
-    /// beyond the session that it was announced for, and that a card is in use nothing at all.
-    pub(super) fn remember_verdict(&mut self, tag: &str, decision: &Decision) {
-        if decision.source.is_none() || Announced::is_label(&decision.policy) {
-            return;
-        }
-        if matches!(payload::text(&decision.info, "status").as_deref(), None | Some("ConcurrentTx")) {
-            return;
-        }
-        for fact in self.cards.learn(tag, &decision.info, self.now.unix_ms) {
-            self.promise(Record::Fact(fact), []);
-        }
     }
 }
