@@ -310,7 +310,7 @@ mod tests {
             };
             (id.as_str() == "c").then(|| Text::from(format!(r#"{{"status":"{status}"}}"#)))
         };
-        let voters = names.iter().cloned().map(|id| (id.clone(), true, before(&id))).collect();
+        let voters = names.iter().map(|id| (id.clone(), true, before(id))).collect();
         let mut ballot = Ballot::new(Authority::Several(rule), "a".into(), voters, Tick(0));
         for (id, opinion) in names.iter().zip(opinions.chars()) {
             let status = match opinion {

@@ -214,12 +214,12 @@ impl Session {
         })
     }
 
-    /// Clears the sender's own profiles alone (semantics K-24).
     /// What is left of a backoffice that the plan does not name any more the leader clears.
     fn is_to_clear(&self, id: &BackofficeId, owned: &Owned) -> bool {
         owned.owner == *id || self.leads(id) && !self.plan.names(&owned.owner)
     }
 
+    /// Clears the sender's own profiles alone (semantics K-24).
     pub(super) fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         if self.is_composite() {
             return self.clear_composite(id, request);
