@@ -3,6 +3,7 @@
 
 mod attempts;
 pub mod cards;
+mod deciders;
 mod evidence;
 mod gather;
 mod ladder;
@@ -10,7 +11,7 @@ mod next;
 mod phrase;
 mod state;
 
-use engine::{BackofficeId, ChargerId, TraceId};
+use engine::{BackofficeId, ChargerId, Plan, TraceId};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use store::{LoggedCall, LoggedOccurrence};
@@ -38,6 +39,8 @@ pub struct Facts {
     pub is_online: Option<bool>,
     /// Who leads now, as far as that is known.
     pub leader: Option<BackofficeId>,
+    /// The plan that holds now, as far as it is known.
+    pub plan: Option<Plan>,
     /// Since when the log was searched; UTC, milliseconds since 1970.
     pub since_unix_ms: i64,
     /// Now; UTC, milliseconds since 1970.
@@ -46,6 +49,31 @@ pub struct Facts {
     pub zone: TimeZone,
     /// Times are left to the page, see [`pieces`].
     pub marks_moments: bool,
+    /// Whoever asks sits at the command line, and is sent to its commands rather than to pages.
+    pub at_command_line: bool,
+}
+
+impl Facts {
+    /// Where to look: a page, or the command that shows the same; a page without one is the portal's.
+    fn page(&self, page: &str) -> String {
+        if !self.at_command_line {
+            return page.to_owned();
+        }
+        let charger = phrase::shown(self.charger.as_str());
+        match page {
+            "Logs" | "Chargers > View > Logs" => format!("`ocpp-proxy logs {charger}`"),
+            "Cards without a number" => format!("`ocpp-proxy why {charger}`"),
+            "Transactions" => format!("`ocpp-proxy logs {charger} --action StartTransaction`"),
+            "Chargers > View > Proxy" => "The portal's Chargers > View > Proxy".to_owned(),
+            other => format!("the portal's {other}"),
+        }
+    }
+
+    /// The number by which this backoffice knows the card (semantics A-24).
+    fn number_at<'a>(&'a self, backoffice: &BackofficeId, tag: &'a str) -> &'a str {
+        let aliases = self.plan.as_ref().and_then(|plan| plan.aliases.get(backoffice));
+        aliases.and_then(|aliases| aliases.of(tag)).unwrap_or(tag)
+    }
 }
 
 /// A card that was accepted.
@@ -113,7 +141,7 @@ pub struct Next {
 /// A card to allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Whitelist {
-    /// Its number, exactly as the charger sends it.
+    /// The number by which this backoffice knows it: as the charger sends it, or as `card_aliases` says.
     pub id_tag: String,
     /// In this backoffice.
     #[schema(value_type = String)]

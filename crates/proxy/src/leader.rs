@@ -7,7 +7,7 @@ use engine::{BackofficeId, ChargerId};
 use gateway::{LeaderSource, PlanView};
 use jiff::tz::TimeZone;
 use portal::words::shown;
-use store::{Browser, LeadChange, LeaderOrder, LeaderOverride};
+use store::{Browser, LeadChange, LeaderOrder, LeaderOverride, LoggedOccurrence};
 
 use crate::cli::Leader;
 use crate::logs::paragraph::time;
@@ -15,13 +15,15 @@ use crate::{config, logs};
 
 /// Earlier choices shown.
 const EARLIER: usize = 10;
+/// Occurrences looked at for the state of a link.
+const OCCURRENCES: usize = 200;
 
 /// Does what the command line says.
 pub(crate) fn lead(which: &Leader) -> anyhow::Result<()> {
     let store = config::store_path(&which.config.path)?;
     let rules = config::rules(&which.config.path)?;
     let charger = ChargerId::from(which.charger.as_str());
-    let Known { overridden, earlier, is_known } = Known::read(&store, &charger)?;
+    let Known { overridden, earlier, is_known, occurrences } = Known::read(&store, &charger)?;
     let unknown = || gateway::SetLeaderError::UnknownCharger(charger.clone());
     let plan = rules.plan(&charger, overridden).ok_or_else(unknown)?;
     let wanted = which.backoffice.as_deref().map(BackofficeId::from);
@@ -36,7 +38,8 @@ pub(crate) fn lead(which: &Leader) -> anyhow::Result<()> {
     let leader = wanted.clone().unwrap_or_else(|| plan.file_leader.clone());
     let order = LeaderOrder { charger, leader: wanted, by: who(), reason: which.reason.clone() };
     order.give(&store)?;
-    logs::print(&chosen(&order, &leader, is_known))
+    let away = if is_away(&occurrences, &leader) { away(&leader) } else { String::new() };
+    logs::print(&(chosen(&order, &leader, is_known) + &away))
 }
 
 /// What the store knows.
@@ -46,6 +49,8 @@ struct Known {
     earlier: Vec<LeadChange>,
     /// The charger has been seen.
     is_known: bool,
+    /// What happened to it and its links lately, in any order.
+    occurrences: Vec<LoggedOccurrence>,
 }
 
 impl Known {
@@ -59,10 +64,29 @@ impl Known {
             Ok(Self {
                 overridden: overrides.into_iter().find(is_it),
                 earlier: browser.lead_history(charger, EARLIER).await?,
+                occurrences: browser.occurrences(charger, None, None, OCCURRENCES).await?,
                 is_known: browser.charger(charger).await?.is_some(),
             })
         })
     }
+}
+
+/// Whether the newest that the log has of this link is its end, although the charger is there.
+fn is_away(occurrences: &[LoggedOccurrence], backoffice: &BackofficeId) -> bool {
+    let newest = |is_it: &dyn Fn(&LoggedOccurrence) -> bool| {
+        let newest = occurrences.iter().filter(|one| is_it(one)).max_by_key(|one| (one.unix_ms, one.seq));
+        newest.map(|one| one.kind.as_str())
+    };
+    let charger = newest(&|one| matches!(one.kind.as_str(), "charger_arrived" | "charger_left"));
+    let link =
+        newest(&|one| matches!(one.kind.as_str(), "link_up" | "link_down") && one.who == backoffice.as_str());
+    charger == Some("charger_arrived") && link == Some("link_down")
+}
+
+fn away(backoffice: &BackofficeId) -> String {
+    format!(
+        "{backoffice} is not connected at the moment: the change waits until it is; `ocpp-proxy logs` shows why.\n"
+    )
 }
 
 /// Whoever sits at the command line, as far as the environment tells.
@@ -156,4 +180,34 @@ fn chosen(order: &LeaderOrder, leader: &BackofficeId, is_known: bool) -> String 
 
 fn why(reason: &str) -> String {
     if reason.trim().is_empty() { String::new() } else { format!(" ({})", shown(reason.trim())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_ended_last_is_told() {
+        let at = |seq: i64, kind: &str, who: &str| LoggedOccurrence {
+            seq,
+            charger: "CP1".into(),
+            unix_ms: seq,
+            kind: kind.to_owned(),
+            who: who.to_owned(),
+            detail: String::new(),
+        };
+        let (here, gone) = (at(1, "charger_arrived", "charger"), at(9, "charger_left", "charger"));
+        let (up, down) = (at(2, "link_up", "volt"), at(3, "link_down", "volt"));
+        let cases = [
+            (vec![here.clone(), up.clone()], false),
+            (vec![here.clone(), up.clone(), down.clone()], true),
+            (vec![here.clone(), up, down.clone(), gone], false),
+            (vec![here, at(3, "link_down", "acme")], false),
+            (Vec::new(), false),
+        ];
+        assert_eq!(cases.len(), 5);
+        for (occurrences, expected) in cases {
+            assert_eq!(is_away(&occurrences, &"volt".into()), expected, "{occurrences:?}");
+        }
+    }
 }

@@ -90,21 +90,11 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
     let unknown_action =
         which.action.as_deref().filter(|action| !names().any(|name| name.eq_ignore_ascii_case(action)));
     match (is_known, unknown_action) {
-        (false, _) => {
-            let known = log.chargers(CHARGERS_COMPARED)?;
-            let mut near = suggestion(charger, known.iter().map(ChargerId::as_str));
-            if which.follow {
-                eprintln!("nothing is known of {charger:?} yet, waiting for it{near}");
-                return Ok(());
-            }
-            if near.is_empty() {
-                near =
-                    "; a charger is in the log once it has sent something, under the last part of the URL \
-                        it dials, for as long as [log] says"
-                        .to_owned();
-            }
-            bail!("nothing is known of {charger:?}{near}");
+        (false, _) if which.follow => {
+            let near = like(log, charger)?;
+            eprintln!("nothing is known of {charger:?} yet, waiting for it{near}");
         }
+        (false, _) => return unknown(log, charger),
         (true, Some(action)) => {
             let mut near = suggestion(action, names());
             if near.is_empty() {
@@ -122,6 +112,30 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
         (true, None) => eprintln!("nothing of {charger:?} matches; there is more without the filters"),
     }
     Ok(())
+}
+
+/// A charger that was never heard of is an error, which suggests a like one.
+pub(crate) fn known_or_like(log: &LogReader, charger: &str) -> anyhow::Result<()> {
+    let anything = Filter { limit: 1, ..Filter::of(ChargerId::from(charger)) };
+    match log.calls(&anything)?.is_empty() && log.occurrences(&anything)?.is_empty() {
+        true => unknown(log, charger),
+        false => Ok(()),
+    }
+}
+
+fn like(log: &LogReader, charger: &str) -> anyhow::Result<String> {
+    let known = log.chargers(CHARGERS_COMPARED)?;
+    Ok(suggestion(charger, known.iter().map(ChargerId::as_str)))
+}
+
+fn unknown(log: &LogReader, charger: &str) -> anyhow::Result<()> {
+    let mut near = like(log, charger)?;
+    if near.is_empty() {
+        near = "; a charger is in the log once it has sent something, under the last part of the URL it dials, for \
+                as long as [log] says"
+            .to_owned();
+    }
+    bail!("nothing is known of {charger:?}{near}");
 }
 
 /// What `--action` can name, as far as it is known beforehand.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use engine::{ChargerId, TraceId};
+use engine::{ChargerId, Plan, TraceId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use portal::why::{Question, Verdict, explain, facts};
 use portal::words::shown;
-use store::Browser;
+use store::{Browser, LeaderOverride, LogReader};
+use tokio::runtime::Runtime;
 
 use crate::cli::Why;
 use crate::logs::paragraph::time;
@@ -33,8 +34,14 @@ pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
     };
     let browser = Browser::open(&path)?;
     let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let charger = ChargerId::from(which.charger.as_str());
+    if runtime.block_on(browser.charger(&charger))?.is_none() {
+        logs::known_or_like(&LogReader::open(&path)?, &which.charger)?;
+    }
     let question = Question {
-        charger: ChargerId::from(which.charger.as_str()),
+        plan: plan(which, &runtime, &browser, &charger),
+        charger,
         id_tag: which.id_tag.clone(),
         attempt: attempt(which.call.clone())?,
         since_unix_ms: which.since.map(|since| since.unix_ms(now, zone.clone())),
@@ -44,13 +51,24 @@ pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
         now_unix_ms: now.as_millisecond(),
         zone: zone.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let verdict = explain(&runtime.block_on(facts(&browser, question))?);
+    let mut facts = runtime.block_on(facts(&browser, question))?;
+    facts.at_command_line = true;
+    let verdict = explain(&facts);
     let text = match which.json {
         true => serde_json::to_string(&verdict)? + "\n",
         false => told(&verdict, &zone),
     };
     logs::print(&text)
+}
+
+/// What holds by the file and by whom an operator chose; `None` without a file that can be read, since the log
+/// can be explained without one.
+fn plan(which: &Why, runtime: &Runtime, browser: &Browser, charger: &ChargerId) -> Option<Plan> {
+    let rules = config::rules(&which.config.path).ok()?;
+    let overrides = runtime.block_on(browser.leader_overrides()).ok()?;
+    let is_it = |chosen: &LeaderOverride| chosen.charger.as_str().eq_ignore_ascii_case(charger.as_str());
+    let found = rules.plan(charger, overrides.into_iter().find(is_it))?;
+    Some((*found.plan).clone())
 }
 
 fn told(verdict: &Verdict, zone: &TimeZone) -> String {

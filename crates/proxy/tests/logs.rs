@@ -84,6 +84,10 @@ async fn what_is_not_found_is_explained() {
 
     let (text, code) = said(folder.path(), &["CPP1"]);
     assert_eq!((text.as_str(), code), ("nothing is known of \"CPP1\"; did you mean \"CP1\"?\n", Some(1)));
+    let why = Command::new(PROGRAM).args(["why", "CPP1"]).current_dir(folder.path()).output().unwrap();
+    let text = String::from_utf8(why.stderr).unwrap();
+    assert!(text.contains("nothing is known of \"CPP1\"; did you mean \"CP1\"?"), "{text}");
+    assert_eq!(why.status.code(), Some(1));
     let empty = folder.path().join("empty.db");
     Store::open(&empty, Settings::default()).unwrap().close().await;
     let (text, code) = said(folder.path(), &["CP1", "--store", "empty.db"]);

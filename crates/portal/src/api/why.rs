@@ -64,6 +64,7 @@ pub(super) async fn why(
     let question = Question {
         is_online: Some(state.view().is_online(&charger)),
         leader: state.view().plan(&charger).map(|found| found.plan.leader.clone()),
+        plan: state.view().plan(&charger).map(|found| (*found.plan).clone()),
         id_tag: asked.id_tag.filter(|tag| !tag.trim().is_empty()),
         attempt,
         since_unix_ms: asked.since_unix_ms,

@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use engine::{BackofficeId, ChargerId};
+use engine::{BackofficeId, ChargerId, VerdictRule};
 use maud::Markup;
 use serde::Deserialize;
 use store::{CardDifference, Comparison, ComparisonQuery};
@@ -60,6 +60,8 @@ struct Subject {
     words: &'static str,
     ms: i64,
     on_all: bool,
+    /// By which policy of `proxy.toml` cards are decided here, where that is not whoever leads.
+    policy: Option<&'static str>,
 }
 
 impl Subject {
@@ -82,7 +84,10 @@ impl Subject {
         let chosen = chosen.or_else(|| PERIODS.iter().find(|(name, ..)| *name == PERIOD));
         let (period, words, ms) = *chosen.expect("one of the periods is the usual one");
         let on_all = asked.chargers == "all";
-        Ok(Self { charger, leader: plan.leader.clone(), follower, followers, period, words, ms, on_all })
+        let leader = plan.leader.clone();
+        let policy =
+            Some(plan.cards.rule).filter(|rule| *rule != VerdictRule::LeaderOnly).map(VerdictRule::label);
+        Ok(Self { charger, leader, follower, followers, period, words, ms, on_all, policy })
     }
 
     async fn compared(&self, state: &AppState) -> Result<Comparison, Refusal> {

@@ -76,6 +76,7 @@ async fn show(
         since_unix_ms: Some(now - ms),
         is_online: Some(state.view().is_online(&charger)),
         leader: leader(&state, &charger).await,
+        plan: state.view().plan(&charger).map(|found| (*found.plan).clone()),
         now_unix_ms: now,
         zone: TimeZone::UTC,
         charger: charger.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::{BackofficeId, ChargerId, Side, TraceId, payload};
+use engine::{BackofficeId, ChargerId, Plan, Side, TraceId, payload};
 use jiff::tz::TimeZone;
 use store::{Browser, CallsQuery, LoggedCall, OutcomeIs, StoreError};
 
@@ -36,6 +36,8 @@ pub struct Question {
     pub is_online: Option<bool>,
     /// Who leads now, as far as that is known.
     pub leader: Option<BackofficeId>,
+    /// The plan that holds now, as far as it is known.
+    pub plan: Option<Plan>,
     /// Now; UTC, milliseconds since 1970.
     pub now_unix_ms: i64,
     /// In which times are to be told.
@@ -56,7 +58,10 @@ pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, Store
     let since_unix_ms =
         meant.as_ref().map_or(since_unix_ms, |call| since_unix_ms.min(call.received_unix_ms - AROUND_MS));
     let mut facts = Facts {
-        id_tag: question.id_tag.or_else(|| meant.as_ref().and_then(|call| call.id_tag.clone())),
+        id_tag: question
+            .id_tag
+            .map(|tag| own_number(question.plan.as_ref(), tag))
+            .or_else(|| meant.as_ref().and_then(|call| call.id_tag.clone())),
         attempt: meant.as_ref().map(|call| call.trace),
         charger: question.charger,
         calls: meant.iter().cloned().collect(),
@@ -64,10 +69,12 @@ pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, Store
         known: Vec::new(),
         is_online: question.is_online,
         leader: question.leader,
+        plan: question.plan,
         since_unix_ms,
         now_unix_ms: question.now_unix_ms,
         zone: question.zone,
         marks_moments: false,
+        at_command_line: false,
     };
     let reader = Reader { browser, charger: facts.charger.clone(), since_unix_ms };
     let until = meant.as_ref().map(|call| call.received_unix_ms + super::attempts::START_FOLLOWS_MS);
@@ -106,6 +113,12 @@ pub async fn facts(browser: &Browser, question: Question) -> Result<Facts, Store
     let tag = ladder::tag_of(&facts);
     facts.known = known(browser, &reader, tag.as_deref()).await?;
     Ok(facts)
+}
+
+/// The card's own number, where somebody asks with the one of a backoffice (semantics A-24).
+fn own_number(plan: Option<&Plan>, tag: String) -> String {
+    let mut aliases = plan.into_iter().flat_map(|plan| plan.aliases.values());
+    aliases.find_map(|aliases| aliases.meant_by(tag.trim())).map(str::to_owned).unwrap_or(tag)
 }
 
 /// Chargers are one however they are spelled.
@@ -215,4 +228,23 @@ async fn known(
 fn once(calls: &mut Vec<LoggedCall>) {
     calls.sort_by_key(|call| call.seq);
     calls.dedup_by_key(|call| call.seq);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::Aliases;
+
+    use super::*;
+
+    #[test]
+    fn a_card_is_found_by_the_number_of_a_backoffice() {
+        let mut plan = Plan::new("acme".into(), Vec::new());
+        let aliases = Aliases::new(vec![("04AABBCC".to_owned(), "DE-ABC-C1".to_owned())]);
+        plan.aliases.insert("acme".into(), Arc::new(aliases));
+        let own = |tag: &str| own_number(Some(&plan), tag.to_owned());
+        assert_eq!((own("de-abc-c1").as_str(), own("OTHER").as_str()), ("04AABBCC", "OTHER"));
+        assert_eq!(own_number(None, "DE-ABC-C1".to_owned()), "DE-ABC-C1");
+    }
 }

@@ -5,7 +5,7 @@ use store::LoggedCall;
 
 use super::attempts::{Attempt, attempts, verdict_of};
 use super::phrase::{at, followers, leader, shown, status};
-use super::{Cause, Facts, KnownCard, Verdict, WhoDecided, cards, evidence, next, phrase};
+use super::{Cause, Facts, KnownCard, Verdict, WhoDecided, cards, deciders, evidence, next, phrase};
 
 /// What one rung found.
 pub(super) struct Rung<'a> {
@@ -237,8 +237,8 @@ fn undecided<'a>(
         (Some(given), _) if call.flags.iter().any(|flag| flag == "cache_on_outage") => (
             Cause::RefusedByProxy,
             format!(
-                "Rejected by the proxy, which remembered that verdict: idTagInfo.status = {} {when}. Nobody who \
-                 decides about this card answered.{others}",
+                "Rejected by the proxy, which remembered that verdict: idTagInfo.status = {} {when}. Who decides and \
+                 did not answer counts with what it last said about the card.{others}",
                 shown(given)
             ),
         ),
@@ -284,6 +284,9 @@ pub(super) fn by(facts: &Facts, call: &LoggedCall) -> String {
 
 /// What the leader answered where it does not decide.
 fn overruled_leader(facts: &Facts, call: &LoggedCall) -> String {
+    if deciders::of(facts, call).contains(&&call.leader) {
+        return String::new();
+    }
     let answer = call.answers.iter().find(|answer| answer.led && answer.outcome == "result");
     answer.and_then(|answer| answer.status.as_deref()).map_or(String::new(), |given| {
         let led = leader(facts, &call.leader);

@@ -6,7 +6,7 @@ use super::attempts::{Attempt, verdict_of};
 use super::ladder::{NearMatch, Rung};
 use super::phrase::shown;
 use super::state::Obstacle;
-use super::{Cause, Facts, Next, Whitelist, WhoDecided, cards};
+use super::{Cause, Facts, Next, Whitelist, WhoDecided, cards, deciders};
 
 /// After an attempt that is in the log.
 pub(super) fn steps(
@@ -17,22 +17,26 @@ pub(super) fn steps(
 ) -> Next {
     let backoffice = match &rung.who {
         WhoDecided::Leader { backoffice } | WhoDecided::Follower { backoffice } => backoffice.clone(),
-        _ => rung.call.leader.clone(),
+        _ => match deciders::silent(facts, rung.call)[..] {
+            [only] => only.clone(),
+            _ => rung.call.leader.clone(),
+        },
     };
-    let led = !matches!(rung.who, WhoDecided::Follower { .. });
+    let led = matches!(rung.who, WhoDecided::Leader { .. }) || backoffice == rung.call.leader;
     if let Some(now) =
         facts.leader.as_ref().filter(|now| led && **now != backoffice && rung.cause.is_refusal())
     {
-        return leader_has_changed(&attempt.tag, rung, now);
+        return leader_has_changed(facts, &attempt.tag, rung, now);
     }
     let name = shown(backoffice.as_str());
+    let bring_back = deciders::bring_back(facts, rung.call);
     let mut next = match rung.cause {
         Cause::RefusedByLeader
         | Cause::RefusedByFollower
         | Cause::RefusedAtStart
         | Cause::RefusedLate
         | Cause::RefusedByProxy => {
-            refused(&attempt.tag, &backoffice, refusing_status(attempt, rung).as_deref())
+            refused(facts, &attempt.tag, &backoffice, refusing_status(attempt, rung).as_deref())
         }
         Cause::Misread => match near {
             Some(near) => misread(facts, &near.known.id_tag, &attempt.tag),
@@ -48,16 +52,23 @@ pub(super) fn steps(
         ]),
         Cause::LeaderTimeout => everyone([
             format!("Present the card again. If it happens again, ask {name} why it answers so slowly."),
-            "Chargers > View > Proxy shows how long its last answer took.".to_owned(),
+            format!("{} shows how long its last answer took.", facts.page("Chargers > View > Proxy")),
         ]),
         Cause::Undecided => everyone([
-            "Present the card again. If it happens again, bring the connection back to those who decide: Chargers > View \
-             > Proxy shows who that is, and how each of them is."
-                .to_owned(),
+            bring_back.clone().unwrap_or_else(|| {
+                format!(
+                    "Present the card again. If it happens again, bring the connection back to those who decide: {} \
+                     shows who that is, and how each of them is.",
+                    facts.page("Chargers > View > Proxy")
+                )
+            }),
             "What counts when one does not answer is set in [chargers.cards] of proxy.toml.".to_owned(),
         ]),
         Cause::LeaderAway => everyone([
-            format!("Bring the connection to {name} back: Chargers > View > Proxy shows why it is away."),
+            format!(
+                "Bring the connection to {name} back. {} shows why it is away.",
+                facts.page("Chargers > View > Proxy")
+            ),
             match rung.call.outcome.as_str() {
                 "leader_lost" => "What happens to chargers until then is set with on_leader_lost in proxy.toml.".to_owned(),
                 _ => "Until then, cards that it accepted before may charge. The setting unknown_cards in proxy.toml \
@@ -69,7 +80,7 @@ pub(super) fn steps(
             "Present the card again. If the connection is lost often, have the charger's network looked at: signal, \
              SIM card, cable."
                 .to_owned(),
-            "Chargers > View > Logs shows when it was lost, and why.".to_owned(),
+            format!("{} shows when it was lost, and why.", facts.page("Chargers > View > Logs")),
         ]),
         Cause::ProxyTrouble => everyone([
             "Present the card again. If it happens again, look at what the proxy itself logs (its output, or the \
@@ -97,10 +108,14 @@ pub(super) fn steps(
         Cause::ChargerRefused | Cause::ChargerOffline | Cause::NothingKnown => Next::default(),
     };
     let by_policy = super::phrase::policy(rung.call);
+    if rung.cause.is_refusal() {
+        next.everyone.splice(0..0, deciders::either(facts, rung.call).into_iter().chain(bring_back));
+    }
     if let Some(policy) = by_policy.filter(|_| next.whitelist.is_some()) {
         next.everyone.push(format!(
-            "Who decides about this card is set in [chargers.cards] of proxy.toml ({policy}); Chargers > View > Proxy says it \
-             in words."
+            "Who decides about this card is set in [chargers.cards] of proxy.toml ({}); {} says it in words.",
+            super::phrase::written(policy),
+            facts.page("Chargers > View > Proxy").replacen("The portal's", "the portal's", 1)
         ));
     } else if let Some(follower) = accepting_follower(rung).filter(|_| next.whitelist.is_some()) {
         next.everyone.push(format!(
@@ -112,7 +127,7 @@ pub(super) fn steps(
 }
 
 /// Whoever refused decides no more.
-fn leader_has_changed(tag: &str, rung: &Rung<'_>, now: &BackofficeId) -> Next {
+fn leader_has_changed(facts: &Facts, tag: &str, rung: &Rung<'_>, now: &BackofficeId) -> Next {
     let name = shown(now.as_str());
     let answer = rung.call.answers.iter().find(|answer| answer.backoffice == *now && answer.status.is_some());
     match answer.and_then(|answer| answer.status.as_deref()) {
@@ -120,7 +135,7 @@ fn leader_has_changed(tag: &str, rung: &Rung<'_>, now: &BackofficeId) -> Next {
             "Present the card again: {name} is Leader now, and it answered Accepted at that time."
         )]),
         given => {
-            let mut next = refused(tag, now, given.or(Some("Invalid")));
+            let mut next = refused(facts, tag, now, given.or(Some("Invalid")));
             next.everyone.insert(0, format!("{name} is Leader now: present the card again first."));
             next
         }
@@ -141,9 +156,14 @@ fn accepting_follower(rung: &Rung<'_>) -> Option<String> {
     Some(shown(accepts.backoffice.as_str()))
 }
 
-fn refused(tag: &str, backoffice: &BackofficeId, status: Option<&str>) -> Next {
-    let whitelist = Some(Whitelist { id_tag: tag.to_owned(), backoffice: backoffice.clone() });
-    let (tag, name) = (shown(tag), shown(backoffice.as_str()));
+fn refused(facts: &Facts, tag: &str, backoffice: &BackofficeId, status: Option<&str>) -> Next {
+    let number = facts.number_at(backoffice, tag);
+    let whitelist = Some(Whitelist { id_tag: number.to_owned(), backoffice: backoffice.clone() });
+    let name = shown(backoffice.as_str());
+    let tag = match number == tag {
+        true => shown(tag),
+        false => format!("{} (so {name} calls {})", shown(number), shown(tag)),
+    };
     let own = |employee: String, public: String, whitelist| Next {
         everyone: Vec::new(),
         employee: vec![employee],
@@ -168,8 +188,9 @@ fn refused(tag: &str, backoffice: &BackofficeId, status: Option<&str>) -> Next {
         Some("ConcurrentTx") => Next {
             everyone: vec![
                 format!(
-                    "End the other session of card {tag} first: Transactions shows what runs here; {name} shows \
-                     other sites."
+                    "End the other session of card {tag} first: {} shows what runs here; {name} shows \
+                     other sites.",
+                    facts.page("Transactions")
                 ),
                 format!("If no other session runs, {name} has not heard of its end: ask {name} to close it."),
             ],
@@ -212,11 +233,14 @@ pub(super) fn misread(facts: &Facts, known: &str, sent: &str) -> Next {
 }
 
 /// Whoever asked may have typed another number than the card's.
-pub(super) fn mistyped(asked: &str, logged: &str) -> Next {
+pub(super) fn mistyped(facts: &Facts, asked: &str, logged: &str) -> Next {
     let (asked, logged) = (shown(asked), shown(logged));
     everyone([
         format!("Compare the number on the card with {logged}. If that is it, ask here again with {logged}."),
-        format!("If the card is {asked}, the charger has not read it: present it again and look at Logs."),
+        format!(
+            "If the card is {asked}, the charger has not read it: present it again and look at {}.",
+            facts.page("Logs")
+        ),
     ])
 }
 
@@ -243,16 +267,26 @@ fn stopped_later(who: &WhoDecided, name: &str) -> Next {
     }
 }
 
-pub(super) fn nothing_known() -> Next {
+pub(super) fn nothing_known(facts: &Facts) -> Next {
+    let known = match facts.at_command_line {
+        true => format!("`ocpp-proxy logs {}` suggests a like one", shown(facts.charger.as_str())),
+        false => "Chargers shows those that are known".to_owned(),
+    };
     everyone([
-        "Compare the charger's name with Chargers: it is the last part of the address that the charger dials.".to_owned(),
+        format!(
+            "Compare the charger's name: it is the last part of the address that the charger dials. {known}."
+        ),
         "Ask for an earlier time: the log may reach further back.".to_owned(),
     ])
 }
 
-pub(super) fn charger_offline() -> Next {
+pub(super) fn charger_offline(facts: &Facts) -> Next {
+    let shows = match facts.at_command_line {
+        true => format!("`ocpp-proxy logs {}`", shown(facts.charger.as_str())),
+        false => "Chargers".to_owned(),
+    };
     everyone([
-        "Bring the charger's connection back: power, network, SIM card. Chargers shows when it was here last.".to_owned(),
+        format!("Bring the charger's connection back: power, network, SIM card. {shows} shows when it was here last."),
         "Without a connection it accepts only cards that it remembers (LocalAuthorizeOffline and its own list).".to_owned(),
     ])
 }
@@ -294,17 +328,20 @@ pub(super) fn not_available(obstacle: &Obstacle<'_>) -> Next {
     everyone([first])
 }
 
-pub(super) fn charger_refused() -> Next {
+pub(super) fn charger_refused(facts: &Facts) -> Next {
     everyone([
-        "Present the card again, flat and for two seconds, and look at Logs: a line Authorize or StartTransaction must \
-         appear. If it does, ask here again."
-            .to_owned(),
+        format!(
+            "Present the card again, flat and for two seconds, and look at {}: a line Authorize or StartTransaction \
+             must appear. If it does, ask here again.",
+            facts.page("Logs")
+        ),
         "If no line appears, the reader has not read the card, or the charger knows the card as refused in its own \
          list or cache: have the Leader send its list anew and clear the cache."
             .to_owned(),
-        "Compare the number on the card with the one asked for: Cards without a number shows the last card that was \
-         turned away here."
-            .to_owned(),
+        format!(
+            "Compare the number on the card with the one asked for: {} shows the last card that was turned away here.",
+            facts.page("Cards without a number")
+        ),
     ])
 }
 

@@ -106,6 +106,16 @@ pub(super) fn policy(call: &LoggedCall) -> Option<&str> {
     call.flags.iter().map(String::as_str).find(is_policy)
 }
 
+/// How `proxy.toml` writes what a remark names.
+pub(super) fn written(policy: &str) -> &str {
+    match policy {
+        "tag_routed" => "routes",
+        "local_allow" => "accept",
+        "cache_on_outage" => "remembered",
+        other => other,
+    }
+}
+
 /// Why a follower's verdict counts: the end of "acme, a follower …".
 pub(super) fn mandate(call: &LoggedCall) -> &'static str {
     match policy(call) {
@@ -126,6 +136,8 @@ pub(super) fn followers(facts: &Facts, call: &LoggedCall) -> String {
     let decided = |answer: &LoggedAnswer| {
         call.decider == "follower" && call.decided_by.as_deref() == Some(answer.backoffice.as_str())
     };
+    let deciders = super::deciders::of(facts, call);
+    let decides = |answer: &LoggedAnswer| deciders.contains(&&answer.backoffice);
     let names = |is_it: &dyn Fn(&LoggedAnswer) -> bool| -> Vec<String> {
         let those = call.answers.iter().filter(|answer| !answer.led && !decided(answer) && is_it(answer));
         those.map(|answer| shown(answer.backoffice.as_str())).collect()
@@ -134,14 +146,22 @@ pub(super) fn followers(facts: &Facts, call: &LoggedCall) -> String {
     let refused = names(&|answer| {
         answer.outcome == "result" && answer.status.as_deref().is_some_and(|s| s != "Accepted")
     });
-    let mut text = String::new();
-    if let Some(policy) = policy(call).filter(|_| !accepted.is_empty()) {
-        text.push_str(&format!(
-            " {} answered Accepted, which did not settle it ({policy}).",
-            list(&accepted)
-        ));
+    let mut text = super::deciders::others(facts, call);
+    if policy(call).is_some() {
+        for answer in call.answers.iter().filter(|answer| !answer.led && !decided(answer) && !decides(answer))
+        {
+            let Some(given) = answer.status.as_deref().filter(|_| answer.outcome == "result") else {
+                continue;
+            };
+            let (name, given) = (shown(answer.backoffice.as_str()), shown(given));
+            text.push_str(&match super::deciders::is_late(call, answer) {
+                true => format!(" {name} answered {given}, too late for the charger."),
+                false if deciders.is_empty() => format!(" {name} answered {given}."),
+                false => format!(" {name}, which does not decide about this card, answered {given}."),
+            });
+        }
+        return text;
     }
-    let accepted = if policy(call).is_some() { Vec::new() } else { accepted };
     let has_changed = facts.leader.as_ref().is_some_and(|now| *now != call.leader);
     let are = match (accepted.len(), has_changed) {
         (0, _) => None,

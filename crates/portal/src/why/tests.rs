@@ -24,7 +24,7 @@ fn a_person_is_told_what_happened_and_what_to_do() {
         }
     }
     assert!(wrong.is_empty(), "these are told otherwise:\n{wrong}");
-    assert_eq!(cases.len(), 75);
+    assert_eq!(cases.len(), 83);
     assert_eq!(causes.len(), 22, "every cause has a case: {causes:?}");
 }
 

@@ -258,7 +258,10 @@ async fn commands_and_failures_are_said_in_words() {
     world.written().await;
     let page = world.get("/chargers/SITE1-CP1/logs?from=backoffice%3Aacme").await.body;
     assert_eq!(rows(&page).len(), 1);
-    assert!(page.contains("its role in proxy.toml does not include this command"), "{page}");
+    assert!(
+        page.contains("what proxy.toml lets it do (role and allow/deny) does not include this command"),
+        "{page}"
+    );
     let page = world.get("/chargers/SITE1-CP1/logs?outcome=unanswered").await.body;
     assert_eq!(rows(&page).len(), 1);
     assert!(page.contains("the leader was lost, so the proxy closed the charger's socket"), "{page}");

@@ -221,7 +221,7 @@ fn routes(parties: &Parties<'_>, table: &Node, remarks: &mut Remarks<'_>) -> Opt
     let mut routes = Some(Vec::new());
     for (index, route) in cards.routes.iter().enumerate() {
         let node = table.get("routes").and_then(|list| list.item(index)).unwrap_or(table);
-        let mut valid = parties.check("backoffice", &route.backoffice, node.place("backoffice"), remarks);
+        let mut valid = parties.check("routes", &route.backoffice, node.place("backoffice"), remarks);
         if route.cards.is_empty() {
             let message = "a route without cards; name them, for example cards = [\"DE-ABC-*\"]";
             remarks.error(node.place("cards"), message);

@@ -34,7 +34,8 @@ pub(crate) struct Shape {
 pub(crate) fn check(root: &mut Node, text: &str, file: &str) -> Shape {
     let mut shape = Shape::default();
     let top = file.rsplit('/').next().unwrap_or(file);
-    Walk { text, top, shape: &mut shape }.check_table(root, &SCHEMA, top);
+    let backoffice = followers(root).next().map(str::to_owned);
+    Walk { text, top, backoffice, shape: &mut shape }.check_table(root, &SCHEMA, top);
     shape
 }
 
@@ -66,10 +67,26 @@ pub(crate) fn type_name(schema: &Json) -> &str {
     .unwrap_or("string")
 }
 
+/// Who follows by the file, as far as that can be read.
+fn followers(root: &Node) -> impl Iterator<Item = &str> {
+    let rules = root.get("chargers").into_iter().flat_map(items);
+    let followers = rules.filter_map(|rule| rule.get("followers")).flat_map(items);
+    followers.filter_map(|follower| match &follower.get("backoffice")?.value {
+        Value::Text(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+fn items(list: &Node) -> impl Iterator<Item = &Node> {
+    (0..).map_while(|at| list.item(at))
+}
+
 struct Walk<'a> {
     text: &'a str,
     /// What the outermost table is called in messages.
     top: &'a str,
+    /// One that follows, for examples.
+    backoffice: Option<String>,
     shape: &'a mut Shape,
 }
 
@@ -114,7 +131,10 @@ impl Walk<'_> {
                     return true;
                 }
                 let near = match schema["mistaken"][word.as_str()].as_str() {
-                    Some(hint) => format!("; {hint}"),
+                    Some(hint) => {
+                        let example = self.backoffice.as_deref().unwrap_or("acme");
+                        format!("; {}", hint.replace("\"acme\"", &quoted(example)))
+                    }
                     None => suggestion(word, words.iter().map(|(known, _)| *known)),
                 };
                 let message = format!("unknown {} {}{near}", last_key(&spot.place), quoted(word));

@@ -165,12 +165,13 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// What to look at while the demo goes on; without a terminal it ends here, and all of that is gone.
     async fn end(&self) {
-        let title = match self.teller.is_attended() {
-            true => "To look at while the demo runs",
-            false => "To look at, on a terminal, where the demo goes on",
-        };
-        self.teller.chapter(title).await;
+        if !self.teller.is_attended() {
+            self.teller.say("\nOn a terminal the demo goes on, and its log can be looked at.");
+            return;
+        }
+        self.teller.chapter("To look at while the demo runs").await;
         let chargers = self.place.charger_address();
         self.teller
             .say(format!("   a charger of your own     ws://{chargers}/ocpp/MY-CHARGER  (any name will do)"));

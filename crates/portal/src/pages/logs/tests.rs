@@ -118,7 +118,7 @@ fn whoever_decided_is_named_in_words() {
             "proxy",
             Some("not granted"),
             "result",
-            "The proxy itself answered, in 34 ms: its role in proxy.toml does not include this command. [not granted]",
+            "The proxy itself answered, in 34 ms: what proxy.toml lets it do (role and allow/deny) does not include this command. [not granted]",
         ),
         ("proxy", Some("Z-99"), "result", "The proxy itself answered, in 34 ms. [Z-99]"),
         ("proxy", None, "result", "The proxy itself answered, in 34 ms."),

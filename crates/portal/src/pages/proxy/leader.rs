@@ -108,9 +108,12 @@ fn consequences(plan: &PlanView, to: &BackofficeId) -> Markup {
                 li {
                     "From then on the charger gets the answers of " strong { (to) } ", which may start and stop transactions"
                     @if decides_alone(&plan.plan) { " and decides about cards" } "."
-                    @if !decides_alone(&plan.plan) { " Who decides about cards stays as proxy.toml says." }
                 }
-                li { strong { (former) } " stays connected and follows: it still hears everything, but no longer decides." }
+                li {
+                    strong { (former) } " stays connected and follows: it still hears everything"
+                    @if decides_alone(&plan.plan) { ", but no longer decides." }
+                    @else { ". Who decides about cards stays as proxy.toml says, and so does whether " (former) " does." }
+                }
                 li { "It happens between two messages, usually at once. The charger does not reconnect and notices nothing." }
             }
             li { "It holds until somebody changes it here or on the command line, also after a restart. " code { "proxy.toml" } " is not touched." }
@@ -205,4 +208,34 @@ fn refused(error: SetLeaderError) -> Refusal {
         _ => StatusCode::CONFLICT,
     };
     Refusal::new(status, "The leader was not changed", format!("Nothing was changed: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::{Follower, Role};
+    use gateway::LeaderSource;
+
+    use super::*;
+
+    #[test]
+    fn who_decides_about_cards_is_said_once() {
+        let said = |rule| {
+            let followers = vec![Follower::new("acme".into(), Role::Control)];
+            let mut plan = Plan::new("volt".into(), followers);
+            plan.cards.rule = rule;
+            let view = PlanView {
+                plan: Arc::new(plan),
+                file_leader: "volt".into(),
+                overridden: None,
+                leader_source: LeaderSource::Portal,
+                rule: "*".to_owned(),
+            };
+            consequences(&view, &"acme".into()).into_string()
+        };
+        let (alone, together) = (said(VerdictRule::LeaderOnly), said(VerdictRule::AnyAccept));
+        assert!(alone.contains("but no longer decides") && !alone.contains("stays as"), "{alone}");
+        assert!(together.contains("stays as") && !together.contains("no longer decides"), "{together}");
+    }
 }

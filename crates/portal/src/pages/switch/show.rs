@@ -31,6 +31,13 @@ pub(super) fn body(subject: &Subject, comparison: &Comparison) -> Markup {
             @if !conclusion.objections.is_empty() { ul { @for one in &conclusion.objections { li { (one) } } } }
             p.actions { a.button href=(charger_path(&subject.charger, "proxy")) { "Proxy: who leads" } }
         }
+        @if let Some(policy) = subject.policy {
+            div.notice { p {
+                "Who decides about cards here is set by the policy " code { (policy) } " in " code { "proxy.toml" }
+                ", whoever leads. The lists of cards below say what each would answer; they are no list of cards that \
+                 would stop or begin to work."
+            } }
+        }
         (side_by_side(subject, comparison))
         h2 { "Cards that would be refused" }
         @if refused.is_empty() {

@@ -3,7 +3,7 @@
 use super::{Rung, decision};
 use crate::why::attempts::Attempt;
 use crate::why::phrase::{at, shown};
-use crate::why::{Cause, Facts, WhoDecided, evidence, state};
+use crate::why::{Cause, Facts, WhoDecided, deciders, evidence, state};
 
 pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
     let call = attempt.decisive();
@@ -55,7 +55,7 @@ pub(super) fn rung<'a>(facts: &Facts, attempt: &Attempt<'a>) -> Rung<'a> {
 fn followers_who_refused(call: &store::LoggedCall) -> String {
     let decided =
         |answer: &store::LoggedAnswer| call.decided_by.as_deref() == Some(answer.backoffice.as_str());
-    let refused: Vec<String> = call
+    let those: Vec<_> = call
         .answers
         .iter()
         .filter(|answer| {
@@ -63,6 +63,10 @@ fn followers_who_refused(call: &store::LoggedCall) -> String {
                 && !decided(answer)
                 && answer.status.as_deref().is_some_and(|given| given != "Accepted")
         })
+        .collect();
+    let is_late = !those.is_empty() && those.iter().all(|answer| deciders::is_late(call, answer));
+    let refused: Vec<String> = those
+        .iter()
         .map(|answer| {
             format!(
                 "{} answered {}",
@@ -74,9 +78,10 @@ fn followers_who_refused(call: &store::LoggedCall) -> String {
     if refused.is_empty() {
         return String::new();
     }
+    let late = if is_late { ", too late" } else { "" };
     let refused = crate::why::phrase::list(&refused);
     match crate::why::phrase::policy(call) {
-        Some(policy) => format!(" {refused}, which did not settle it ({policy})."),
+        Some(policy) => format!(" {refused}{late}, {}.", deciders::reason(policy)),
         None => format!(" {refused}, but followers decide nothing."),
     }
 }

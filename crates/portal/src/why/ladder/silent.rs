@@ -22,7 +22,7 @@ pub(super) fn explain(facts: &Facts, all: &[Attempt<'_>]) -> Verdict {
     };
     if facts.calls.is_empty() && facts.occurrences.is_empty() && facts.is_online != Some(true) {
         let sentence = format!("Nothing is known of {} in that time.", shown(facts.charger.as_str()));
-        return answer(Cause::NothingKnown, WhoDecided::Nobody, sentence, rows, next::nothing_known());
+        return answer(Cause::NothingKnown, WhoDecided::Nobody, sentence, rows, next::nothing_known(facts));
     }
     // The card may stand in the log under another number.
     if let Some(tag) = facts.id_tag.as_deref()
@@ -44,7 +44,7 @@ pub(super) fn explain(facts: &Facts, all: &[Attempt<'_>]) -> Verdict {
         rows.sort_by_key(|row| row.unix_ms);
         let next = match cards::likeness(&attempt.tag, tag) {
             Some(_) => next::misread(facts, tag, &attempt.tag),
-            None => next::mistyped(tag, &attempt.tag),
+            None => next::mistyped(facts, tag, &attempt.tag),
         };
         let mut verdict = answer(Cause::Misread, WhoDecided::Nobody, sentence, rows, next);
         verdict.trace = Some(call.trace);
@@ -68,7 +68,13 @@ pub(super) fn explain(facts: &Facts, all: &[Attempt<'_>]) -> Verdict {
              what it remembers.",
             left.map_or("is not connected".to_owned(), |since| format!("has not been connected{since}"))
         );
-        return answer(Cause::ChargerOffline, WhoDecided::Charger, sentence, rows, next::charger_offline());
+        return answer(
+            Cause::ChargerOffline,
+            WhoDecided::Charger,
+            sentence,
+            rows,
+            next::charger_offline(facts),
+        );
     }
     if let Some(reserved) = obstacles.iter().find(|one| one.is_reserved()) {
         let command = state::reservation(facts, reserved.connector, facts.id_tag.as_deref(), now);
@@ -142,7 +148,7 @@ pub(super) fn explain(facts: &Facts, all: &[Attempt<'_>]) -> Verdict {
         );
         rows.push(Evidence { unix_ms: known.unix_ms, sentence, trace: None, is_decisive: false });
     }
-    answer(Cause::ChargerRefused, WhoDecided::Charger, sentence, rows, next::charger_refused())
+    answer(Cause::ChargerRefused, WhoDecided::Charger, sentence, rows, next::charger_refused(facts))
 }
 
 /// How the number in the log may be the one that was asked for.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ask AB12 | ask any | ask call 12:03:04      the question
+//! plan any_accept acme volt (blue) | alias volt AB12 DE-1 | command line
 //! offline | leader volt | known AB12 CP2 11:00:00
 //! 12:03:04 Authorize AB12 -> leader Invalid; volt Accepted; blue error Code why
 //! 12:03:04 StartTransaction AB12 1 -> proxy T-65 Accepted #7; acme Invalid
@@ -14,7 +15,9 @@
 //! The charger may also get a follower's verdict, and the row have remarks: `-> follower volt Invalid +ordered`.
 //! "\s" in a card's number is a space. Below "---": what is told.
 
-use engine::{BackofficeId, Side, TraceId};
+use std::sync::Arc;
+
+use engine::{Aliases, BackofficeId, Follower, Missing, Plan, Role, Side, TraceId, TurnsOn, VerdictRule};
 use jiff::tz::TimeZone;
 use store::{LoggedAnswer, LoggedCall, LoggedOccurrence};
 
@@ -30,10 +33,12 @@ pub(super) fn facts(text: &str) -> Facts {
         known: Vec::new(),
         is_online: Some(true),
         leader: Some("acme".into()),
+        plan: None,
         since_unix_ms: unix_ms("11:00:00"),
         now_unix_ms: unix_ms("12:30:00"),
         zone: TimeZone::UTC,
         marks_moments: false,
+        at_command_line: false,
     };
     for (at, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();
@@ -44,6 +49,13 @@ pub(super) fn facts(text: &str) -> Facts {
                 facts.attempt = Some(call.expect("a call at that time, above").trace);
             }
             ["ask", tag] => facts.id_tag = Some(unescaped(tag)),
+            ["command", "line"] => facts.at_command_line = true,
+            ["plan", policy, ref names @ ..] => facts.plan = Some(plan(policy, names)),
+            ["alias", backoffice, card, alias] => {
+                let plan = facts.plan.as_mut().expect("a plan, above");
+                let aliases = Aliases::new(vec![(card.to_owned(), alias.to_owned())]);
+                plan.aliases.insert(backoffice.into(), Arc::new(aliases));
+            }
             ["offline"] => facts.is_online = Some(false),
             ["unclear"] => facts.is_online = None,
             ["leader", name] => facts.leader = Some(name.into()),
@@ -66,6 +78,24 @@ pub(super) fn facts(text: &str) -> Facts {
         }
     }
     facts
+}
+
+/// Deciders, the leader first; a name in parentheses is an observer's.
+fn plan(policy: &str, names: &[&str]) -> Plan {
+    let followers = names[1..].iter().map(|name| match name.strip_prefix('(') {
+        Some(name) => Follower::new(name.trim_end_matches(')').into(), Role::Observer),
+        None => Follower::new((*name).into(), Role::Control),
+    });
+    let mut plan = Plan::new(names[0].into(), followers.collect());
+    plan.cards.rule = match policy {
+        "leader_only" => VerdictRule::LeaderOnly,
+        "any_accept" => VerdictRule::AnyAccept,
+        "all_accept" => VerdictRule::AllAccept(Missing::Refuse),
+        "ordered" => VerdictRule::Ordered(TurnsOn::Refusal),
+        "first_answer" => VerdictRule::FirstAnswer,
+        other => panic!("{other:?} is no policy"),
+    };
+    plan
 }
 
 fn call(at: usize, line: &str) -> LoggedCall {
@@ -175,6 +205,10 @@ fn answer(call: &mut LoggedCall, got: &str) {
 }
 
 fn answered(backoffice: BackofficeId, led: bool, outcome: &str) -> LoggedAnswer {
+    let (outcome, verdict) = match outcome.strip_suffix(" late") {
+        Some(outcome) => (outcome, "late"),
+        None => (outcome, "same"),
+    };
     let words: Vec<&str> = outcome.split(' ').collect();
     let mut answer = LoggedAnswer {
         seq: 0,
@@ -186,7 +220,7 @@ fn answered(backoffice: BackofficeId, led: bool, outcome: &str) -> LoggedAnswer 
         error_code: None,
         error_description: None,
         latency_us: 40_000,
-        verdict: "same".to_owned(),
+        verdict: verdict.to_owned(),
         differences: Vec::new(),
         redacted: false,
         transaction_number: None,

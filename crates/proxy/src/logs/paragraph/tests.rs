@@ -103,7 +103,7 @@ fn a_command_that_the_proxy_refuses() {
     call.latency_us = 12_000_000;
     let expected = "\
 2026-11-22 13:03:03.999  acme to charger: Reset – restart, Hard
-    the proxy itself: Rejected – its role in proxy.toml does not include this command [not granted]  (12 s)
+    the proxy itself: Rejected – what proxy.toml lets it do (role and allow/deny) does not include this command [not granted]  (12 s)
 ";
     assert_eq!(of_call(&call, &TimeZone::UTC), expected);
     call.decided_by = Some("X-1".to_owned());
