@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{ChargerId, Note};
-use store::{LaneChange, LeaderOrder, Store, StoreError};
+use store::{AdmissionOrder, LaneChange, LeaderOrder, Store, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::clock::Clock;
+use crate::entrance::Entrance;
 use crate::fleet::{Control, Fleet};
 use crate::limits;
 use crate::listener::{self, Door};
@@ -80,8 +81,8 @@ pub enum StartError {
     #[error("{0}")]
     Tls(String),
     /// What operators chose cannot be read.
-    #[error("the leaders that operators have chosen cannot be read from the store: {0}")]
-    Leaders(#[from] StoreError),
+    #[error("what operators have chosen cannot be read from the store: {0}")]
+    Choices(#[from] StoreError),
     /// The metrics have been used for another gateway.
     #[error("the store's metrics cannot be registered: {0}; give every gateway its own metrics")]
     Metrics(String),
@@ -99,6 +100,7 @@ pub struct Gateway {
     _expiry: Task,
     _lanes: Task,
     _orders: Task,
+    _admissions: Task,
     /// Serves until the gateway is gone.
     _admin: Option<Task>,
 }
@@ -131,17 +133,21 @@ impl Gateway {
         let tls_address = secure.as_ref().map(|(bound, _)| bound.address);
         // Before they are read, so that none is missed.
         let orders = store.leader_orders();
+        let admissions = store.admission_orders();
         let overrides = Overrides::new(store.leader_overrides().await?);
+        let entrance = Entrance::new(&store).await?;
+        let served = Served::new(routing, None, &store.seal());
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
             refusals: Bucket::new(limits::REFUSALS_LOGGED_PER_SECOND, limits::REFUSALS_LOGGED_AT_ONCE),
             quarantine: Quarantine::default(),
             paces: Paces::new(limits::RECALL_EVERY),
             settings,
-            served: ArcSwap::from_pointee(Served::new(routing, None)),
+            served: ArcSwap::from_pointee(served),
             listening: ArcSwapOption::from(secure.as_ref().map(|(_, listening)| listening.clone())),
             certificates_replaced: Arc::new(Notify::new()),
             overrides,
+            entrance,
             store,
             metrics,
             fleet: Fleet::default(),
@@ -153,6 +159,7 @@ impl Gateway {
             Task(tokio::spawn(pass_on_lane_changes(shared.store.lane_changes(), Arc::downgrade(&shared))));
         shared.overrides.all().iter().for_each(|chosen| shared.warn_unless_in_force(chosen));
         let orders = Task(tokio::spawn(take_leader_orders(orders, Arc::downgrade(&shared))));
+        let admissions = Task(tokio::spawn(take_admission_orders(admissions, Arc::downgrade(&shared))));
         let serve = |listener, door| Task(tokio::spawn(listener::serve(shared.clone(), listener, door)));
         let plain = plain.map(|bound| serve(bound.listener, Door::Plain));
         let secure = secure.map(|(bound, _)| serve(bound.listener, Door::Tls));
@@ -178,6 +185,7 @@ impl Gateway {
             _expiry: expiry,
             _lanes: lanes,
             _orders: orders,
+            _admissions: admissions,
             _admin: admin,
         })
     }
@@ -201,7 +209,7 @@ impl Gateway {
     /// matches any more are closed, links whose backoffice is reached otherwise are dialed again.
     /// What did not change stays connected.
     pub fn apply(&self, routing: Routing) {
-        let served = Served::new(routing, Some(&self.shared.served.load()));
+        let served = Served::new(routing, Some(&self.shared.served.load()), &self.shared.store.seal());
         self.shared.served.store(Arc::new(served));
         self.shared.overrides.all().iter().for_each(|chosen| self.shared.warn_unless_in_force(chosen));
         self.shared.certificates_replaced.notify_one();
@@ -260,6 +268,13 @@ async fn pass_on_lane_changes(mut changes: UnboundedReceiver<LaneChange>, shared
 async fn take_leader_orders(mut orders: UnboundedReceiver<LeaderOrder>, shared: Weak<Shared>) {
     while let (Some(order), Some(shared)) = (orders.recv().await, shared.upgrade()) {
         shared.leader_chosen(order);
+    }
+}
+
+/// Takes in what operators ordered about who is let in from another program.
+async fn take_admission_orders(mut orders: UnboundedReceiver<AdmissionOrder>, shared: Weak<Shared>) {
+    while let (Some(order), Some(shared)) = (orders.recv().await, shared.upgrade()) {
+        shared.admission_ordered(&order);
     }
 }
 

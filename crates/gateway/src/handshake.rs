@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
@@ -22,6 +22,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::entrance::NotLetIn;
 use crate::fleet::{Arrival, Control, Fleet, Knock, Verdict};
 use crate::identity::{BadPath, identity};
 use crate::limits::{ARRIVAL_TIMEOUT, CHARGER_QUEUE_BYTES, CLOSE_TIMEOUT, RETRY_AFTER_S, charger_socket};
@@ -45,29 +46,92 @@ struct Refusal {
     result: &'static str,
     status: StatusCode,
     text: &'static str,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// What the log says; the peer is told no more than it must know.
+    why: &'static str,
+    hint: Option<Hint>,
+}
+
+/// What a refusal tells the peer to do, in a header.
+#[derive(Clone, Copy)]
+enum Hint {
+    /// Come again after so many seconds.
+    RetryAfter(u64),
+    /// Speak WebSocket.
+    Upgrade,
+    /// Speak this version of it.
+    Version,
+    /// Send a user name and a password.
+    Credentials,
+}
+
+impl Hint {
+    fn header(self) -> (HeaderName, HeaderValue) {
+        match self {
+            Hint::RetryAfter(seconds) => (RETRY_AFTER, HeaderValue::from(seconds)),
+            Hint::Upgrade => (UPGRADE, HeaderValue::from_static("websocket")),
+            Hint::Version => (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            Hint::Credentials => (WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ocpp\"")),
+        }
+    }
+}
+
+impl From<NotLetIn> for Refusal {
+    fn from(not: NotLetIn) -> Self {
+        let unknown =
+            |why| Self { why, ..Self::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n") };
+        match not {
+            NotLetIn::NoRule => unknown("no rule under [[chargers]] matches"),
+            NotLetIn::Unknown => {
+                unknown("nobody has admitted this charger; an operator can, with `ocpp-proxy chargers`")
+            }
+            NotLetIn::Unproved(why) => Self::unproved(why),
+            NotLetIn::WrongCertificate => {
+                let text = "the certificate is for another charger\n";
+                Self::new("wrong_certificate", StatusCode::FORBIDDEN, text)
+            }
+            NotLetIn::WithoutTls => Self {
+                why: "its rule wants TLS (security_profile)",
+                ..Self::new("without_tls", StatusCode::FORBIDDEN, "use wss\n")
+            },
+            NotLetIn::LockedOut(remaining) => Self::locked_out(remaining),
+            NotLetIn::StoreFailed => Self::later("store_failed", "the proxy cannot store\n"),
+        }
+    }
 }
 
 impl Refusal {
     fn new(result: &'static str, status: StatusCode, text: &'static str) -> Self {
-        Self { result, status, text, header: None }
+        Self { result, status, text, why: text, hint: None }
     }
 
     /// Come again later: at a time that differs from one charger to the next.
     fn later(result: &'static str, text: &'static str) -> Self {
-        let header = Some((RETRY_AFTER, HeaderValue::from(fastrand::u32(RETRY_AFTER_S))));
-        Self { header, ..Self::new(result, StatusCode::SERVICE_UNAVAILABLE, text) }
+        let hint = Some(Hint::RetryAfter(fastrand::u32(RETRY_AFTER_S).into()));
+        Self { hint, ..Self::new(result, StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     /// Sent too much too often.
     fn kept_out(remaining: Duration) -> Self {
-        let header = Some((RETRY_AFTER, HeaderValue::from(remaining.as_secs() + 1)));
+        let hint = Some(Hint::RetryAfter(remaining.as_secs() + 1));
         let text = "too many messages were too big\n";
-        Self { header, ..Self::new("blocked", StatusCode::SERVICE_UNAVAILABLE, text) }
+        Self { hint, ..Self::new("blocked", StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
+    /// Asks for a user name and a password; some chargers send them only then (semantics S-13).
+    fn unproved(why: &'static str) -> Self {
+        let refusal = Self::new("unauthorized", StatusCode::UNAUTHORIZED, "not let in\n");
+        Self { why, ..refusal.with(Hint::Credentials) }
+    }
+
+    /// Failed too often.
+    fn locked_out(remaining: Duration) -> Self {
+        let hint = Some(Hint::RetryAfter(remaining.as_secs() + 1));
+        let text = "too many failures\n";
+        Self { hint, ..Self::new("locked_out", StatusCode::TOO_MANY_REQUESTS, text) }
+    }
+
+    fn with(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 }
 
@@ -83,11 +147,8 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
             // worth a full disk.
             if shared.refusals.take(Instant::now()) {
                 let (result, status) = (refusal.result, refusal.status.as_u16());
-                let why = refusal.text.trim_end();
+                let why = refusal.why.trim_end();
                 match result {
-                    "unknown_charger" => {
-                        tracing::warn!(%from, result, status, path, "refused: no rule under [[chargers]] matches");
-                    }
                     "not_found" => {
                         let expected = &shared.settings.path;
                         tracing::warn!(%from, result, status, path, "refused: the path does not begin with {expected}");
@@ -101,7 +162,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
             // Said here alone: asked of the whole connection, it would stand beside `Upgrade` in the
             // 101, too, and strict chargers refuse that.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            answer.headers_mut().extend(refusal.header);
+            answer.headers_mut().extend(refusal.hint.map(Hint::header));
             answer
         }
     }
@@ -121,13 +182,9 @@ async fn admit(
     if shared.is_draining() {
         return Err(Refusal::later("stopping", "the proxy is stopping\n"));
     }
-    if !shared.served.load().serves(&charger) {
-        return Err(Refusal::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n"));
-    }
-    if peer.certificate.as_ref().is_some_and(|certificate| !certificate.names(&charger)) {
-        let text = "the certificate is for another charger\n";
-        return Err(Refusal::new("wrong_certificate", StatusCode::FORBIDDEN, text));
-    }
+    let served = shared.served.load_full();
+    let entered = shared.entrance.check(&served, &shared.store, &charger, peer, request.headers()).await;
+    entered.map_err(Refusal::from)?;
     if let Some(remaining) = shared.quarantine.remaining(&charger, Instant::now()) {
         return Err(Refusal::kept_out(remaining));
     }
@@ -177,12 +234,12 @@ fn websocket_key(request: &Request<Incoming>) -> Result<Vec<u8>, Refusal> {
     if !lists_websocket(headers) {
         let refusal =
             Refusal::new("bad_request", StatusCode::UPGRADE_REQUIRED, "this is for WebSocket clients\n");
-        return Err(refusal.with(UPGRADE, "websocket"));
+        return Err(refusal.with(Hint::Upgrade));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
         let refusal =
             Refusal::new("bad_request", StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 only\n");
-        return Err(refusal.with(SEC_WEBSOCKET_VERSION, "13"));
+        return Err(refusal.with(Hint::Version));
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).map(|key| key.as_bytes().trim_ascii());
     match key {

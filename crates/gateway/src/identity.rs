@@ -33,13 +33,19 @@ pub(crate) fn identity(path: &str, prefix: &str) -> Result<ChargerId, BadPath> {
     if name.is_empty() {
         return Err(BadPath::NotFound);
     }
-    if let Some(why) = unacceptable(name) {
-        return Err(BadPath::BadIdentity(why));
-    }
+    acceptable(name).map_err(BadPath::BadIdentity)?;
     Ok(ChargerId::from(name))
 }
 
+/// Whether a name can be a charger's identity.
+pub(crate) fn acceptable(name: &str) -> Result<(), &'static str> {
+    unacceptable(name).map_or(Ok(()), Err)
+}
+
 fn unacceptable(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("nothing");
+    }
     if name.chars().count() > IDENTITY_CHARACTERS {
         return Some("longer than 48 characters");
     }

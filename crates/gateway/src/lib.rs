@@ -1,11 +1,13 @@
 //! Talks. Sockets, TLS, handshakes, dialing, one task per charger, metrics.
 //!
-//! Where to start reading: [`Gateway`]; then `handshake` (how a charger gets in), `greeting` (the
+//! Where to start reading: [`Gateway`]; then `handshake` (how a charger gets in), `entrance`
+//! (whether it may), `greeting` (the
 //! leader is agreed before the charger is answered) and `task` (the loop around the engine).
 
 mod admin;
 mod clock;
 mod dial;
+mod entrance;
 mod fleet;
 mod gateway;
 mod greeting;
@@ -33,6 +35,7 @@ mod tunnel;
 mod view;
 mod wire;
 
+pub use entrance::{EntranceTerms, SecurityProfile, UnknownChargers};
 pub use gateway::{Gateway, Settings, StartError};
 pub use metrics::{Metrics, metrics_markdown};
 pub use routing::{
@@ -40,4 +43,7 @@ pub use routing::{
 };
 pub use store::LeaderOverride;
 pub use tls::{CertificateError, ListenerCertificates, OwnCertificate};
-pub use view::{LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View};
+pub use view::{
+    AdmitError, EntranceView, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View,
+    new_charger,
+};

@@ -152,3 +152,30 @@ pub(crate) const RECALL_EVERY: Duration =
 
 /// How long somebody who looks waits for a session's answer; a session answers between two messages.
 pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Wrong credentials from one address for one charger that are looked at within [`FAILURES_WITHIN`]; a
+/// charger whose key was mistyped tries about every ten seconds.
+pub(crate) const FAILURES_OF_BOTH: u32 = 10;
+/// The same from one address for all chargers: a depot behind one address may have many with a wrong key.
+pub(crate) const FAILURES_OF_AN_ADDRESS: u32 = 100;
+/// The same for one charger from all addresses.
+pub(crate) const FAILURES_OF_AN_IDENTITY: u32 = 60;
+/// The time in which they are counted.
+pub(crate) const FAILURES_WITHIN: Duration = Duration::from_secs(60);
+/// Addresses, chargers and pairs of both of which failures are counted, each; about 2 MB together. The
+/// oldest give way.
+pub(crate) const FAILURES_REMEMBERED: usize = 8_192;
+/// Chargers of which it is remembered from where they last proved who they are; a large fleet, about 10 MB.
+pub(crate) const GOOD_ADDRESSES: usize = 65_536;
+/// How long a wrong key and an unknown identity wait for their answer: both the same, and too long to try
+/// many.
+pub(crate) const TARPIT: Duration = Duration::from_secs(1);
+/// So many wait at a time; beyond that the answer comes at once. A quarter of [`HALF_OPEN_HANDSHAKES`], so
+/// that there is always room for others.
+pub(crate) const TARPITS: usize = HALF_OPEN_HANDSHAKES / 4;
+/// Unknown chargers that are remembered as knocking; the store keeps as many. Who knocked last stays.
+pub(crate) const KNOCKING_REMEMBERED: usize = 1_000;
+/// Their knocks that are written to the store per second: strangers must not keep its disk busy.
+pub(crate) const KNOCKS_WRITTEN_PER_SECOND: u32 = 2;
+/// Of those, how many may come at once.
+pub(crate) const KNOCKS_WRITTEN_AT_ONCE: u32 = 50;

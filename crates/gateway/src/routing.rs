@@ -9,6 +9,7 @@ use engine::{BackofficeId, ChargerId, Plan};
 use globset::{GlobBuilder, GlobMatcher};
 use store::LeaderOverride;
 
+use crate::EntranceTerms;
 use crate::overrides::led_by;
 use crate::tls::OwnCertificate;
 use crate::view::PlanView;
@@ -31,6 +32,8 @@ pub struct Rule {
     pub plan: Arc<Plan>,
     /// Who may say who leads.
     pub leader_source: LeaderSource,
+    /// On what terms its chargers are let in.
+    pub entrance: Arc<EntranceTerms>,
 }
 
 /// Who may say who leads.

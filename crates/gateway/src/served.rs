@@ -1,11 +1,14 @@
 //! The routing rules in force, with every backoffice made ready to be dialed. Replaced as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use engine::{BackofficeId, ChargerId};
+use store::{Seal, SealedKey};
 
+use crate::EntranceTerms;
 use crate::dial::Destination;
+use crate::fleet::folded;
 use crate::overrides::Overrides;
 use crate::routing::Routing;
 use crate::tls::OwnCertificate;
@@ -16,12 +19,14 @@ use crate::view::PlanView;
 pub(crate) struct Served {
     routing: Routing,
     destinations: BTreeMap<BackofficeId, Arc<Destination>>,
+    /// Of chargers that have one in their rule, by the identity in small letters.
+    keys: HashMap<String, SealedKey>,
 }
 
 impl Served {
     /// Takes over the destinations of `former` whose settings are the same, so that a link can tell
     /// by identity whether it must be dialed again.
-    pub(crate) fn new(routing: Routing, former: Option<&Served>) -> Self {
+    pub(crate) fn new(routing: Routing, former: Option<&Served>, seal: &Seal) -> Self {
         let destinations = routing
             .backoffices
             .iter()
@@ -34,7 +39,15 @@ impl Served {
                 (id.clone(), destination)
             })
             .collect();
-        Self { routing, destinations }
+        let mut keys = HashMap::new();
+        for rule in &routing.rules {
+            let is_its_rule =
+                |charger: &ChargerId| routing.rule(charger).is_some_and(|first| std::ptr::eq(first, rule));
+            for (charger, key) in rule.entrance.keys.iter().filter(|(charger, _)| is_its_rule(charger)) {
+                keys.insert(folded(charger), seal.close(charger, key.reveal()));
+            }
+        }
+        Self { routing, destinations, keys }
     }
 
     /// The certificates that backoffices are shown.
@@ -42,9 +55,19 @@ impl Served {
         self.routing.backoffices.values().filter_map(|settings| settings.client_certificate.as_ref())
     }
 
-    /// Whether a rule matches.
-    pub(crate) fn serves(&self, charger: &ChargerId) -> bool {
-        self.routing.rule(charger).is_some()
+    /// On what terms a charger is let in; `None` when no rule matches.
+    pub(crate) fn terms(&self, charger: &ChargerId) -> Option<&EntranceTerms> {
+        self.routing.rule(charger).map(|rule| &*rule.entrance)
+    }
+
+    /// Whether the rule of a charger names it, by its match or with a key.
+    pub(crate) fn names(&self, charger: &ChargerId) -> bool {
+        self.keys.contains_key(&folded(charger)) || self.routing.spelling(charger).is_some()
+    }
+
+    /// What is kept of the key that the rule of a charger has for it.
+    pub(crate) fn key(&self, charger: &ChargerId) -> Option<&SealedKey> {
+        self.keys.get(&folded(charger))
     }
 
     /// The plan of a charger, led by whom an operator has chosen if that may be; `None` when no rule matches.

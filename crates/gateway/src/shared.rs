@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{BackofficeId, ChargerId, Note};
-use store::{LeaderOrder, LeaderOverride, Store};
+use store::{AdmissionOrder, LeaderOrder, LeaderOverride, Store};
 use tokio::sync::{Notify, broadcast};
 
 use crate::clock::{Clock, unix_ms};
+use crate::entrance::Entrance;
 use crate::fleet::{Control, Fleet};
 use crate::gateway::Settings;
 use crate::metrics::Metrics;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) certificates_replaced: Arc<Notify>,
     /// Leaders that operators have chosen.
     pub(crate) overrides: Overrides,
+    /// Who is let in.
+    pub(crate) entrance: Entrance,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) fleet: Fleet,
@@ -77,6 +80,14 @@ impl Shared {
         let listening = self.listening.load();
         let shown = listening.iter().flat_map(|listening| listening.certificates.own.iter().cloned());
         shown.chain(self.served.load().client_certificates().cloned()).collect()
+    }
+
+    /// Takes in what an operator ordered about who is let in, which is durable already.
+    pub(crate) fn admission_ordered(&self, order: &AdmissionOrder) {
+        let AdmissionOrder { charger, what, by } = order;
+        tracing::info!(%charger, what = what.label(), by, "an operator ordered who is let in");
+        self.entrance.ordered(order);
+        self.fleet.tell(charger, Control::RoutingChanged);
     }
 
     /// Whether the program is stopping.

@@ -1,5 +1,7 @@
-//! What an operator sees of the running gateway, and the one thing that is done from there: another
-//! backoffice is made leader.
+//! What an operator sees of the running gateway, and what is done from there: another backoffice is made
+//! leader, a charger is admitted.
+
+mod entrance;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use crate::LeaderSource;
 use crate::fleet::Control;
 use crate::limits::DESCRIBE_TIMEOUT;
 use crate::shared::Shared;
+
+pub use self::entrance::{AdmitError, EntranceView, new_charger};
 
 /// A look at the running gateway. Cheap to clone; does not keep the gateway running.
 #[derive(Debug, Clone)]

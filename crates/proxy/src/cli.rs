@@ -80,6 +80,11 @@ pub(crate) enum Command {
     /// message is in flight; transactions that are running go on. A rule with leader_source = "file" does
     /// not allow it.
     Leader(Leader),
+    /// Show which chargers knock and which are admitted, and admit or remove one.
+    ///
+    /// A charger is let in when proxy.toml names it or an operator has admitted it. Others are refused and
+    /// listed here with where they came from. Works whether the proxy runs or not.
+    Chargers(Chargers),
     /// Make what proxy.toml holds of a password, for [[portal.users]].
     ///
     /// Asks for the password at the terminal, without showing it, or reads the first line of the input.
@@ -203,6 +208,47 @@ pub(crate) struct Meant {
     /// All of them.
     #[arg(long, conflicts_with = "numbers")]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// Who is let in.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Chargers {
+    #[command(subcommand)]
+    pub(crate) order: Option<ChargersOrder>,
+    /// Print one JSON object a line instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// What to do about a charger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChargersOrder {
+    /// Let a charger in, with a new key that is printed once. Also gives a new key to one that is admitted.
+    Admit {
+        #[command(flatten)]
+        one: One,
+        /// Ask it for no key; only with security_profile 0 or 3.
+        #[arg(long)]
+        without_key: bool,
+    },
+    /// Let a charger in no more, and send it away if it is connected.
+    Remove(One),
+    /// Take a charger off the list of those that knock.
+    Forget(One),
+    /// Let a charger come without TLS once more although it came with TLS before.
+    AllowPlain(One),
+}
+
+/// One charger.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The charger's identity.
+    pub(crate) charger: String,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }
@@ -348,6 +394,27 @@ mod tests {
         assert_eq!(leader("ocpp-proxy leader CP1 acme --reason trial"), chosen);
         assert_eq!(leader("ocpp-proxy leader CP1 --back -c x.toml"), (None, true, String::new()));
         for line in ["leader", "leader CP1 acme --back", "leader CP1 acme volt"] {
+            assert!(command(&format!("ocpp-proxy {line}")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn chargers_are_listed_admitted_and_removed() {
+        let order = |line: &str| match command(line) {
+            Ok(Command::Chargers(which)) => which.order,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert!(order("ocpp-proxy chargers --json -c x.toml").is_none());
+        match order("ocpp-proxy chargers admit CP1 --without-key -c x.toml") {
+            Some(ChargersOrder::Admit { one, without_key: true }) => {
+                assert_eq!((one.charger.as_str(), one.config.path), ("CP1", PathBuf::from("x.toml")));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(order("ocpp-proxy chargers remove CP1"), Some(ChargersOrder::Remove(_))));
+        assert!(matches!(order("ocpp-proxy chargers forget CP1"), Some(ChargersOrder::Forget(_))));
+        assert!(matches!(order("ocpp-proxy chargers allow-plain CP1"), Some(ChargersOrder::AllowPlain(_))));
+        for line in ["chargers admit", "chargers remove", "chargers CP1"] {
             assert!(command(&format!("ocpp-proxy {line}")).is_err(), "{line}");
         }
     }

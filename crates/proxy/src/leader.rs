@@ -90,7 +90,7 @@ fn away(backoffice: &BackofficeId) -> String {
 }
 
 /// Whoever sits at the command line, as far as the environment tells.
-fn who() -> String {
+pub(crate) fn who() -> String {
     let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     match variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME")) {
         Some(user) => format!("{user} (command line)"),

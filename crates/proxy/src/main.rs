@@ -1,5 +1,6 @@
 //! `ocpp-proxy`, the program: reads the command line and goes where it says.
 
+mod chargers;
 mod cli;
 mod config;
 mod deliveries;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Why(which) => why::tell(&which),
         Command::Deliveries(which) => deliveries::look_after(&which),
         Command::Leader(which) => leader::lead(&which),
+        Command::Chargers(which) => chargers::look_after(&which),
         Command::HashPassword => secrets::hash_password(),
         Command::HashToken => secrets::hash_token(),
         Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use gateway::{Gateway, Metrics};
+use gateway::{Gateway, Metrics, Routing, Rule, SecurityProfile, UnknownChargers};
 use portal::{Portal, PortalSettings};
 use store::{Browser, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,9 +41,10 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
         tls: fixed.tls.zip(config.certificates),
         ..gateway::Settings::new(fixed.chargers, fixed.admin)
     };
+    let unproved = unproved(&config.routing);
     let gateway = Gateway::start(settings, config.routing, store.clone(), metrics.clone()).await?;
     let portal = start_portal(&fixed, config.entrants, &gateway).await?;
-    announce(&gateway, &fixed);
+    announce(&gateway, &fixed, &unproved);
     if let Some(portal) = &portal {
         announce_portal(portal);
     }
@@ -136,8 +137,16 @@ fn warn_of(path: &Path, warnings: &[config::Finding]) {
     }
 }
 
+/// The rules by which whoever comes is believed.
+fn unproved(routing: &Routing) -> Vec<String> {
+    let is_open = |rule: &&Rule| {
+        rule.entrance.unknown == UnknownChargers::Admit && rule.entrance.profile == SecurityProfile::None
+    };
+    routing.rules.iter().filter(is_open).map(|rule| rule.pattern.text().to_owned()).collect()
+}
+
 /// Says where to point chargers, and what is insecure.
-fn announce(gateway: &Gateway, fixed: &Fixed) {
+fn announce(gateway: &Gateway, fixed: &Fixed, unproved: &[String]) {
     if let Some(address) = gateway.tls_address() {
         info!("point the chargers at {}", charger_url("wss", address, &fixed.path));
     }
@@ -146,9 +155,16 @@ fn announce(gateway: &Gateway, fixed: &Fixed) {
     }
     if let Some(address) = gateway.charger_address().filter(|address| !address.ip().is_loopback()) {
         warn!(
-            "chargers are not asked for credentials and their connection is not encrypted: whoever reaches \
-             {address} can pass for any charger; let only the chargers' network reach it"
+            "connections to {address} are not encrypted: whoever is on the way can read and change what chargers \
+             say, and their keys; let only the chargers' network reach it"
         );
+        for rule in unproved {
+            warn!(
+                rule,
+                "unknown_chargers = \"admit\": whoever reaches {address} can pass for any charger that the rule \
+                 matches; docs/security.md says how to close it"
+            );
+        }
     }
     if let Some(admin) = gateway.admin_address().filter(|admin| !admin.ip().is_loopback()) {
         warn!(

@@ -23,6 +23,7 @@ pub use self::chargers::{ChargerSummary, ChargersQuery, Connector, RunningTransa
 pub use self::comparison::{CardDifference, Comparison, ComparisonQuery, FieldDifference, Latency};
 pub use self::search::{Caller, CallsQuery, OutcomeIs};
 pub use self::transactions::{ListedTransaction, TransactionsQuery};
+use crate::entrance::{self, Admission, Knocking, Login};
 use crate::lead::{self, LeadChange, LeaderOverride};
 use crate::memory::Readers;
 use crate::{ListedLane, LoggedCall, LoggedOccurrence, News, OpenError, StoreError, database};
@@ -187,6 +188,30 @@ impl Browser {
     /// When the file cannot be read, or too many questions wait.
     pub async fn leader_overrides(&self) -> Result<Vec<LeaderOverride>, StoreError> {
         self.ask(lead::overrides).await
+    }
+
+    /// Every charger that an operator has let in.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
+        self.ask(entrance::admissions).await
+    }
+
+    /// How each charger proved last who it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn logins(&self) -> Result<Vec<Login>, StoreError> {
+        self.ask(entrance::logins).await
+    }
+
+    /// Chargers that asked to be let in and were not, the last first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn knocking(&self) -> Result<Vec<Knocking>, StoreError> {
+        self.ask(entrance::knocks).await
     }
 
     async fn ask<A: Send + 'static>(

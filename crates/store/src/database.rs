@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::{Limits, OpenError};
+use crate::{Limits, OpenError, StoreError};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -115,6 +115,34 @@ pub(crate) fn open_beside_the_writer(path: &Path) -> Result<Connection, OpenErro
         Ok(connection)
     };
     open().map_err(|failure| failure.explain(path))
+}
+
+/// Has something written in one transaction, whether a proxy holds the file or none does. Blocking.
+pub(crate) fn write_from_outside(
+    path: &Path,
+    write: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    // The lock is held until the connection is closed.
+    let (connection, _lock) = match open_for_writing(path, &Limits::default()) {
+        Ok((connection, lock)) => (connection, Some(lock)),
+        Err(OpenError::InUse { .. }) => (open_beside_the_writer(path)?, None),
+        Err(error) => return Err(error),
+    };
+    let outcome = || {
+        let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
+        write(&transaction)?;
+        transaction.commit()
+    };
+    let failed = |error: rusqlite::Error| OpenError::Failed {
+        path: path.to_owned(),
+        cause: StoreError::from(error).to_string(),
+    };
+    let outcome = outcome().map_err(failed);
+    drop(connection);
+    outcome
 }
 
 /// Opens the file for reading, beside a writer or without one, also from another program.

@@ -74,6 +74,17 @@ pub enum OpenError {
         /// The journal mode that was offered.
         mode: String,
     },
+    /// The secret beside the database cannot be used.
+    #[error(
+        "the secret {path}, with which chargers' keys are sealed, cannot be used: {cause}; put it back from where \
+         the store is backed up to"
+    )]
+    Seal {
+        /// The file of the secret.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// Anything else.
     #[error("the store {path} cannot be opened: {cause}")]
     Failed {

@@ -1,15 +1,13 @@
 //! Who leads by the word of an operator, instead of the backoffice that `proxy.toml` names.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use engine::{BackofficeId, ChargerId};
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::upkeep::unix_ms;
-use crate::{Limits, OpenError, StoreError, database};
+use crate::{OpenError, StoreError, database};
 
 /// So many changes of one charger are remembered.
 const HISTORY: i64 = 1_000;
@@ -65,32 +63,7 @@ impl LeaderOrder {
     /// # Errors
     /// Says what is wrong with the file and what would do.
     pub fn give(&self, path: &Path) -> Result<(), OpenError> {
-        let failed = |error: rusqlite::Error| OpenError::Failed {
-            path: path.to_owned(),
-            cause: StoreError::from(error).to_string(),
-        };
-        if !path.exists() {
-            return Err(OpenError::Missing { path: path.to_owned() });
-        }
-        match database::open_for_writing(path, &Limits::default()) {
-            // The lock is held until the connection is closed.
-            Ok((connection, _lock)) => {
-                let given = self.carry_out(&connection).map_err(failed);
-                drop(connection);
-                given
-            }
-            Err(OpenError::InUse { .. }) => {
-                let connection = database::open_beside_the_writer(path)?;
-                self.carry_out(&connection).map_err(failed)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn carry_out(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        self.write(&transaction, true)?;
-        transaction.commit()
+        database::write_from_outside(path, |connection| self.write(connection, true))
     }
 
     /// Writes it inside the transaction that is open. From outside means: by another program than the one
@@ -195,22 +168,4 @@ pub(crate) fn from_outside(connection: &Connection, after: i64) -> rusqlite::Res
 /// The beginning, if it is too long for a page.
 fn cut(text: &str) -> &str {
     text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
-}
-
-/// Everybody who wants to hear of orders that other programs gave.
-#[derive(Default)]
-pub(crate) struct LeaderWatchers(Mutex<Vec<UnboundedSender<LeaderOrder>>>);
-
-impl LeaderWatchers {
-    pub(crate) fn subscribe(&self) -> UnboundedReceiver<LeaderOrder> {
-        // Only an operator's orders make it grow, no peer.
-        let (sender, orders) = mpsc::unbounded_channel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        orders
-    }
-
-    pub(crate) fn tell(&self, orders: &[LeaderOrder]) {
-        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watchers.retain(|watcher| orders.iter().all(|order| watcher.send(order.clone()).is_ok()));
-    }
 }

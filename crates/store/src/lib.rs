@@ -13,6 +13,7 @@ mod browse;
 mod counters;
 mod database;
 mod deliveries;
+mod entrance;
 mod error;
 mod figures;
 mod json;
@@ -24,9 +25,11 @@ mod redaction;
 mod room;
 mod roster;
 mod rows;
+mod seal;
 mod settings;
 mod store;
 mod upkeep;
+mod watchers;
 mod writer;
 
 pub use browse::{
@@ -36,6 +39,7 @@ pub use browse::{
 };
 pub use deliveries::list::{Deliveries, ListedDelivery, ListedLane, Which};
 pub use deliveries::orders::{Asked, DeliveryOrder, LaneChange, OrderWhat, Ordered};
+pub use entrance::{Admission, AdmissionOrder, AdmissionWhat, Knocking, Login};
 pub use error::{OpenError, StoreError};
 pub use figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
 pub use lead::{LeadChange, LeaderOrder, LeaderOverride};
@@ -43,5 +47,6 @@ pub use log::{
     Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
 };
 pub use rows::LogEntry;
+pub use seal::{KeyForm, Seal, SealedKey, new_key};
 pub use settings::{Limits, Settings};
 pub use store::{Kept, Recalled, Store};

@@ -8,6 +8,7 @@ use engine::ChargerId;
 use tokio::sync::oneshot;
 
 use crate::counters::{Counters, DropReason};
+use crate::entrance::EntranceRecord;
 use crate::lead::LeaderOrder;
 use crate::memory::StoredRecord;
 use crate::rows::LogEntry;
@@ -34,6 +35,8 @@ pub(crate) enum Order {
     Lead(Box<LeaderOrder>, Done),
     /// Remember who led since when, for people.
     Led(Box<LeaderOrder>, Done),
+    /// Make durable who is let in, or who asked to be.
+    Entrance(Box<EntranceRecord>, Done),
     /// Apply the retention now and say when it is done.
     Tidy(Done),
 }
@@ -170,7 +173,9 @@ impl Queue {
                 barred.remove(&folded(charger));
                 true
             }
-            Order::Lead(..) | Order::Led(..) | Order::Settle(_) | Order::Tidy(_) => true,
+            Order::Lead(..) | Order::Led(..) | Order::Entrance(..) | Order::Settle(_) | Order::Tidy(_) => {
+                true
+            }
         })
     }
 
@@ -186,7 +191,11 @@ impl Queue {
                 Order::Begin(charger, _) => {
                     waiting.barred.remove(&folded(charger));
                 }
-                Order::Lead(..) | Order::Led(..) | Order::Settle(_) | Order::Tidy(_) => {}
+                Order::Lead(..)
+                | Order::Led(..)
+                | Order::Entrance(..)
+                | Order::Settle(_)
+                | Order::Tidy(_) => {}
             }
         }
     }
@@ -325,7 +334,11 @@ impl Order {
     /// Tells whoever awaits it how it went.
     pub(crate) fn settle(self, outcome: Result<(), StoreError>) {
         match self {
-            Order::Keep(_, _, done) | Order::Lead(_, done) | Order::Led(_, done) | Order::Tidy(done) => {
+            Order::Keep(_, _, done)
+            | Order::Lead(_, done)
+            | Order::Led(_, done)
+            | Order::Entrance(_, done)
+            | Order::Tidy(done) => {
                 settle(done, outcome);
             }
             // Told how it stands, not how the others fared, unless nobody can tell.

@@ -17,11 +17,14 @@ use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
-use crate::lead::{self, LeaderOrder, LeaderOverride, LeaderWatchers};
+use crate::entrance::{self, Admission, AdmissionOrder, EntranceRecord, Knocking, Login};
+use crate::lead::{self, LeaderOrder, LeaderOverride};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Done, Order, Queue};
 use crate::room::Room;
 use crate::rows::LogEntry;
+use crate::seal::Seal;
+use crate::watchers::OrderWatchers;
 use crate::writer::{Around, Health, Writer};
 use crate::{Figures, Limits, OpenError, Settings, StoreError, roster};
 
@@ -40,7 +43,9 @@ struct Open {
     counters: Arc<Counters>,
     health: Arc<Health>,
     watchers: Arc<Watchers>,
-    leader_watchers: Arc<LeaderWatchers>,
+    leader_watchers: Arc<OrderWatchers<LeaderOrder>>,
+    admission_watchers: Arc<OrderWatchers<AdmissionOrder>>,
+    seal: Arc<Seal>,
     readers: Readers,
     files: Files,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -62,16 +67,19 @@ impl Store {
     pub fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Store, OpenError> {
         let files = Files::new(path);
         let (connection, lock) = database::open_for_writing(path, &limits)?;
+        // While nobody else may write beside the store.
+        let seal = Arc::new(Seal::open(path)?);
         let failed =
             |cause: &dyn fmt::Display| OpenError::Failed { path: path.to_owned(), cause: cause.to_string() };
         let (bounds, room) = (Bounds::new(&limits), Room::new(path, &limits));
         let queue = Arc::new(Queue::new(limits));
         let watchers = Arc::new(Watchers::default());
-        let leader_watchers = Arc::new(LeaderWatchers::default());
+        let leader_watchers = Arc::default();
+        let admission_watchers = Arc::default();
         let counters = Arc::new(Counters::default());
         let health = Arc::new(Health::default());
         let readers = Readers::start(path, READERS, QUESTIONS)?;
-        let around = Around { queue, counters, health, watchers, leader_watchers };
+        let around = Around { queue, counters, health, watchers, leader_watchers, admission_watchers };
         let writer = Writer::new(connection, lock, settings, bounds, room, around.clone())
             .map_err(|error| failed(&error))?;
         let writer = std::thread::Builder::new()
@@ -79,9 +87,19 @@ impl Store {
             .spawn(move || writer.run())
             .map_err(|error| failed(&error))?;
         let writer = Mutex::new(Some(writer));
-        let Around { queue, counters, health, watchers, leader_watchers } = around;
-        let open = Open { queue, counters, health, watchers, leader_watchers, readers, files, writer };
-        Ok(Store(Arc::new(open)))
+        let Around { queue, counters, health, watchers, leader_watchers, admission_watchers } = around;
+        Ok(Store(Arc::new(Open {
+            queue,
+            counters,
+            health,
+            watchers,
+            leader_watchers,
+            admission_watchers,
+            seal,
+            readers,
+            files,
+            writer,
+        })))
     }
 
     /// What was kept of this charger: every fact, every transaction that is not closed, the newest 64
@@ -210,6 +228,62 @@ impl Store {
     /// Tells from now on what other programs ordered about who leads; it stands in the file already.
     pub fn leader_orders(&self) -> UnboundedReceiver<LeaderOrder> {
         self.0.leader_watchers.subscribe()
+    }
+
+    /// With what chargers' keys are sealed.
+    pub fn seal(&self) -> Arc<Seal> {
+        self.0.seal.clone()
+    }
+
+    /// Every charger that an operator has let in.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
+        self.read(entrance::admissions).await
+    }
+
+    /// How each charger proved last who it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn logins(&self) -> Result<Vec<Login>, StoreError> {
+        self.read(entrance::logins).await
+    }
+
+    /// Chargers that asked to be let in and were not, the last first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn knocking(&self) -> Result<Vec<Knocking>, StoreError> {
+        self.read(entrance::knocks).await
+    }
+
+    /// Makes an operator's word about who is let in durable.
+    pub fn admit(&self, order: AdmissionOrder) -> Kept {
+        self.entrance(EntranceRecord::Ordered(order))
+    }
+
+    /// Makes durable how a charger proved who it is.
+    pub fn logged_in(&self, login: Login) -> Kept {
+        self.entrance(EntranceRecord::LoggedIn(login))
+    }
+
+    /// Remembers that a charger knocks; as it is now, in place of what was remembered of it. Need not be
+    /// waited for.
+    pub fn knocked(&self, knocking: Knocking) -> Kept {
+        self.entrance(EntranceRecord::Knocked(knocking))
+    }
+
+    fn entrance(&self, record: EntranceRecord) -> Kept {
+        let (done, outcome) = oneshot::channel();
+        self.0.queue.order(Order::Entrance(Box::new(record), done));
+        Kept(outcome)
+    }
+
+    /// Tells from now on what other programs ordered about who is let in; it stands in the file already.
+    pub fn admission_orders(&self) -> UnboundedReceiver<AdmissionOrder> {
+        self.0.admission_watchers.subscribe()
     }
 
     /// Adds to the message log. Never waits; what does not fit is dropped and counted.

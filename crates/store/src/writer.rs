@@ -15,11 +15,13 @@ use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::{self, Lock};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::deliveries::orders::Watchers;
-use crate::lead::LeaderWatchers;
+use crate::entrance::AdmissionOrder;
+use crate::lead::LeaderOrder;
 use crate::queue::{GROUP_ROWS, Order, Queue, Wake, settle};
 use crate::room::Room;
 use crate::rows;
 use crate::upkeep::Upkeep;
+use crate::watchers::OrderWatchers;
 use crate::{Settings, StoreError};
 
 /// Records that go into one commit.
@@ -68,7 +70,8 @@ pub(crate) struct Around {
     pub(crate) counters: Arc<Counters>,
     pub(crate) health: Arc<Health>,
     pub(crate) watchers: Arc<Watchers>,
-    pub(crate) leader_watchers: Arc<LeaderWatchers>,
+    pub(crate) leader_watchers: Arc<OrderWatchers<LeaderOrder>>,
+    pub(crate) admission_watchers: Arc<OrderWatchers<AdmissionOrder>>,
 }
 
 pub(crate) struct Writer {
@@ -78,7 +81,8 @@ pub(crate) struct Writer {
     counters: Arc<Counters>,
     health: Arc<Health>,
     watchers: Arc<Watchers>,
-    leader_watchers: Arc<LeaderWatchers>,
+    leader_watchers: Arc<OrderWatchers<LeaderOrder>>,
+    admission_watchers: Arc<OrderWatchers<AdmissionOrder>>,
     bounds: Bounds,
     room: Arc<Room>,
     upkeep: Upkeep,
@@ -113,7 +117,7 @@ impl Writer {
         room: Room,
         around: Around,
     ) -> rusqlite::Result<Self> {
-        let Around { queue, counters, health, watchers, leader_watchers } = around;
+        let Around { queue, counters, health, watchers, leader_watchers, admission_watchers } = around;
         let sequence = connection.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
         counters.counted(LaneCount::all(&connection)?);
         let room = Arc::new(room);
@@ -127,6 +131,7 @@ impl Writer {
             health,
             watchers,
             leader_watchers,
+            admission_watchers,
             bounds,
             room,
             upkeep,

@@ -14,7 +14,9 @@ use crate::notes;
 impl Talk {
     pub(super) fn rules_changed(&mut self, source: Source) {
         let served = self.shared.served.load_full();
-        let Some(plan) = served.plan(&self.charger, &self.shared.overrides).map(|found| found.plan) else {
+        let is_known = self.shared.entrance.is_known(&served, &self.charger);
+        let plan = served.plan(&self.charger, &self.shared.overrides).filter(|_| is_known);
+        let Some(plan) = plan.map(|found| found.plan) else {
             // Without a plan there is no grace: nobody may come back.
             self.dismiss_charger(Reason::NotServed);
             self.stopping = true;

@@ -60,6 +60,11 @@ impl Charger {
         Charger { stream, status, head }
     }
 
+    /// The head of the answer.
+    pub(crate) fn head(&self) -> &str {
+        &self.head
+    }
+
     /// The value of a header of the answer.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {

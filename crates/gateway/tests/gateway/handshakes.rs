@@ -1,5 +1,7 @@
 //! Who gets in, with which version, and what the others are told.
 
+use std::sync::Arc;
+
 use gateway::{Gateway, LeaderSource, Metrics, Pattern, Rule};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -329,7 +331,12 @@ async fn an_identity_in_the_rules_counts_as_it_is_written_there() {
     let plan = rules.rules[0].plan.clone();
     rules.rules.insert(
         0,
-        Rule { pattern: Pattern::new("Cp-One").unwrap(), plan, leader_source: LeaderSource::Portal },
+        Rule {
+            pattern: Pattern::new("Cp-One").unwrap(),
+            plan,
+            leader_source: LeaderSource::Portal,
+            entrance: Arc::default(),
+        },
     );
     let world = World::new(rules).await;
     let dial = Charger::dial(world.address, "CP-ONE");

@@ -8,6 +8,7 @@ mod backoffice;
 mod charger;
 mod deliveries;
 mod handshakes;
+mod identities;
 mod leaders;
 mod outages;
 mod rules;

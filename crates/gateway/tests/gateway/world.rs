@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, Follower, OnLeaderLost, Outage, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings};
+use gateway::{
+    BackofficeSettings, EntranceTerms, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings,
+};
 use store::Store;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,6 +37,7 @@ pub(crate) fn routing_with(backoffices: &[(&str, BackofficeSettings)]) -> Routin
         pattern: Pattern::new("CP*").unwrap(),
         plan: Arc::new(plan),
         leader_source: LeaderSource::Portal,
+        entrance: Arc::new(EntranceTerms::open()),
     };
     let backoffices: BTreeMap<_, _> = backoffices
         .iter()

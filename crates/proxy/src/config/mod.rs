@@ -7,6 +7,7 @@ mod backoffice;
 mod cards;
 mod check;
 mod docs;
+mod entrance;
 mod expand;
 mod explain;
 mod files;
@@ -162,6 +163,9 @@ pub(crate) fn rules(path: &Path) -> Result<Routing, Report> {
     ["listen", "store", "log", "portal"].iter().for_each(|section| root.remove(section));
     if let Some(backoffices) = root.get_mut("backoffices") {
         backoffice::keep_names(backoffices);
+    }
+    if let Some(chargers) = root.get_mut("chargers") {
+        entrance::keep_names(chargers);
     }
     let mut findings = Vec::new();
     let concealed = expand::expand(&mut root, &text, &around, &mut files, &mut findings);

@@ -7,6 +7,7 @@ use gateway::{LeaderSource, Pattern, Rule};
 
 use super::cards::{aliases, cards};
 use super::check::Remarks;
+use super::entrance::terms;
 use super::explain::{quoted, suggestion};
 use super::grants::followers;
 use super::outage::outage;
@@ -33,9 +34,10 @@ pub(crate) fn check_all(file: &schema::File, root: &Node, remarks: &mut Remarks<
             earlier.push(Earlier { text: rule.r#match.clone(), line, pattern: pattern.clone() });
         }
         let plan = plan(file, rule, node, remarks);
-        rules = rules.zip(pattern.zip(plan)).map(|(mut all, (pattern, plan))| {
+        let terms = terms(rule, pattern.as_ref(), node, remarks);
+        rules = rules.zip(pattern.zip(plan).zip(terms)).map(|(mut all, ((pattern, plan), terms))| {
             let leader_source = leader_source(rule.leader_source);
-            all.push(Rule { pattern, plan: Arc::new(plan), leader_source });
+            all.push(Rule { pattern, plan: Arc::new(plan), leader_source, entrance: Arc::new(terms) });
             all
         });
     }

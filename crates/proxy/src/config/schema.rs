@@ -2,6 +2,7 @@
 //! unknown keys and wrong types, and of `docs/configuration.md`: their comments are the documentation.
 
 mod cards;
+mod entrance;
 mod followers;
 mod listen;
 mod sharing;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cards::{CardsRule, MissingName, NextOnName, PolicyName, UndecidedStartName};
+pub(crate) use entrance::UnknownChargersName;
 pub(crate) use followers::{FollowerRule, PurposeName, RefuseWithName, RoleName, ScopeName};
 pub(crate) use listen::{CertificateFiles, Listen};
 pub(crate) use sharing::{AvailabilityName, OverruledName, ProfilesName, SharingRule};
@@ -213,6 +215,29 @@ pub(crate) struct ChargerRule {
     /// Who may say who leads.
     #[serde(default)]
     pub(crate) leader_source: LeaderSourceName,
+    /// How well a charger's connection has to be secured at least: `0` not at all, `1` by a key (HTTP Basic
+    /// authentication), `2` by a key and TLS, `3` by TLS with a certificate of the charger's own, which must
+    /// bear its identity. A charger that has a key is asked for it in any case.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3))]
+    pub(crate) security_profile: u8,
+    /// What becomes of a charger that the rule matches but nobody has named: its identity is not written out
+    /// in `match`, it has no key in `keys`, and no operator has admitted it.
+    #[serde(default)]
+    pub(crate) unknown_chargers: UnknownChargersName,
+    /// The user name that chargers send with their key, where that is not just their identity. `{charger}`
+    /// stands for the identity.
+    #[serde(default = "defaults::basic_user")]
+    pub(crate) basic_user: String,
+    /// Whether an unknown charger is answered with 401 as if its key were wrong, rather than with 404, which
+    /// tells a stranger which identities exist. Without this key it is where `security_profile` is 1 or more.
+    #[serde(default)]
+    pub(crate) hide_unknown: Option<bool>,
+    /// Chargers and their keys: 16 to 20 bytes in hexadecimal as in OCPP's AuthorizationKey, or any text.
+    /// Others are admitted with `ocpp-proxy chargers`.
+    #[serde(default)]
+    #[schemars(extend("line" = "keys = { \"SITE1-01\" = \"${file:/run/secrets/site1-01}\" }"))]
+    pub(crate) keys: BTreeMap<String, String>,
     /// What becomes of the charger while its leader is away. [outages.md](outages.md) says what each
     /// means for drivers and for billing.
     #[serde(default)]
@@ -258,6 +283,10 @@ pub(crate) struct ChargerRule {
 
 /// What holds for keys that are left out.
 pub(crate) mod defaults {
+    pub(crate) fn basic_user() -> String {
+        "{charger}".to_owned()
+    }
+
     pub(crate) fn leader_grace() -> String {
         "60s".to_owned()
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::{BackofficeId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings};
+use gateway::{
+    BackofficeSettings, EntranceTerms, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings,
+};
 use store::Store;
 
 use super::backoffice::BackofficeServer;
@@ -81,7 +83,7 @@ impl Place {
         let text = format!(
             "[listen]\nchargers = \"{}\"\n{}\n[store]\npath = {:?}\n\n\
              [backoffices.volt]\nurl = \"{}\"\n\n[backoffices.acme]\nurl = \"{}\"\n\n\
-             [[chargers]]\nmatch = \"*\"\nleader = \"{leader}\"\n\
+             [[chargers]]\nmatch = \"*\"\nunknown_chargers = \"admit\"\nleader = \"{leader}\"\n\
              followers = [{{ backoffice = \"{follower}\", role = \"control\" }}]\n",
             self.charger_address(),
             self.gateway.admin_address().map(|admin| format!("admin = \"{admin}\"\n")).unwrap_or_default(),
@@ -132,7 +134,12 @@ fn routing(
             (BackofficeId::from("acme"), reached(acme)),
         ]
         .into(),
-        rules: vec![Rule { pattern, plan: Arc::new(plan), leader_source: LeaderSource::File }],
+        rules: vec![Rule {
+            pattern,
+            plan: Arc::new(plan),
+            leader_source: LeaderSource::File,
+            entrance: Arc::new(EntranceTerms::open()),
+        }],
     })
 }
 

@@ -21,6 +21,47 @@ fn a_charger_that_matches_no_rule_is_not_found() {
     assert_eq!(leader.times_linked("STRANGER"), 0);
 }
 
+/// As an operator does it, with chargers that were built on libraries.
+#[test]
+fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
+    let leader = Backoffice::start(Library::Node, json!({}));
+    let closed = rules(("volt", leader.url(), ""), &[]).replace("unknown_chargers = \"admit\"\n", "");
+    let proxy = Proxy::start(&closed);
+    let ran = |arguments: &[&str]| {
+        let (status, output, errors) = proxy.command(&[&["chargers"], arguments].concat());
+        assert!(status.success(), "{arguments:?}: {errors}");
+        output
+    };
+    for library in [Library::Python, Library::Node] {
+        let connect = |url: String| charger(library).cue(json!({"do": "connect", "url": url}));
+        let with = |key: &str| proxy.url("CP1").replace("://", &format!("://CP1:{key}@"));
+        assert_eq!(connect(proxy.url("CP1"))["status"], 404);
+        let listed = ran(&[]);
+        assert!(listed.contains("CP1  from 127.0.0.1") && listed.contains("sent no key"), "{listed}");
+        let admitted = ran(&["admit", "cp1"]);
+        let key = admitted.lines().find_map(|line| line.strip_prefix("    ")).unwrap();
+        assert_eq!(key.len(), 40, "{admitted}");
+        // A proxy that runs hears of it within about a second.
+        while connect(proxy.url("CP1"))["status"] == 404 {}
+        assert_eq!(connect(proxy.url("CP1"))["status"], 401);
+        assert_eq!(connect(with("wrong"))["status"], 401);
+        let peer = charger(library);
+        let connected = peer.cue(json!({"do": "connect", "url": with(key)}));
+        assert_eq!(connected["error"], json!(null), "{connected}");
+        leader.wait_linked("CP1");
+        let listed = ran(&[]);
+        assert!(
+            listed.contains("No unknown charger knocks") && listed.contains("cp1  with a key"),
+            "{listed}"
+        );
+        assert!(!listed.contains(key) && !proxy.log.all().iter().any(|line| line.to_string().contains(key)));
+        ran(&["remove", "CP1"]);
+        while connect(proxy.url("CP1"))["status"] != 404 {}
+    }
+    let (status, _, errors) = proxy.command(&["chargers", "admit", "STRANGER"]);
+    assert!(!status.success() && errors.contains("no rule in proxy.toml matches"), "{errors}");
+}
+
 #[test]
 fn an_identity_is_decoded_once_and_encoded_for_the_backoffice() {
     let leader = Backoffice::start(Library::Node, json!({}));

@@ -52,7 +52,7 @@ pub fn rules(leader: Named<'_>, followers: &[(Named<'_>, &str)]) -> String {
         .map(|((name, ..), role)| format!("{{ backoffice = \"{name}\", role = \"{role}\" }}"))
         .collect();
     text += &format!(
-        "[[chargers]]\nmatch = \"CP*\"\nleader = \"{}\"\nfollowers = [{}]\n",
+        "[[chargers]]\nmatch = \"CP*\"\nunknown_chargers = \"admit\"\nleader = \"{}\"\nfollowers = [{}]\n",
         leader.0,
         followers.join(", ")
     );

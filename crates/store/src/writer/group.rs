@@ -41,7 +41,7 @@ impl Group {
                     self.keeps += records.len() as u64;
                     self.has_deliveries |= records.iter().any(StoredRecord::is_of_a_lane);
                 }
-                Order::Lead(..) | Order::Led(..) => self.keeps += 1,
+                Order::Lead(..) | Order::Led(..) | Order::Entrance(..) => self.keeps += 1,
                 Order::Begin(..) | Order::Settle(_) | Order::Tidy(_) => {}
             }
         }
@@ -97,6 +97,7 @@ pub(super) fn write_records(
             }
             Order::Lead(order, _) => order.write(connection, false)?,
             Order::Led(order, _) => order.remember(connection, false)?,
+            Order::Entrance(record, _) => record.write(connection)?,
             Order::Begin(..) | Order::Settle(_) | Order::Tidy(_) => {}
         }
     }

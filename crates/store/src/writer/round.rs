@@ -10,7 +10,7 @@ use crate::StoreError;
 use crate::counters::{Attempt, LaneCount};
 use crate::deliveries::bounds::Evicted;
 use crate::deliveries::orders;
-use crate::lead;
+use crate::{entrance, lead};
 
 /// Orders from outside are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ pub(super) struct Round {
     data_version: Option<i64>,
     /// The last order about who leads that was told.
     heard: i64,
+    /// The last order about who is let in that was told.
+    heard_at_the_entrance: i64,
     counted: Option<Instant>,
     /// Deliveries came or went since they were counted.
     pub(super) has_news: bool,
@@ -31,8 +33,14 @@ pub(super) struct Round {
 
 impl Round {
     pub(super) fn new(connection: &Connection) -> rusqlite::Result<Self> {
-        let heard = lead::last(connection)?;
-        Ok(Self { due: Instant::now(), data_version: None, heard, counted: None, has_news: false })
+        Ok(Self {
+            due: Instant::now(),
+            data_version: None,
+            heard: lead::last(connection)?,
+            heard_at_the_entrance: entrance::last(connection)?,
+            counted: None,
+            has_news: false,
+        })
     }
 }
 
@@ -64,12 +72,16 @@ impl Writer {
         let changes = orders::carry_out_all(&self.connection, &mut evicted)?;
         let heard = lead::last(&self.connection)?;
         let orders = lead::from_outside(&self.connection, self.round.heard)?;
+        let heard_at_the_entrance = entrance::last(&self.connection)?;
+        let admissions = entrance::from_outside(&self.connection, self.round.heard_at_the_entrance)?;
         self.round.data_version = Some(version);
         self.round.heard = heard;
+        self.round.heard_at_the_entrance = heard_at_the_entrance;
         self.round.has_news |= !changes.is_empty();
         self.counters.evicted(evicted);
         self.watchers.tell(&changes);
         self.leader_watchers.tell(&orders);
+        self.admission_watchers.tell(&admissions);
         Ok(())
     }
 

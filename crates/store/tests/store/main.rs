@@ -7,6 +7,7 @@ mod browse_comparison;
 mod crash;
 mod deliveries;
 mod durable;
+mod entrance;
 mod full_disk;
 mod lane_bounds;
 mod lead;

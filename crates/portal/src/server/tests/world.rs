@@ -88,6 +88,7 @@ impl World {
             pattern: Pattern::new(pattern).unwrap(),
             plan: Arc::new(plan.clone()),
             leader_source,
+            entrance: Arc::default(),
         };
         let backoffice = |name: &str| {
             let url = format!("ws://{name}.invalid/{{charger}}");

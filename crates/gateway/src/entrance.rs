@@ -1,0 +1,235 @@
+//! Whether whoever asks to come in is the charger that it says it is, and one that is expected (security white
+//! paper A00, semantics §7.2). Nothing of a session is touched before that is settled.
+
+mod budgets;
+mod credentials;
+mod knocks;
+mod roster;
+mod terms;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ChargerId;
+use hyper::HeaderMap;
+use store::{Knocking, Login, Seal, SealedKey, Store, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+use self::budgets::Budgets;
+use self::credentials::Credentials;
+use self::knocks::Knocks;
+use self::roster::Roster;
+use crate::limits::{TARPIT, TARPITS};
+use crate::peer::Peer;
+use crate::served::Served;
+
+pub use self::terms::{EntranceTerms, SecurityProfile, UnknownChargers};
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotLetIn {
+    /// No rule matches.
+    NoRule,
+    /// Nobody has admitted it.
+    Unknown,
+    /// It did not prove who it is; what was wrong is said in the log alone.
+    Unproved(&'static str),
+    /// Its certificate is another charger's.
+    WrongCertificate,
+    /// The rule wants TLS.
+    WithoutTls,
+    /// Too many failures; for so long nothing more is looked at.
+    LockedOut(Duration),
+    /// What must be durable first cannot be.
+    StoreFailed,
+}
+
+/// Everything that decides who comes in.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    seal: Arc<Seal>,
+    pub(crate) roster: Roster,
+    knocks: Knocks,
+    budgets: Budgets,
+    tarpits: Semaphore,
+    /// Compared with when there is no key, so that it takes as long.
+    decoy: SealedKey,
+}
+
+/// What came of a look at credentials.
+enum Proof {
+    /// Nothing has to be proved.
+    NotAsked,
+    /// A client certificate bears the identity.
+    Certificate,
+    /// The key is right.
+    Key(store::KeyForm),
+}
+
+impl Entrance {
+    /// With what the store remembers.
+    pub(crate) async fn new(store: &Store) -> Result<Self, StoreError> {
+        let seal = store.seal();
+        let decoy = seal.close(&ChargerId::from(""), &store::new_key());
+        Ok(Self {
+            seal,
+            roster: Roster::new(store.admissions().await?, store.logins().await?),
+            knocks: Knocks::new(store.knocking().await?),
+            budgets: Budgets::default(),
+            tarpits: Semaphore::new(TARPITS),
+            decoy,
+        })
+    }
+
+    /// Whether this charger may come in. Takes as long for a wrong key as for an unknown identity.
+    pub(crate) async fn check(
+        &self,
+        served: &Served,
+        store: &Store,
+        charger: &ChargerId,
+        peer: &Peer,
+        headers: &HeaderMap,
+    ) -> Result<(), NotLetIn> {
+        let begun = Instant::now();
+        let Some(terms) = served.terms(charger) else { return Err(NotLetIn::NoRule) };
+        // Also where none is asked for: it is never overlooked, whatever else was sent.
+        if peer.certificate.as_ref().is_some_and(|certificate| !certificate.names(charger)) {
+            return Err(NotLetIn::WrongCertificate);
+        }
+        let credentials = Credentials::read(headers);
+        if terms.profile >= SecurityProfile::TlsWithBasic && !peer.over_tls {
+            return Err(NotLetIn::WithoutTls);
+        }
+        if credentials.is_some()
+            && let Some(wait) = self.budgets.locked_out(peer.from, charger, begun)
+        {
+            return Err(NotLetIn::LockedOut(wait));
+        }
+        let proof = self.proof(served, terms, charger, credentials.as_ref(), peer);
+        let is_known = self.is_known(served, charger);
+        if !is_known {
+            self.knocks.knocked(store, charger, peer.from, credentials.is_some(), begun);
+        }
+        let failure = match &proof {
+            _ if !is_known && !terms.hides_unknown() => NotLetIn::Unknown,
+            _ if !is_known => NotLetIn::Unproved("nobody has admitted this charger"),
+            Ok(proof) => {
+                let is_named = self.is_named(served, charger);
+                return self.let_in(store, charger, peer, proof, is_named).await;
+            }
+            Err(why) => NotLetIn::Unproved(why),
+        };
+        if credentials.is_some() {
+            self.budgets.failed(peer.from, charger, begun);
+            // Bounded: a flood of guesses must not fill the room of those who have yet to ask.
+            if let Ok(_place) = self.tarpits.try_acquire() {
+                sleep_until(begun + TARPIT).await;
+            }
+        }
+        Err(failure)
+    }
+
+    fn proof(
+        &self,
+        served: &Served,
+        terms: &EntranceTerms,
+        charger: &ChargerId,
+        credentials: Option<&Credentials>,
+        peer: &Peer,
+    ) -> Result<Proof, &'static str> {
+        if self.roster.is_pinned(charger) && !peer.over_tls {
+            return Err("it came with TLS before and does not now; an operator can allow it");
+        }
+        if peer.certificate.is_some() {
+            return Ok(Proof::Certificate);
+        }
+        if terms.profile == SecurityProfile::ClientCertificate {
+            return Err("it has no client certificate");
+        }
+        let of_file = served.key(charger);
+        let admitted = self.roster.key(charger);
+        let keys: Vec<&SealedKey> = of_file.into_iter().chain(admitted.as_ref()).collect();
+        let is_asked = !keys.is_empty() || terms.profile >= SecurityProfile::Basic;
+        let Some(credentials) = credentials else {
+            return if is_asked { Err("it sent no user name and password") } else { Ok(Proof::NotAsked) };
+        };
+        // Looked at in any case, so that the time says nothing.
+        let compared = if keys.is_empty() { &[&self.decoy][..] } else { &keys[..] };
+        let matched = self.seal.matches(charger, &credentials.password, compared);
+        let is_its_name = terms.is_user_of(charger, &credentials.user);
+        match matched.filter(|_| !keys.is_empty() && is_its_name) {
+            Some((_, form)) => Ok(Proof::Key(form)),
+            None if !is_asked => Ok(Proof::NotAsked),
+            None if keys.is_empty() => Err("it has no key here"),
+            None if !is_its_name => Err("the user name is not its identity"),
+            None => Err("the key is wrong"),
+        }
+    }
+
+    async fn let_in(
+        &self,
+        store: &Store,
+        charger: &ChargerId,
+        peer: &Peer,
+        proof: &Proof,
+        is_named: bool,
+    ) -> Result<(), NotLetIn> {
+        let form = match proof {
+            // Of identities that anybody can think of nothing is remembered.
+            Proof::NotAsked if !(is_named && peer.over_tls) => return Ok(()),
+            Proof::NotAsked | Proof::Certificate => None,
+            Proof::Key(form) => Some(*form),
+        };
+        if !matches!(proof, Proof::NotAsked) {
+            self.budgets.succeeded(peer.from, charger);
+        }
+        let over_tls = peer.over_tls || self.roster.is_pinned(charger);
+        let login = Login { charger: charger.clone(), form, over_tls };
+        if !self.roster.logged_in(&login) {
+            return Ok(());
+        }
+        tracing::info!(%charger, form = form.map(store::KeyForm::label), over_tls, "the charger's way to prove who it is");
+        let kept = store.logged_in(login);
+        if over_tls && kept.await.is_err() {
+            // Not yet known to be pinned: it is to be tried again.
+            self.roster.log_out(charger);
+            return Err(NotLetIn::StoreFailed);
+        }
+        Ok(())
+    }
+
+    /// Whether the charger is expected at all: by its name, by an operator, or because whoever matches is.
+    pub(crate) fn is_known(&self, served: &Served, charger: &ChargerId) -> bool {
+        self.is_named(served, charger)
+            || served.terms(charger).is_some_and(|terms| terms.unknown == UnknownChargers::Admit)
+    }
+
+    /// Whether it is expected by its name.
+    fn is_named(&self, served: &Served, charger: &ChargerId) -> bool {
+        served.names(charger) || self.roster.is_admitted(charger)
+    }
+
+    /// Makes of a key what is kept of it.
+    pub(crate) fn seal(&self, charger: &ChargerId, key: &str) -> SealedKey {
+        self.seal.close(charger, key)
+    }
+
+    /// Takes in what an operator ordered, which is durable already.
+    pub(crate) fn ordered(&self, order: &store::AdmissionOrder) {
+        self.roster.ordered(order);
+        match order.what {
+            store::AdmissionWhat::Admit(_) | store::AdmissionWhat::Forget => {
+                self.knocks.forget(&order.charger)
+            }
+            store::AdmissionWhat::Remove | store::AdmissionWhat::AllowPlain => {}
+        }
+        // What it failed at before says nothing of the key that it has from now on.
+        self.budgets.forgive(&order.charger);
+    }
+
+    /// Chargers that knock, the last first.
+    pub(crate) fn knocking(&self) -> Vec<Knocking> {
+        self.knocks.all()
+    }
+}

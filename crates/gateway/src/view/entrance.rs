@@ -1,0 +1,107 @@
+//! What an operator sees of the entrance and does there: who knocks, who is admitted, and with which key.
+
+use engine::ChargerId;
+use store::{Admission, AdmissionOrder, AdmissionWhat, Knocking, Login};
+
+use super::View;
+use crate::entrance::SecurityProfile;
+use crate::identity::acceptable;
+
+/// Who is at the entrance.
+#[derive(Debug, Clone)]
+pub struct EntranceView {
+    /// Chargers that knock and are not admitted, the last first.
+    pub knocking: Vec<Knocking>,
+    /// Chargers that operators have admitted, in alphabetical order; each with how it proved last who it is.
+    pub admitted: Vec<(Admission, Option<Login>)>,
+}
+
+/// Why somebody cannot be admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdmitError {
+    /// It is no identity of a charger.
+    #[error("{0:?} is no charger's identity: {1}")]
+    NoIdentity(String, &'static str),
+    /// No rule matches.
+    #[error("no rule in proxy.toml matches the charger {0}: nobody would serve it")]
+    NoRule(ChargerId),
+    /// The rule asks for a key.
+    #[error("the rule of {0} asks for a key (security_profile in proxy.toml): admit it with one")]
+    NeedsKey(ChargerId),
+    /// It cannot be kept.
+    #[error("it cannot be stored: {0}")]
+    Store(String),
+}
+
+/// The identity of a charger as an operator writes it.
+///
+/// # Errors
+/// When no charger can have it.
+pub fn new_charger(written: &str) -> Result<ChargerId, AdmitError> {
+    let name = written.trim();
+    match acceptable(name) {
+        Ok(()) => Ok(ChargerId::from(name)),
+        Err(why) => Err(AdmitError::NoIdentity(written.chars().take(100).collect(), why)),
+    }
+}
+
+impl View {
+    /// Who is at the entrance.
+    pub fn entrance(&self) -> EntranceView {
+        let entrance = &self.shared.entrance;
+        let admitted = entrance.roster.admissions().into_iter().map(|admission| {
+            let login = entrance.roster.login(&admission.charger);
+            (admission, login)
+        });
+        EntranceView { knocking: entrance.knocking(), admitted: admitted.collect() }
+    }
+
+    /// Lets a charger in from now on: with this key or, without one, unproved. Durable before this resolves.
+    ///
+    /// # Errors
+    /// When no rule serves it, its rule asks for a key and there is none, or it cannot be kept.
+    pub async fn admit(&self, charger: &ChargerId, key: Option<&str>, by: &str) -> Result<(), AdmitError> {
+        let profile = {
+            let served = self.shared.served.load();
+            served.terms(charger).ok_or_else(|| AdmitError::NoRule(charger.clone()))?.profile
+        };
+        let asks = matches!(profile, SecurityProfile::Basic | SecurityProfile::TlsWithBasic);
+        if asks && key.is_none() {
+            return Err(AdmitError::NeedsKey(charger.clone()));
+        }
+        let key = key.map(|key| self.shared.entrance.seal(charger, key));
+        self.order(charger, AdmissionWhat::Admit(key), by).await
+    }
+
+    /// Lets a charger in no more, unless `proxy.toml` does. If it is connected it is sent away.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn remove(&self, charger: &ChargerId, by: &str) -> Result<(), AdmitError> {
+        self.order(charger, AdmissionWhat::Remove, by).await
+    }
+
+    /// Lets a charger come without TLS once more although it came with TLS before.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn allow_plain(&self, charger: &ChargerId, by: &str) -> Result<(), AdmitError> {
+        self.order(charger, AdmissionWhat::AllowPlain, by).await
+    }
+
+    /// Takes a charger off those that knock.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn forget_knocks(&self, charger: &ChargerId, by: &str) -> Result<(), AdmitError> {
+        self.order(charger, AdmissionWhat::Forget, by).await
+    }
+
+    async fn order(&self, charger: &ChargerId, what: AdmissionWhat, by: &str) -> Result<(), AdmitError> {
+        let order = AdmissionOrder { charger: charger.clone(), what, by: by.to_owned() };
+        let kept = self.shared.store.admit(order.clone()).await;
+        kept.map_err(|error| AdmitError::Store(error.to_string()))?;
+        self.shared.admission_ordered(&order);
+        Ok(())
+    }
+}

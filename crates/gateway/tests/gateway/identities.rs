@@ -1,0 +1,241 @@
+//! Who comes in: keys in all their forms, unknown chargers, guessing, and what a stranger cannot disturb.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gateway::{EntranceTerms, Routing, Secret, SecurityProfile, UnknownChargers};
+
+use crate::backoffice::{Backoffice, Manner};
+use crate::charger::{Charger, UPGRADE};
+use crate::world::{World, routing};
+
+const KEY: &str = "00ff3ac3280a0102030405060708090a0b0c0d0e";
+
+/// The same rules on these terms.
+fn on_terms(mut routing: Routing, terms: EntranceTerms) -> Routing {
+    for rule in &mut routing.rules {
+        rule.entrance = Arc::new(terms.clone());
+    }
+    routing
+}
+
+fn keyed() -> EntranceTerms {
+    let keys = [("CP1", KEY), ("CP2", "correct horse battery staple")];
+    EntranceTerms {
+        profile: SecurityProfile::Basic,
+        keys: keys.map(|(charger, key)| (charger.into(), Secret::new(key.to_owned()))).into(),
+        ..EntranceTerms::default()
+    }
+}
+
+fn basic(user: &str, password: &[u8]) -> String {
+    let both = [user.as_bytes(), b":", password].concat();
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(both))
+}
+
+async fn dial(world: &World, from: &str, name: &str, authorization: impl AsRef<str>) -> Charger {
+    let headers = format!("{UPGRADE}Sec-WebSocket-Protocol: ocpp1.6\r\n{}", authorization.as_ref());
+    Charger::request(world.address, from, &format!("GET /ocpp/{name} HTTP/1.1"), &headers).await
+}
+
+async fn knocking(world: &World) -> Vec<(String, u64, bool)> {
+    let all = world.gateway.view().entrance().knocking;
+    all.into_iter().map(|one| (one.charger.to_string(), one.times, one.sent_credentials)).collect()
+}
+
+#[tokio::test]
+async fn a_key_lets_its_charger_in_whatever_form_it_is_sent_in() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
+    let bytes = [0, 0xff, 0x3a, 0xc3, 0x28, 0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+    let capitals = KEY.to_ascii_uppercase();
+    let cases: &[(&str, &str, &[u8])] = &[
+        ("CP1", "CP1", KEY.as_bytes()),
+        ("CP1", "CP1", &bytes),
+        ("CP1", "cp1", capitals.as_bytes()),
+        ("cp1", "CP1", KEY.as_bytes()),
+        ("CP2", "CP2", b"correct horse battery staple"),
+    ];
+    for (name, user, password) in cases {
+        let dialed = dial(&world, "127.0.0.1", name, basic(user, password));
+        let (mut charger, (asked, link)) = tokio::join!(dialed, backoffice.link(Manner::Agree));
+        assert_eq!(charger.status, 101, "{name} {user} {password:?}");
+        assert_eq!(asked.authorization, None, "the charger's own credentials go nowhere");
+        charger.assert_served().await;
+        drop((charger, link));
+    }
+    assert_eq!(cases.len(), 5);
+    assert_eq!(knocking(&world).await, []);
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_the_key_and_no_backoffice_hears_of_it() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
+    let right = basic("CP1", KEY.as_bytes());
+    let cases: &[(&str, String)] = &[
+        ("CP1", String::new()),
+        ("CP1", basic("CP1", b"wrong")),
+        ("CP1", basic("CP1", b"")),
+        ("CP1", basic("CP2", KEY.as_bytes())),
+        ("CP2", basic("CP2", KEY.as_bytes())),
+        ("CP2", basic("CP1", KEY.as_bytes())),
+        ("CP9", basic("CP9", KEY.as_bytes())),
+        ("CP9", String::new()),
+        ("CP1", format!("{right}{right}")),
+        ("CP1", right.replace("Basic", "Bearer")),
+        ("CP1", "Authorization: Basic ???\r\n".to_owned()),
+    ];
+    let dials = cases.iter().map(|(name, authorization)| dial(&world, "127.0.0.1", name, authorization));
+    for (charger, (name, _)) in futures_util::future::join_all(dials).await.iter().zip(cases) {
+        assert_eq!(charger.status, 401, "{name}");
+        assert_eq!(charger.header("WWW-Authenticate"), Some("Basic realm=\"ocpp\""));
+    }
+    assert_eq!(cases.len(), 11);
+    assert_eq!(world.metric("ocpp_proxy_charger_connects_total{result=\"unauthorized\"}").await, 11.0);
+    assert_eq!(knocking(&world).await, [("CP9".to_owned(), 2, true)]);
+    backoffice.assert_untouched();
+}
+
+#[tokio::test]
+async fn wrong_and_unknown_get_the_same_answer_after_the_same_time() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
+    let timed = async |name: String| {
+        let begun = Instant::now();
+        let charger = dial(&world, "127.0.0.1", &name, basic(&name, b"a guess")).await;
+        assert_eq!(charger.status, 401);
+        (begun.elapsed(), charger.head().to_owned())
+    };
+    for _ in 0..3 {
+        let (wrong, unknown) = tokio::join!(timed("CP1".to_owned()), timed("CP77".to_owned()));
+        // The answer is held back for as long; what the machine adds is not ours.
+        assert!(wrong.0 >= Duration::from_secs(1) && unknown.0 >= Duration::from_secs(1));
+        let without_date = |head: &str| {
+            head.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(without_date(&wrong.1), without_date(&unknown.1));
+    }
+    backoffice.assert_untouched();
+}
+
+#[tokio::test]
+async fn who_guesses_is_locked_out_and_a_good_charger_at_the_same_address_is_not() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
+    backoffice.agree_with_all();
+    let guesses = (0..10).map(|number| dial(&world, "127.0.0.9", "CP1", basic("CP1", &[number])));
+    for charger in futures_util::future::join_all(guesses).await {
+        assert_eq!(charger.status, 401);
+    }
+    let locked_out = dial(&world, "127.0.0.9", "CP1", basic("CP1", KEY.as_bytes())).await;
+    assert_eq!(locked_out.status, 429, "also with the right key");
+    let wait: u32 = locked_out.header("Retry-After").unwrap().parse().unwrap();
+    assert!((1..=61).contains(&wait), "{wait}");
+    // Without credentials there is nothing to guess with: some chargers ask like this first.
+    assert_eq!(dial(&world, "127.0.0.9", "CP1", "").await.status, 401);
+    for (from, name, password) in
+        [("127.0.0.9", "CP2", "correct horse battery staple"), ("127.0.0.8", "CP1", KEY)]
+    {
+        let dialed = dial(&world, from, name, basic(name, password.as_bytes())).await;
+        assert_eq!(dialed.status, 101, "{from} {name}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_charger_is_refused_listed_and_admitted_at_once() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), EntranceTerms::default())).await;
+    let view = world.gateway.view();
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 404);
+    assert_eq!(Charger::dial_from(world.address, "127.0.0.7", "cp1").await.status, 404);
+    assert_eq!(Charger::dial(world.address, "XX1").await.status, 404, "which no rule matches");
+    let knocks = view.entrance().knocking;
+    assert_eq!(knocking(&world).await, [("CP1".to_owned(), 2, false)]);
+    assert_eq!(knocks[0].address, "127.0.0.7");
+    backoffice.assert_untouched();
+
+    view.admit(&"CP1".into(), None, "anna").await.unwrap();
+    assert_eq!(knocking(&world).await, []);
+    let mut charger = Charger::dial(world.address, "CP1").await;
+    assert_eq!(charger.status, 101);
+    charger.assert_served().await;
+
+    // With a key it is asked for that from then on.
+    view.admit(&"CP1".into(), Some(KEY), "anna").await.unwrap();
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 401);
+    assert_eq!(dial(&world, "127.0.0.1", "CP1", basic("CP1", KEY.as_bytes())).await.status, 101);
+
+    // And who is removed is sent away.
+    view.remove(&"CP1".into(), "anna").await.unwrap();
+    assert_eq!(dial(&world, "127.0.0.1", "CP1", basic("CP1", KEY.as_bytes())).await.status, 404);
+    assert_eq!(charger.closed().await.closed().0, 1008);
+}
+
+#[tokio::test]
+async fn what_an_operator_orders_from_another_program_takes_effect() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), EntranceTerms::default())).await;
+    backoffice.agree_with_all();
+    let seal = store::Seal::open(&world.database()).unwrap();
+    let what = store::AdmissionWhat::Admit(Some(seal.close(&"CP1".into(), KEY)));
+    let order = store::AdmissionOrder { charger: "CP1".into(), what, by: "anna".to_owned() };
+    let path = world.database();
+    tokio::task::spawn_blocking(move || order.give(&path).unwrap()).await.unwrap();
+    while world.gateway.view().entrance().admitted.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 401);
+    assert_eq!(dial(&world, "127.0.0.1", "CP1", basic("CP1", KEY.as_bytes())).await.status, 101);
+}
+
+#[tokio::test]
+async fn strangers_do_not_disturb_who_is_connected() {
+    let backoffice = Backoffice::new().await;
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
+    backoffice.agree_with_all();
+    let mut charger = dial(&world, "127.0.0.1", "CP1", basic("CP1", KEY.as_bytes())).await;
+    assert_eq!(charger.status, 101);
+    let rogues = (0..40).map(|number: u8| {
+        let from = format!("127.0.1.{}", 1 + number % 20);
+        let authorization = if number.is_multiple_of(2) { basic("CP1", &[number]) } else { String::new() };
+        let world = &world;
+        async move { dial(world, &from, "CP1", &authorization).await.status }
+    });
+    for status in futures_util::future::join_all(rogues).await {
+        assert!(matches!(status, 401 | 429), "{status}");
+    }
+    // Not even a ping came, by which a second socket would have it prove that it lives.
+    charger.send(0x89, b"there?").await;
+    let frame = charger.frame().await;
+    assert_eq!((frame.opcode, frame.payload.as_slice()), (10, b"there?".as_slice()));
+    assert_eq!(world.metric("ocpp_proxy_alerts_total{kind=\"duplicate_refused\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_rule_that_wants_tls_has_nothing_to_say_to_who_comes_without() {
+    let backoffice = Backoffice::new().await;
+    let terms = EntranceTerms { profile: SecurityProfile::TlsWithBasic, ..keyed() };
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), terms)).await;
+    for (name, authorization) in
+        [("CP1", basic("CP1", KEY.as_bytes())), ("CP1", String::new()), ("CP9", String::new())]
+    {
+        let refused = dial(&world, "127.0.0.1", name, &authorization).await;
+        assert_eq!((refused.status, refused.header("WWW-Authenticate")), (403, None), "{name}");
+    }
+    backoffice.assert_untouched();
+}
+
+#[tokio::test]
+async fn nothing_is_asked_where_whoever_matches_is_let_in_but_of_who_has_a_key() {
+    let backoffice = Backoffice::new().await;
+    let terms = EntranceTerms { profile: SecurityProfile::None, unknown: UnknownChargers::Admit, ..keyed() };
+    let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), terms)).await;
+    backoffice.agree_with_all();
+    assert_eq!(Charger::dial(world.address, "CP5").await.status, 101);
+    assert_eq!(dial(&world, "127.0.0.1", "CP6", basic("anybody", b"anything")).await.status, 101);
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 401);
+    assert_eq!(knocking(&world).await, []);
+}

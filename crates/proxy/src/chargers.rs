@@ -1,0 +1,169 @@
+//! `ocpp-proxy chargers`: who knocks, who is admitted, and admitting or removing one.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use engine::ChargerId;
+use gateway::{AdmitError, Routing, SecurityProfile, UnknownChargers, new_charger};
+use jiff::tz::TimeZone;
+use portal::words::shown;
+use store::{Admission, AdmissionOrder, AdmissionWhat, Browser, KeyForm, Knocking, Login, Seal, new_key};
+
+use crate::cli::{Chargers, ChargersOrder, One};
+use crate::leader::who;
+use crate::logs::paragraph::time;
+use crate::{config, logs};
+
+/// Does what the command line says.
+pub(crate) fn look_after(which: &Chargers) -> anyhow::Result<()> {
+    match &which.order {
+        None => list(which),
+        Some(ChargersOrder::Admit { one, without_key }) => admit(one, *without_key),
+        Some(ChargersOrder::Remove(one)) => order(one, AdmissionWhat::Remove, |charger| {
+            format!(
+                "{charger} is not let in by an operator's word any more; if it is connected it is sent away. \
+                 What proxy.toml says of it holds.\n"
+            )
+        }),
+        Some(ChargersOrder::Forget(one)) => order(one, AdmissionWhat::Forget, |charger| {
+            format!("{charger} is off the list of those that knock, until it knocks again.\n")
+        }),
+        Some(ChargersOrder::AllowPlain(one)) => order(one, AdmissionWhat::AllowPlain, |charger| {
+            format!(
+                "{charger} may come without TLS, unless its rule wants TLS. Once it comes with TLS, it must again.\n"
+            )
+        }),
+    }
+}
+
+fn admit(one: &One, without_key: bool) -> anyhow::Result<()> {
+    let (store, rules) = (config::store_path(&one.config.path)?, config::rules(&one.config.path)?);
+    let charger = new_charger(&one.charger)?;
+    let rule = rules.rule(&charger).ok_or_else(|| AdmitError::NoRule(charger.clone()))?;
+    let asks = matches!(rule.entrance.profile, SecurityProfile::Basic | SecurityProfile::TlsWithBasic);
+    if asks && without_key {
+        return Err(AdmitError::NeedsKey(charger).into());
+    }
+    Browser::open(&store)?;
+    let has_key = !without_key && rule.entrance.profile != SecurityProfile::ClientCertificate;
+    let key = has_key.then(new_key);
+    let sealed = match &key {
+        Some(key) => Some(Seal::open(&store)?.close(&charger, key)),
+        None => None,
+    };
+    let what = AdmissionWhat::Admit(sealed);
+    AdmissionOrder { charger: charger.clone(), what, by: who() }.give(&store)?;
+    let name = shown(charger.as_str());
+    let user = match rule.entrance.basic_user.as_str() {
+        "" => charger.to_string(),
+        template => template.replace("{charger}", charger.as_str()),
+    };
+    let follows = "A proxy that runs follows within a second or two.\n";
+    logs::print(&match key {
+        Some(key) => format!(
+            "{name} is let in from now on with this key (AuthorizationKey). It is shown this once:\n\n    {key}\n\n\
+             The charger sends it as its password, with the user name {}. {follows}",
+            shown(&user)
+        ),
+        None => format!("{name} is let in from now on, and is asked for no key. {follows}"),
+    })
+}
+
+fn order(one: &One, what: AdmissionWhat, say: impl Fn(&str) -> String) -> anyhow::Result<()> {
+    let store = config::store_path(&one.config.path)?;
+    let charger = new_charger(&one.charger)?;
+    Browser::open(&store)?;
+    AdmissionOrder { charger: charger.clone(), what, by: who() }.give(&store)?;
+    logs::print(&say(&shown(charger.as_str())))
+}
+
+fn list(which: &Chargers) -> anyhow::Result<()> {
+    let rules = config::rules(&which.config.path)?;
+    let known = Known::read(&config::store_path(&which.config.path)?)?;
+    logs::print(&if which.json { known.json() } else { known.text(&rules, &TimeZone::system()) })
+}
+
+/// What the store knows.
+struct Known {
+    admissions: Vec<Admission>,
+    logins: Vec<Login>,
+    /// The last first.
+    knocking: Vec<Knocking>,
+}
+
+impl Known {
+    fn read(store: &Path) -> anyhow::Result<Self> {
+        let browser = Browser::open(store)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(async {
+            let (admissions, logins) = (browser.admissions().await?, browser.logins().await?);
+            Ok(Self { admissions, logins, knocking: browser.knocking().await? })
+        })
+    }
+
+    fn login(&self, charger: &ChargerId) -> Option<&Login> {
+        self.logins.iter().find(|login| login.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
+    }
+
+    fn text(&self, rules: &Routing, zone: &TimeZone) -> String {
+        let mut text = String::new();
+        let mut say = |line: String| writeln!(text, "{line}").expect("a String takes all text");
+        if self.knocking.is_empty() {
+            say("No unknown charger knocks.".to_owned());
+        } else {
+            say("Knocking, not let in; the last first:".to_owned());
+        }
+        for one in &self.knocking {
+            let (name, when) = (shown(one.charger.as_str()), time(one.last_unix_ms, zone));
+            let times = if one.times == 1 { "once".to_owned() } else { format!("{} times", one.times) };
+            let sent = if one.sent_credentials { "a key" } else { "no key" };
+            say(format!("  {name}  from {}, {times}, last {when}, sent {sent}", one.address));
+        }
+        if self.admissions.is_empty() {
+            say("\nNo charger is admitted by an operator.".to_owned());
+        } else {
+            say("\nAdmitted by an operator:".to_owned());
+        }
+        for one in &self.admissions {
+            let key = if one.key.is_some() { "with a key" } else { "without a key" };
+            let (by, when) = (shown(&one.by), time(one.unix_ms, zone));
+            let tls = self.login(&one.charger).is_some_and(|login| login.over_tls);
+            let tls = if tls { ", over TLS" } else { "" };
+            say(format!("  {}  {key}{tls}, by {by} on {when}", shown(one.charger.as_str())));
+        }
+        say("\nBy proxy.toml:".to_owned());
+        for rule in &rules.rules {
+            let named = rule.pattern.identity().map(|_| "named in match".to_owned());
+            let keys = rule.entrance.keys.len();
+            let keys = (keys > 0).then(|| format!("{keys} with a key"));
+            let open = rule.entrance.unknown == UnknownChargers::Admit;
+            let open = open.then(|| "whoever matches is let in".to_owned());
+            let all: Vec<String> = [named, keys, open].into_iter().flatten().collect();
+            let all = if all.is_empty() { "none named".to_owned() } else { all.join(", ") };
+            say(format!("  {}  {all}", shown(rule.pattern.text())));
+        }
+        if let Some(one) = self.knocking.first() {
+            say(format!("\nocpp-proxy chargers admit {} lets it in.", shown(one.charger.as_str())));
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        let knocking = self.knocking.iter().map(|one| {
+            serde_json::json!({
+                "charger": one.charger.as_str(), "state": "knocking", "address": one.address,
+                "first_unix_ms": one.first_unix_ms, "last_unix_ms": one.last_unix_ms,
+                "times": one.times, "sent_credentials": one.sent_credentials,
+            })
+        });
+        let admitted = self.admissions.iter().map(|one| {
+            let login = self.login(&one.charger);
+            serde_json::json!({
+                "charger": one.charger.as_str(), "state": "admitted", "has_key": one.key.is_some(),
+                "by": one.by, "unix_ms": one.unix_ms, "over_tls": login.is_some_and(|login| login.over_tls),
+                "key_form": login.and_then(|login| login.form).map(KeyForm::label),
+            })
+        });
+        knocking.chain(admitted).map(|line| format!("{line}\n")).collect()
+    }
+}

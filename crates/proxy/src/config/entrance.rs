@@ -1,0 +1,131 @@
+//! Checks what a rule of `[[chargers]]` says of who is let in (semantics §7.2).
+
+use std::collections::BTreeMap;
+
+use engine::ChargerId;
+use gateway::{EntranceTerms, Pattern, Secret, SecurityProfile, UnknownChargers, new_charger};
+
+use super::check::Remarks;
+use super::explain::quoted;
+use super::schema::{self, UnknownChargersName};
+use super::source::Node;
+
+/// OCPP's least length of a key, in bytes (security white paper A00): in hexadecimal twice as many characters.
+const KEY_BYTES: usize = 16;
+
+/// What the rule says, or `None` when it cannot be used.
+pub(crate) fn terms(
+    rule: &schema::ChargerRule,
+    pattern: Option<&Pattern>,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<EntranceTerms> {
+    let profile = profile(rule.security_profile);
+    let unknown = unknown(rule, profile, node, remarks);
+    let has_name = !rule.basic_user.is_empty() && !rule.basic_user.contains(':');
+    if !has_name {
+        let message = "basic_user must be a user name without a colon, such as \"{charger}\"";
+        remarks.error(node.place("basic_user"), message);
+    }
+    let keys = keys(rule, pattern, node, remarks);
+    if profile == SecurityProfile::ClientCertificate && !rule.keys.is_empty() {
+        let message =
+            "keys has no effect with security_profile = 3: the charger's certificate says who it is";
+        remarks.warning(node.place("keys"), message);
+    }
+    Some(EntranceTerms {
+        profile,
+        unknown: unknown?,
+        basic_user: has_name.then(|| rule.basic_user.clone())?,
+        hide_unknown: rule.hide_unknown,
+        keys: keys?,
+    })
+}
+
+fn profile(number: u8) -> SecurityProfile {
+    match number {
+        0 => SecurityProfile::None,
+        1 => SecurityProfile::Basic,
+        2 => SecurityProfile::TlsWithBasic,
+        _ => SecurityProfile::ClientCertificate,
+    }
+}
+
+fn unknown(
+    rule: &schema::ChargerRule,
+    profile: SecurityProfile,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<UnknownChargers> {
+    match rule.unknown_chargers {
+        UnknownChargersName::Refuse => Some(UnknownChargers::Refuse),
+        UnknownChargersName::Admit
+            if matches!(profile, SecurityProfile::None | SecurityProfile::ClientCertificate) =>
+        {
+            Some(UnknownChargers::Admit)
+        }
+        UnknownChargersName::Admit => {
+            let message = format!(
+                "unknown_chargers = \"admit\" cannot be with security_profile = {}: a charger that nobody knows has no \
+                 key; admit it with `ocpp-proxy chargers`, or list it under keys",
+                rule.security_profile
+            );
+            remarks.error(node.place("unknown_chargers"), message);
+            None
+        }
+    }
+}
+
+fn keys(
+    rule: &schema::ChargerRule,
+    pattern: Option<&Pattern>,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<BTreeMap<ChargerId, Secret>> {
+    let mut keys: Option<BTreeMap<ChargerId, Secret>> = Some(BTreeMap::new());
+    let mut seen: Vec<String> = Vec::new();
+    for (name, key) in &rule.keys {
+        let at = node.get("keys").unwrap_or(node).place(name);
+        let charger = remarks.note(at, new_charger(name).map_err(|error| format!("keys: {error}")));
+        let is_matched = pattern.is_none_or(|pattern| pattern.is_match(name.trim()));
+        if charger.is_some() && !is_matched {
+            remarks.error(at, format!("keys names {}, which the rule's match does not", quoted(name)));
+        }
+        let folded = name.trim().to_ascii_lowercase();
+        let is_twice = seen.contains(&folded);
+        if is_twice {
+            remarks.error(
+                at,
+                format!("keys names {} twice; capitals and small letters are equal", quoted(name)),
+            );
+        }
+        seen.push(folded);
+        if key.trim().is_empty() {
+            remarks.error(at, format!("the key of {} is empty", quoted(name)));
+        } else if key.len() < KEY_BYTES {
+            let message = format!(
+                "the key of {} is short: OCPP wants 16 to 20 bytes; `openssl rand -hex 20` makes one",
+                quoted(name)
+            );
+            remarks.warning(at, message);
+        }
+        let usable = is_matched && !is_twice && !key.trim().is_empty();
+        keys = keys.zip(charger.filter(|_| usable)).map(|(mut all, charger)| {
+            all.insert(charger, Secret::new(key.clone()));
+            all
+        });
+    }
+    keys
+}
+
+/// Takes the keys out and leaves the names: whoever asks for the rules need not be allowed to read the keys.
+pub(crate) fn keep_names(chargers: &mut Node) {
+    use super::source::Value;
+    let Value::Array(rules) = &mut chargers.value else { return };
+    for keys in rules.iter_mut().filter_map(|rule| rule.get_mut("keys")) {
+        let Value::Table(entries) = &mut keys.value else { continue };
+        for entry in entries {
+            entry.node.value = Value::Text("0".repeat(KEY_BYTES));
+        }
+    }
+}
