@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, ChargerId, Follower, Plan, Role};
-use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule};
+use gateway::{BackofficeSettings, EntranceTerms, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule};
 use parties::{Backoffice, CALLS, Charger, TRANSACTION_MESSAGES, Times};
 use store::Store;
 use tempfile::TempDir;
@@ -80,7 +80,8 @@ impl Variant {
         let follower = (following == Following::Up).then_some(follower);
         let plan = Arc::new(Plan::new("leader".into(), followers));
         let pattern = Pattern::new("*").unwrap();
-        let rules = vec![Rule { pattern, plan, leader_source: LeaderSource::File }];
+        let entrance = EntranceTerms::open().into();
+        let rules = vec![Rule { pattern, plan, leader_source: LeaderSource::File, entrance }];
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (started, routing) = (store.clone(), Routing { backoffices, rules });
         let gateway = proxy
