@@ -28,6 +28,13 @@ pub(crate) struct Deny {
     database: Option<PathBuf>,
 }
 
+impl Deny {
+    /// All but what needs the database of advisories.
+    pub(crate) fn without_advisories() -> Self {
+        Self { without_advisories: true, database: None }
+    }
+}
+
 /// Checks what was asked for.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod package;
 mod peers;
 mod purity;
 mod screenshots;
+mod security;
 mod shell;
 mod swarm;
 mod tools;
@@ -46,6 +47,8 @@ enum Task {
     Screenshots,
     /// Kills the real program and its backoffices many times, and counts what was lost.
     Endurance(endurance::Endurance),
+    /// Attacks the program at the size that its promises name and writes docs/security-figures.md.
+    Security(security::Security),
     /// Runs the simulated world with many seeds, optimised.
     Swarm(swarm::Swarm),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
@@ -70,6 +73,7 @@ fn main() -> Result<()> {
         Task::Docs => docs::write(),
         Task::Screenshots => screenshots::write(),
         Task::Endurance(asked) => endurance::run(&asked),
+        Task::Security(asked) => security::run(&asked),
         Task::Swarm(swarm) => swarm.run(),
         Task::Purity => purity::prove(),
         Task::Deny(asked) => deny::check(&asked),

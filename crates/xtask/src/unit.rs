@@ -10,8 +10,8 @@ use crate::shell::{Step, root, works};
 /// `systemd-analyze security` gives 0 to a unit that may nothing and 10 to one that may all.
 const WORST_EXPOSURE: f64 = 2.0;
 
-/// An error if the unit is exposed more than that.
-pub(crate) fn judge() -> Result<()> {
+/// How exposed the unit is; an error if it is more than that.
+pub(crate) fn judge() -> Result<f64> {
     let step = Step::begin("the unit's exposure");
     if !works("systemd-analyze", &["--version"]) {
         debian::install(&["systemd"])?;
@@ -31,5 +31,5 @@ pub(crate) fn judge() -> Result<()> {
     ensure!(level <= WORST_EXPOSURE, "the unit's exposure is {level}, more than {WORST_EXPOSURE}:\n{said}");
     eprintln!("   {level}, at most {WORST_EXPOSURE} is wanted");
     step.end();
-    Ok(())
+    Ok(level)
 }

@@ -34,7 +34,7 @@ const SHAPES: [(&[&str], Option<&str>); 22] = [
 ];
 
 #[tokio::test]
-async fn no_form_of_another_site_switches_a_leader() {
+async fn figure_s11_no_form_of_another_site_switches_a_leader() {
     let world = World::new().await;
     let anna = world.someone("anna").await;
     let mut refused = 0;
@@ -56,7 +56,10 @@ async fn no_form_of_another_site_switches_a_leader() {
         assert!(answer.text.contains("Nothing was changed"), "{}", answer.text);
         refused += 1;
     }
-    assert_eq!((refused, world.switches().await), (22, 0));
+    let switches = world.switches().await;
+    assert_eq!((refused, switches), (22, 0));
+    let attempted = format!("{refused} shapes of a form that another site sends with an operator's cookie");
+    figures::row("S11", attempted, format!("{switches} leaders switched"));
 }
 
 #[tokio::test]

@@ -1,0 +1,99 @@
+//! Attacks the program at the sizes that the promises of SECURITY.md name, and writes what came out into
+//! docs/security-figures.md: a row for each figure, with the revision that it was counted on.
+
+#[path = "security/page.rs"]
+mod page;
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use figures::Row;
+
+use crate::shell::{Step, cargo, root, target};
+use crate::{deny, peers, unit};
+use page::{Counted, Page};
+
+/// The promise that is shown by more than tests.
+const LEAST_PRIVILEGE: &str = "S16";
+
+/// What is counted.
+#[derive(Args)]
+pub(crate) struct Security {
+    /// Only this promise, for example S2; the page's other rows stay as they are. May be given several times.
+    #[arg(long, value_name = "PROMISE")]
+    only: Vec<String>,
+}
+
+/// Runs the attacks, optimised, one after another, and writes the page.
+///
+/// # Errors
+/// A promise was broken, or nothing was counted; the page stays as it was.
+pub(crate) fn run(asked: &Security) -> Result<()> {
+    let path = root().join("docs/security-figures.md");
+    let collection = target().join("security-figures.jsonl");
+    let _ = fs::remove_file(&collection);
+    let peers = peers::set_up()?;
+    let mut command = cargo(&["test", "--locked", "--release", "--workspace", "--no-fail-fast", "--"]);
+    if asked.only.is_empty() {
+        command.arg("figure_");
+    }
+    command.args(asked.only.iter().map(|promise| test_prefix(promise)).collect::<Result<Vec<_>>>()?);
+    command.args(["--nocapture", "--test-threads=1"]);
+    command.envs(peers.variables()).env(figures::COLLECTION, &collection);
+    Step::begin("attacks").run(&mut command)?;
+
+    let mut rows = collected(&fs::read_to_string(&collection).unwrap_or_default())?;
+    if asked.only.is_empty() || asked.only.iter().any(|promise| promise == LEAST_PRIVILEGE) {
+        rows.push(exposure()?);
+    }
+    ensure!(!rows.is_empty(), "nothing was counted: no test's name begins as asked");
+    let revision = revision()?;
+    let counted = rows.into_iter().map(|row| Counted { row, revision: revision.clone() }).collect();
+    let mut page = Page::read(&fs::read_to_string(&path).unwrap_or_default());
+    if asked.only.is_empty() {
+        page = Page::default();
+    }
+    page.replace(counted);
+    fs::write(&path, page.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+/// `S2` is shown by the tests named `figure_s02_…`.
+fn test_prefix(promise: &str) -> Result<String> {
+    match promise.strip_prefix('S').and_then(|number| number.parse::<u8>().ok()) {
+        Some(number @ 1..=18) => Ok(format!("figure_s{number:02}_")),
+        _ => bail!("{promise:?} is no promise of SECURITY.md: they are S1 to S18"),
+    }
+}
+
+fn collected(lines: &str) -> Result<Vec<Row>> {
+    lines.lines().map(|line| serde_json::from_str(line).context("a row that is none")).collect()
+}
+
+/// What the unit leaves open, and whether the dependencies are as they are said to be.
+fn exposure() -> Result<Row> {
+    let level = unit::judge()?;
+    deny::check(&deny::Deny::without_advisories())?;
+    Ok(Row {
+        promise: LEAST_PRIVILEGE.to_owned(),
+        attempted:
+            "`systemd-analyze security --offline=true` of the unit; licences, sources and versions of all \
+                    dependencies"
+                .to_owned(),
+        outcome: format!("exposure {level} of 10; every dependency as deny.toml says"),
+    })
+}
+
+/// The commit that is measured; marked where the tree has changed since.
+fn revision() -> Result<String> {
+    let described = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--exclude=*"])
+        .current_dir(root())
+        .output()
+        .context("cannot start git")?;
+    ensure!(described.status.success(), "git names no revision");
+    Ok(String::from_utf8_lossy(&described.stdout).trim().to_owned())
+}
