@@ -90,6 +90,8 @@ pub enum Violation {
     CompressedFrame,
     /// Anything else against RFC 6455. Closed with 1002.
     WebSocketProtocol,
+    /// A message that was begun and not finished in time. Closed with 1008.
+    Unfinished,
 }
 
 impl Violation {
@@ -101,6 +103,7 @@ impl Violation {
             Violation::TooBig => "too_big",
             Violation::CompressedFrame => "rsv1_unnegotiated",
             Violation::WebSocketProtocol => "websocket_protocol",
+            Violation::Unfinished => "unfinished_message",
         }
     }
 }

@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, http::Uri};
 
+use crate::framing::Framing;
 use crate::limits::{
     BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SLOW_FAILURE,
     SLOW_FAILURE_REMEMBERED, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER, backoffice_socket,
@@ -115,7 +116,7 @@ impl Destination {
         let request = request(&self.settings, charger, versions)?;
         let (host, port) = host_and_port(request.uri(), self.tls.is_some())?;
         let stream = self.reach(host, port, limit).await?;
-        let wire = match &self.tls {
+        let mut wire = match &self.tls {
             None => Wire::plain(stream),
             Some(Err(why)) => return Err(DialFailure::Tls(why.clone())),
             Some(Ok(connector)) => {
@@ -126,6 +127,7 @@ impl Destination {
                 Wire::tls(connector.connect(name, stream).await.map_err(|error| tls_failure(&error))?)
             }
         };
+        wire.follow(Framing::after_handshake());
         let (stream, response) =
             client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
         let version = chosen(&response, versions)?;

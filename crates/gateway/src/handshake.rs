@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::entrance::NotLetIn;
 use crate::fleet::{Arrival, Control, Fleet, Knock, Verdict};
+use crate::framing::Framing;
 use crate::identity::{BadPath, identity};
 use crate::limits::{ARRIVAL_TIMEOUT, CHARGER_QUEUE_BYTES, CLOSE_TIMEOUT, RETRY_AFTER_S, charger_socket};
 use crate::peer::Peer;
@@ -307,7 +308,10 @@ async fn upgraded(upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded: Upgraded = timeout(ARRIVAL_TIMEOUT, upgrade).await.ok()?.ok()?;
     // The listener serves nothing else.
     let parts = upgraded.downcast::<TokioIo<Wire>>().ok()?;
-    let (wire, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+    let (mut wire, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+    let mut framing = Framing::of_frames();
+    framing.feed(&read, Instant::now());
+    wire.follow(framing);
     let stream = WebSocketStream::from_partially_read(wire, read, Role::Server, Some(charger_socket())).await;
     Some(Socket::new(stream, CHARGER_QUEUE_BYTES))
 }

@@ -9,6 +9,7 @@ mod clock;
 mod dial;
 mod entrance;
 mod fleet;
+mod framing;
 mod gateway;
 mod greeting;
 mod handshake;

@@ -88,6 +88,12 @@ pub(crate) const SOCKET_RECEIVE_BUFFER: u32 = 64 << 10;
 const READ_BUFFER_BYTES: usize = 4 << 10;
 /// Unsent bytes without progress for this long: the peer has stopped reading.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(20);
+/// A message that a peer has begun has come in whole by then. Chargers' messages have a few hundred bytes,
+/// and the largest a few ten thousand, which 2G takes in ten seconds; without it, a socket that brings one
+/// byte now and then would be held for ever.
+pub(crate) const MESSAGE_COMPLETION: Duration = Duration::from_secs(30);
+/// How long the peer has to answer our close frame when it let us wait for that long already.
+pub(crate) const UNFINISHED_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the peer has to answer our close frame (semantics §1.10).
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for a socket that a newer one has replaced (semantics F-70).

@@ -17,7 +17,9 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use crate::limits::{DEPARTING_READ_BYTES, QUEUED_PINGS, READ_BYTES_PER_TURN, WRITE_STALL};
+use crate::limits::{
+    DEPARTING_READ_BYTES, MESSAGE_COMPLETION, QUEUED_PINGS, READ_BYTES_PER_TURN, WRITE_STALL,
+};
 use crate::wire::Wire;
 
 /// A WebSocket after its handshake.
@@ -38,6 +40,8 @@ pub(crate) struct Socket {
     closing: bool,
     /// The WebSocket layer will not read any further.
     read_ended: bool,
+    /// It is ourselves who do not read at present.
+    held_back: bool,
     progress: Option<Progress>,
 }
 
@@ -76,6 +80,7 @@ impl Socket {
             waiting_pings: 0,
             closing: false,
             read_ended: false,
+            held_back: false,
             progress: None,
         }
     }
@@ -176,8 +181,49 @@ impl Socket {
         self.stalls_at().is_some_and(|at| at <= now)
     }
 
+    /// Says that the socket is not read for now, for a reason of ours: meanwhile the peer cannot finish what
+    /// it began.
+    pub(crate) fn hold_back(&mut self) {
+        self.held_back = true;
+    }
+
+    /// When the message that the peer has begun must have come in whole.
+    pub(crate) fn unfinished_until(&mut self) -> Option<Instant> {
+        if self.held_back || self.closing {
+            return None;
+        }
+        let since = self.stream.get_mut().framing()?.unfinished_since()?;
+        Some(since + MESSAGE_COMPLETION)
+    }
+
+    /// When something must be done about the peer unless bytes move before.
+    pub(crate) fn patience_ends(&mut self) -> Option<Instant> {
+        self.stalls_at().into_iter().chain(self.unfinished_until()).min()
+    }
+
+    /// Why the peer's time is up, if it is.
+    pub(crate) fn out_of_patience(&mut self, now: Instant) -> Option<Departure> {
+        if self.has_stalled(now) {
+            return Some(Departure::TooSlow);
+        }
+        let until = self.unfinished_until()?;
+        (until <= now).then_some(Departure::Violated(Violation::Unfinished))
+    }
+
+    /// Gives up what waits and closes with the code for what the peer did wrong.
+    pub(crate) fn break_off(&mut self, violation: Violation) {
+        self.forget_waiting();
+        let (code, text) = answer(violation);
+        self.close(code, text);
+    }
+
     /// The next thing the peer brings. After [`Heard::Gone`] it is not to be called again.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        if std::mem::take(&mut self.held_back)
+            && let Some(framing) = self.stream.get_mut().framing()
+        {
+            framing.resume(Instant::now());
+        }
         self.stream.get_mut().grant(READ_BYTES_PER_TURN);
         let item = ready!(Pin::new(&mut self.stream).poll_next(cx));
         let heard = match item {
@@ -210,9 +256,7 @@ impl Socket {
             }
         };
         if let Heard::Gone(Departure::Violated(violation)) = &heard {
-            self.forget_waiting();
-            let (code, text) = answer(*violation);
-            self.close(code, text);
+            self.break_off(*violation);
         }
         Poll::Ready(heard)
     }
@@ -274,5 +318,6 @@ fn answer(violation: Violation) -> (u16, &'static str) {
         Violation::TooBig => (1009, "message too big"),
         Violation::CompressedFrame => (1002, "compressed frame, but compression was not agreed"),
         Violation::WebSocketProtocol => (1002, "WebSocket protocol error"),
+        Violation::Unfinished => (1008, "message not finished in time"),
     }
 }

@@ -28,7 +28,7 @@ use crate::dial::Link;
 use crate::fleet::{Control, Knock, Membership};
 use crate::greeting::{Greeted, greet};
 use crate::held::{Held, Settled};
-use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE};
+use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE, UNFINISHED_CLOSE_TIMEOUT};
 use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
@@ -294,12 +294,17 @@ impl Talk {
         let Some(seat) = seat else { return };
         self.held.forget(&side);
         let (muted, mut socket) = (seat.muted, seat.socket);
+        let mut patience = CLOSE_TIMEOUT;
         match &departure {
             Departure::TooSlow => {
                 socket.forget_waiting();
                 socket.close(1008, "too slow: it stopped reading");
             }
             Departure::Violated(violation) => {
+                if *violation == Violation::Unfinished {
+                    socket.break_off(*violation);
+                    patience = UNFINISHED_CLOSE_TIMEOUT;
+                }
                 let note = Note::ProtocolViolation { peer: side.clone(), kind: violation.label() };
                 notes::take(&self.shared, &self.charger, note);
                 let now = Instant::now();
@@ -314,7 +319,7 @@ impl Talk {
             _ => {}
         }
         if departure != Departure::Lost {
-            self.departures.add(side.clone(), socket, Instant::now() + CLOSE_TIMEOUT);
+            self.departures.add(side.clone(), socket, Instant::now() + patience);
         }
         if side == Side::Charger
             && let Some((knock, _)) = self.challenge.take()
@@ -335,12 +340,13 @@ impl Talk {
         if let Some((knock, _)) = self.challenge.take_if(|(_, until)| *until <= now) {
             self.yield_to(knock);
         }
-        if self.seat.as_mut().is_some_and(|present| present.seat.socket.has_stalled(now)) {
-            self.lost(Peer::Charger, Departure::TooSlow);
+        let charger = self.seat.as_mut().and_then(|present| present.seat.socket.out_of_patience(now));
+        if let Some(departure) = charger {
+            self.lost(Peer::Charger, departure);
         }
         for at in 0..self.slots.len() {
-            if self.slots[at].seat().is_some_and(|seat| seat.socket.has_stalled(now)) {
-                self.lost(Peer::Link(at), Departure::TooSlow);
+            if let Some(departure) = self.slots[at].seat().and_then(|seat| seat.socket.out_of_patience(now)) {
+                self.lost(Peer::Link(at), departure);
             }
         }
         let due = self.session.poll_deadline().map(|tick| self.shared.clock.instant(tick));

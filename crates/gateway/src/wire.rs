@@ -1,5 +1,6 @@
 //! The byte stream beneath a WebSocket: TCP, or TLS over TCP. It counts what it has written, so that
-//! a slow peer can be told from one that has stopped reading.
+//! a slow peer can be told from one that has stopped reading, and follows what it reads, so that a message
+//! that never ends is seen.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +8,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsStream;
+
+use crate::framing::Framing;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(crate) struct Wire {
     written: u64,
     /// How many bytes may be read until more are granted.
     granted: usize,
+    /// Followed once there are frames.
+    framing: Option<Framing>,
 }
 
 #[derive(Debug)]
@@ -27,12 +33,12 @@ enum Layer {
 impl Wire {
     /// Without TLS.
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { layer: Layer::Plain(stream), written: 0, granted: usize::MAX }
+        Self { layer: Layer::Plain(stream), written: 0, granted: usize::MAX, framing: None }
     }
 
     /// With TLS, its handshake done.
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
-        Self { layer: Layer::Tls(Box::new(stream.into())), written: 0, granted: usize::MAX }
+        Self { layer: Layer::Tls(Box::new(stream.into())), written: 0, granted: usize::MAX, framing: None }
     }
 
     /// Allows about so many bytes to be read. Beyond them the stream is not ready, and asks to be polled
@@ -40,6 +46,16 @@ impl Wire {
     /// nothing is held back.
     pub(crate) fn grant(&mut self, bytes: usize) {
         self.granted = bytes;
+    }
+
+    /// Follows the frames in what is read from now on.
+    pub(crate) fn follow(&mut self, framing: Framing) {
+        self.framing = Some(framing);
+    }
+
+    /// Where in a message the peer is, if frames are followed.
+    pub(crate) fn framing(&mut self) -> Option<&mut Framing> {
+        self.framing.as_mut()
     }
 
     /// How many bytes have been taken over so far.
@@ -60,7 +76,11 @@ impl AsyncRead for Wire {
             Layer::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         })?;
-        this.granted = this.granted.saturating_sub(buf.filled().len() - before);
+        let read = &buf.filled()[before..];
+        this.granted = this.granted.saturating_sub(read.len());
+        if let Some(framing) = &mut this.framing {
+            framing.feed(read, Instant::now());
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -4,11 +4,13 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::*;
-use crate::limits::{BACKOFFICE_QUEUE_BYTES, backoffice_socket};
+use crate::framing::Framing;
+use crate::limits::{BACKOFFICE_QUEUE_BYTES, MESSAGE_COMPLETION, backoffice_socket};
 
 type Peer = WebSocketStream<TcpStream>;
 
@@ -155,4 +157,30 @@ async fn a_ping_is_answered_though_nobody_reads_on() {
     assert_eq!(poll_fn(|cx| socket.poll_read(cx)).await, Heard::Alive);
     poll_fn(|cx| socket.poll_write(cx)).await.unwrap();
     assert_eq!(peer.next().await.unwrap().unwrap(), Message::Pong(Bytes::from_static(b"there?")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_begun_message_has_its_time_while_it_is_read_and_no_other() {
+    let (mut socket, mut peer) = pair().await;
+    socket.stream.get_mut().follow(Framing::of_frames());
+    let begun = Instant::now();
+    peer.get_mut().write_all(b"\x81\x05hel").await.unwrap();
+    poll_fn(|cx| {
+        assert!(socket.poll_read(cx).is_pending());
+        if socket.unfinished_until().is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let later = socket.unfinished_until().unwrap();
+    assert_eq!(later.duration_since(begun), MESSAGE_COMPLETION);
+    assert_eq!(socket.out_of_patience(begun), None);
+    assert_eq!(socket.out_of_patience(later), Some(Departure::Violated(Violation::Unfinished)));
+    // While it is ourselves who do not read, its time does not pass.
+    socket.hold_back();
+    assert_eq!((socket.unfinished_until(), socket.out_of_patience(later)), (None, None));
+    tokio::time::advance(MESSAGE_COMPLETION).await;
+    let _ = poll_fn(|cx| Poll::Ready(socket.poll_read(cx))).await;
+    assert_eq!(socket.unfinished_until(), Some(Instant::now() + MESSAGE_COMPLETION));
+    peer.get_mut().write_all(b"lo").await.unwrap();
+    assert_eq!(poll_fn(|cx| socket.poll_read(cx)).await, Heard::Text("hello".into()));
+    assert_eq!(socket.unfinished_until(), None);
 }

@@ -68,10 +68,12 @@ impl Talk {
         for _turn in 0..2 {
             if let Some(present) = &mut self.seat {
                 let seat = &mut present.seat;
-                if !seat.muted
-                    && seat.credit > 0
+                let may_read = !seat.muted
                     && self.session.may_read(&engine::Side::Charger)
-                    && self.held.may_read(&engine::Side::Charger)
+                    && self.held.may_read(&engine::Side::Charger);
+                if !may_read {
+                    seat.socket.hold_back();
+                } else if seat.credit > 0
                     && let Poll::Ready(heard) = seat.socket.poll_read(cx)
                 {
                     seat.credit -= 1;
@@ -80,6 +82,9 @@ impl Talk {
             }
             for (at, slot) in self.slots.iter_mut().enumerate() {
                 if !self.session.may_read(&slot.side) || !self.held.may_read(&slot.side) {
+                    if let Some(seat) = slot.seat() {
+                        seat.socket.hold_back();
+                    }
                     continue;
                 }
                 if let Some(seat) = slot.live()
@@ -119,8 +124,8 @@ impl Talk {
 
     fn next_wake(&mut self) -> Option<Instant> {
         let session = self.session.poll_deadline().map(|tick| self.shared.clock.instant(tick));
-        let charger = self.seat.as_ref().and_then(|present| present.seat.socket.stalls_at());
-        let links = self.slots.iter_mut().filter_map(|slot| slot.seat()?.socket.stalls_at()).min();
+        let charger = self.seat.as_mut().and_then(|present| present.seat.socket.patience_ends());
+        let links = self.slots.iter_mut().filter_map(|slot| slot.seat()?.socket.patience_ends()).min();
         let challenge = self.challenge.as_ref().map(|(_, until)| *until);
         let departures = self.departures.next_expiry();
         [session, charger, links, challenge, departures].into_iter().flatten().min()

@@ -7,6 +7,7 @@ mod admin;
 mod backoffice;
 mod charger;
 mod deliveries;
+mod figures;
 mod handshakes;
 mod identities;
 mod leaders;

@@ -19,7 +19,7 @@ async fn led(world: &World, leader: &Backoffice) -> Charger {
 }
 
 /// Sends a CALL and reads its answer.
-async fn call(charger: &mut Charger, id: &str, action: &str, payload: &str) -> Value {
+pub(crate) async fn call(charger: &mut Charger, id: &str, action: &str, payload: &str) -> Value {
     charger.send(0x81, format!("[2,\"{id}\",\"{action}\",{payload}]").as_bytes()).await;
     loop {
         let frame = charger.frame().await;

@@ -1,10 +1,15 @@
 //! What happens to sockets after the handshake: rule breakers, second sockets of a charger.
 
+use std::time::Duration;
+
+use futures_util::StreamExt;
 use futures_util::future::select_all;
 use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::backoffice::{Backoffice, Manner, shake_hands};
 use crate::charger::Charger;
+use crate::figures::HeldClock;
 use crate::world::{World, routing};
 
 async fn world() -> World {
@@ -59,6 +64,37 @@ async fn an_announced_giant_is_refused_before_it_is_sent() {
     head.extend([0; 4]);
     charger.stream.write_all(&head).await.unwrap();
     assert_eq!(charger.closed().await.closed().0, 1009);
+}
+
+/// A backoffice that begins a message and does not finish it
+#[tokio::test(start_paused = true)]
+async fn a_backoffice_that_never_finishes_a_message_loses_its_link_and_the_charger_stays() {
+    let _clock = HeldClock::hold();
+    let backoffice = Backoffice::new().await;
+    let world = World::new(routing(&[("volt", &backoffice.url())])).await;
+    let dial = Charger::dial(world.address, "CP1");
+    let (mut charger, (_, link)) = tokio::join!(dial, backoffice.link(Manner::Agree));
+    let mut link = link.unwrap();
+    link.get_mut().write_all(b"\x81\x7e\x01\x00[2,\"1\",\"Reset").await.unwrap();
+    charger.assert_served().await;
+    tokio::time::advance(Duration::from_secs(29)).await;
+    // A byte now and then does not help.
+    link.get_mut().write_all(b"\"").await.unwrap();
+    charger.assert_served().await;
+    let ended = "ocpp_proxy_protocol_violations_total{kind=\"unfinished_message\",peer=\"volt\"}";
+    assert_eq!(world.metric(ended).await, 0.0);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    match link.next().await.unwrap().unwrap() {
+        Message::Close(Some(close)) => {
+            assert_eq!(
+                (u16::from(close.code), close.reason.as_str()),
+                (1008, "message not finished in time")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.metric(ended).await, 1.0);
+    charger.assert_served().await;
 }
 
 #[tokio::test]

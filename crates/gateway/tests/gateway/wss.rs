@@ -15,9 +15,9 @@ use crate::backoffice::Backoffice;
 use crate::charger::{Charger, UPGRADE, connect};
 use crate::world::{World, routing, settings};
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Issuer {
+pub(crate) fn authority(name: &str) -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,14 +35,14 @@ fn signed(issuer: &Issuer, common_name: &str, expired: bool) -> (String, KeyPair
     (params.signed_by(&key, issuer).unwrap().pem(), key)
 }
 
-fn shown(issuer: &Issuer, name: &str, client_ca: Option<&Issuer>) -> ListenerCertificates {
+pub(crate) fn shown(issuer: &Issuer, name: &str, client_ca: Option<&Issuer>) -> ListenerCertificates {
     let (chain, key) = signed(issuer, name, false);
     let own = OwnCertificate::read(name.to_owned(), chain.as_bytes(), key.serialize_pem().as_bytes());
     let client_ca = client_ca.map(|issuer| issuer.pem().into_bytes());
     ListenerCertificates { own: vec![own.unwrap()], client_ca }
 }
 
-fn with_tls(certificates: ListenerCertificates) -> Settings {
+pub(crate) fn with_tls(certificates: ListenerCertificates) -> Settings {
     let any = "127.0.0.1:0".parse().unwrap();
     Settings { tls: Some((any, certificates)), ..settings() }
 }
