@@ -207,6 +207,10 @@ fn split(text: &str) -> Option<Parts<'_>> {
 
 /// Whether brackets outside strings nest deeper than `limit`.
 fn deeper_than(text: &str, limit: usize) -> bool {
+    // Hardly a message has so many brackets at all.
+    if memchr::memchr2_iter(b'[', b'{', text.as_bytes()).nth(limit).is_none() {
+        return false;
+    }
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;

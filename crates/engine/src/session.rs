@@ -27,6 +27,7 @@ mod links;
 mod liveness;
 mod local_list;
 mod memory;
+mod meter;
 mod numbers;
 mod outbox;
 mod own_numbers;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::actions::Keeping;
 use crate::session::Session;
+use crate::session::meter::Meter;
 use crate::session::outbox::{Asked, Copy, Purpose};
 use crate::{AnswerNote, FrameKind, Note, Outcome, Text, actions, frame, limits};
 
@@ -140,6 +141,7 @@ impl Session {
             trace: self.mint_trace(),
             action: actions::known(action),
             action_token: Text::from(format!("\"{action}\"")),
+            meter: (action == "MeterValues").then(|| Meter::read(&payload)),
             payload,
             transaction: None,
             queued: self.now.tick,

@@ -96,6 +96,7 @@ impl Session {
             action_token: call.action_token.clone(),
             payload: call.payload.clone(),
             transaction: call.transaction,
+            meter: call.meter.clone(),
             queued: self.now.tick,
             held_until: None,
             purpose,

@@ -108,11 +108,8 @@ impl Session {
     /// A backoffice answered a call that names a card.
     pub(super) fn learn_card(&mut self, id: &BackofficeId, asked: &Asked, reply: &Reply) {
         let Reply::Result(answer) = reply else { return };
-        let (Some(tag), Some(info)) =
-            (payload::text(&asked.copy.payload, "idTag"), payload::field(answer, "idTagInfo"))
-        else {
-            return;
-        };
+        let Some(info) = payload::field(answer, "idTagInfo") else { return };
+        let Some(tag) = payload::text(&asked.copy.payload, "idTag") else { return };
         let decides_alone = self.authority(&tag, None) == Authority::Leader;
         let has_a_say = self.leads(id) || self.plan.role(id).is_some_and(|role| role != Role::Observer);
         let by = match decides_alone {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::actions::{self, Action, StandIn};
 use crate::frame::{self, Frame, Malformed};
 use crate::session::ballots::Ballot;
+use crate::session::meter::Meter;
 use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
 use crate::time::instant;
@@ -51,6 +52,8 @@ pub(super) struct ChargerCall {
     pub(super) answer_by: Tick,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
+    /// Of a MeterValues, what it says about itself; known from when it is worked on.
+    pub(super) meter: Option<Meter>,
     /// The call whose answer is its answer: itself, or an earlier one that it repeats and that the
     /// leader was asked already.
     pub(super) asks: TraceId,
@@ -229,6 +232,7 @@ impl Session {
             received: self.now,
             answer_by: self.now.tick + self.charger.patience.map_or(within, |patience| patience.min(within)),
             transaction: None,
+            meter: None,
             flags,
             ballot: None,
         };

@@ -2,7 +2,8 @@
 
 use crate::session::charger::ChargerCall;
 use crate::session::intents::{Announced, Intent};
-use crate::session::outbox::{Asked, Copy, Purpose, is_triggered};
+use crate::session::meter::Meter;
+use crate::session::outbox::{Asked, Copy, Purpose};
 use crate::session::own_numbers::with_token;
 use crate::session::transactions::{Start, is_stopped_by};
 use crate::session::{Reply, Session};
@@ -299,18 +300,18 @@ impl Session {
     // MeterValues (semantics §2.4)
 
     pub(super) fn meter_values_received(&mut self, mut call: ChargerCall) {
-        let [number, connector] = payload::fields(&call.payload, ["transactionId", "connectorId"]).tokens;
-        if let Some(number) = number {
+        let meter = Meter::read(&call.payload);
+        if let Some(number) = &meter.transaction {
             let known = number.parse().ok().and_then(|number| self.transactions.by_charger_number(number));
             call.transaction = known.map(|row| row.trace);
             if call.transaction.is_none() {
-                let connector = connector.and_then(|c| c.parse().ok()).unwrap_or(0);
-                call.transaction = self.transactions.inferred_for_meter(connector);
+                call.transaction = self.transactions.inferred_for_meter(meter.connector.unwrap_or(0));
                 call.flags.push(if call.transaction.is_some() { "inferred" } else { "unknown_transaction" });
             }
         }
         // One that was triggered says nothing of others: it waits behind none (semantics T-30).
-        let (is_triggered, transaction) = (is_triggered(&call.payload), call.transaction);
+        let (is_triggered, transaction) = (meter.is_triggered, call.transaction);
+        call.meter = Some(meter);
         self.starts_are_given_up(|row| !is_triggered || transaction == Some(row.trace));
         self.ask_everyone(call);
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 use crate::actions::{self, Action, Keeping};
+use crate::session::meter::Meter;
 use crate::{BackofficeId, Delivery, Lane, Text, Tick, TraceId, limits, payload};
 
 /// One message to a backoffice.
@@ -17,6 +18,8 @@ pub(super) struct Copy {
     pub(super) payload: Text,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
+    /// Of a MeterValues, what it says about itself.
+    pub(super) meter: Option<Meter>,
     pub(super) queued: Tick,
     /// Not to be sent before this (semantics F-51).
     pub(super) held_until: Option<Tick>,
@@ -65,7 +68,11 @@ impl Copy {
         let keeping =
             self.action.and_then(|a| a.from_charger.as_ref()).map_or(Keeping::Volatile, |a| a.keeping);
         // A meter value that was asked for is no transaction message (semantics T-30).
-        if self.name() == "MeterValues" && is_triggered(&self.payload) { Keeping::Volatile } else { keeping }
+        if self.is_triggered() { Keeping::Volatile } else { keeping }
+    }
+
+    fn is_triggered(&self) -> bool {
+        self.meter.as_ref().is_some_and(|meter| meter.is_triggered)
     }
 
     fn replaces(&self, older: &Copy) -> bool {
@@ -99,7 +106,7 @@ impl Copy {
 
     /// Whether it is live and belongs into the order of transaction messages.
     pub(super) fn is_of_transactions(&self) -> bool {
-        self.has_its_order() && self.purpose == Purpose::ChargerWaits && !is_triggered(&self.payload)
+        self.has_its_order() && self.purpose == Purpose::ChargerWaits && !self.is_triggered()
     }
 
     /// Whether live transaction messages may not overtake it.
@@ -111,11 +118,13 @@ impl Copy {
     }
 
     fn recalled(delivery: Delivery, now: Tick) -> Self {
+        let payload = Text::from(delivery.payload);
         Self {
             trace: delivery.trace,
             action: actions::known(&delivery.action),
             action_token: Text::from(format!("\"{}\"", delivery.action)),
-            payload: Text::from(delivery.payload),
+            meter: (delivery.action == "MeterValues").then(|| Meter::read(&payload)),
+            payload,
             transaction: delivery.transaction,
             queued: now,
             held_until: None,
@@ -390,26 +399,4 @@ impl Outbox {
         self.soon_bytes -= copy.bytes();
         Some(copy)
     }
-}
-
-/// Whether any sample of a MeterValues was triggered by a backoffice.
-pub(super) fn is_triggered(request: &str) -> bool {
-    has_context(request, |context| context == "Trigger")
-}
-
-/// Whether any sample of a MeterValues is clock-aligned.
-pub(super) fn is_clock_aligned(request: &str) -> bool {
-    has_context(request, |context| context == "Sample.Clock")
-}
-
-fn has_context(request: &str, wanted: impl Fn(&str) -> bool) -> bool {
-    if !request.contains("Trigger") && !request.contains("Sample.Clock") {
-        return false;
-    }
-    let values = payload::field(request, "meterValue").map(payload::elements).unwrap_or_default();
-    values.into_iter().filter_map(|value| payload::field(value, "sampledValue")).any(|samples| {
-        payload::elements(samples)
-            .into_iter()
-            .any(|sample| payload::text(sample, "context").is_some_and(|context| wanted(&context)))
-    })
 }

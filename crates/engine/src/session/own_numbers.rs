@@ -1,7 +1,8 @@
 //! What each party is told: the same message, with its own numbers in it (semantics T-31, T-40, T-51, §3.6).
 
 use crate::session::Session;
-use crate::session::outbox::{Copy, is_clock_aligned};
+use crate::session::meter::is_clock_aligned;
+use crate::session::outbox::Copy;
 use crate::session::owned::Family;
 use crate::session::transactions::number_of;
 use crate::{BackofficeId, Text, TransactionRow, limits, payload};
@@ -58,7 +59,7 @@ fn meter_values_for(
     row: Option<&TransactionRow>,
     leads: bool,
 ) -> Option<Text> {
-    let Some(token) = payload::field(&copy.payload, "transactionId") else {
+    let Some(token) = copy.meter.as_ref().and_then(|meter| meter.transaction.as_ref()) else {
         return Some(copy.payload.clone());
     };
     let without = || Text::from(payload::without(&copy.payload, &copy.payload, "transactionId"));

@@ -88,14 +88,16 @@ impl Session {
         if copy.name() != "MeterValues" {
             return false;
         }
-        let source = match copy.transaction {
-            Some(trace) => Source::Transaction(trace),
-            None => Source::Connector(payload::integer(&copy.payload, "connectorId").unwrap_or(0)),
-        };
+        let connector = copy.meter.as_ref().and_then(|meter| meter.connector).unwrap_or(0);
+        let source = copy.transaction.map_or(Source::Connector(connector), Source::Transaction);
         let of = (id.clone(), source);
         let every_s = self.wants_fewer(id, "MeterValueSampleInterval");
         if every_s.is_none() {
             self.thinning.forget(&of);
+        }
+        let aligned_every_s = self.wants_fewer(id, "ClockAlignedDataInterval");
+        if every_s.is_none() && aligned_every_s.is_none() {
+            return false;
         }
         match (content(&copy.payload), every_s) {
             (Content::Periodic, Some(0)) => true,
@@ -107,7 +109,7 @@ impl Session {
                 }
                 is_spared
             }
-            (Content::Aligned, _) => self.wants_fewer(id, "ClockAlignedDataInterval") == Some(0),
+            (Content::Aligned, _) => aligned_every_s == Some(0),
             _ => false,
         }
     }

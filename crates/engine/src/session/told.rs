@@ -69,6 +69,11 @@ impl Told {
         self.messages.iter().any(|message| message.hash == hash && message.to.contains(id))
     }
 
+    /// Whether it was told anything.
+    fn names(&self, id: &BackofficeId) -> bool {
+        self.messages.iter().any(|message| message.to.contains(id))
+    }
+
     fn has_answered(&self, id: &BackofficeId, hash: u64) -> bool {
         self.messages.iter().any(|message| message.hash == hash && message.answered_by.contains(id))
     }
@@ -111,6 +116,9 @@ impl Session {
 
     /// Whether the leader has the very same among its deliveries, or had: the charger says it again.
     pub(super) fn is_owed(&self, call: &ChargerCall) -> bool {
+        if !self.told.names(&self.leader) {
+            return false;
+        }
         let copy = self.copy(call, Purpose::Inform);
         is_recognised(&copy) && self.told.is_told(&self.leader, fingerprint(&copy))
     }

@@ -35,6 +35,9 @@ impl Session {
     /// Opens the ballot on the card of a call, where more than the leader has a say. A call that waits for
     /// the leader alone has none.
     pub(super) fn open_ballot(&self, call: &ChargerCall) -> Option<Box<Ballot>> {
+        if !matches!(call.name(), "Authorize" | "StartTransaction") {
+            return None;
+        }
         let tag = payload::text(&call.payload, "idTag")?;
         match (call.name(), call.transaction.and_then(|trace| self.transactions.get(trace))) {
             ("Authorize", _) => match self.authority(&tag, None) {
