@@ -20,8 +20,9 @@ use self::budgets::Budgets;
 use self::credentials::Credentials;
 use self::knocks::Knocks;
 use self::roster::Roster;
-use crate::limits::{TARPIT, TARPITS};
+use crate::limits::{LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT, TARPITS};
 use crate::peer::Peer;
+use crate::rate::Bucket;
 use crate::served::Served;
 
 pub use self::terms::{EntranceTerms, SecurityProfile, UnknownChargers};
@@ -53,6 +54,7 @@ pub(crate) struct Entrance {
     knocks: Knocks,
     budgets: Budgets,
     tarpits: Semaphore,
+    logins_written: Bucket,
     /// Compared with when there is no key, so that it takes as long.
     decoy: SealedKey,
 }
@@ -78,6 +80,7 @@ impl Entrance {
             knocks: Knocks::new(store.knocking().await?),
             budgets: Budgets::default(),
             tarpits: Semaphore::new(TARPITS),
+            logins_written: Bucket::new(LOGINS_WRITTEN_PER_SECOND, LOGINS_WRITTEN_AT_ONCE),
             decoy,
         })
     }
@@ -186,7 +189,15 @@ impl Entrance {
         }
         let over_tls = peer.over_tls || self.roster.is_pinned(charger);
         let login = Login { charger: charger.clone(), form, over_tls };
+        let former = self.roster.login(charger).filter(|former| former.over_tls == over_tls);
         if !self.roster.logged_in(&login) {
+            return Ok(());
+        }
+        if let Some(former) = former
+            && !self.logins_written.take(Instant::now())
+        {
+            // Only the form is another. As if it had not been: the next time it is written.
+            self.roster.logged_in(&former);
             return Ok(());
         }
         tracing::info!(%charger, form = form.map(store::KeyForm::label), over_tls, "the charger's way to prove who it is");

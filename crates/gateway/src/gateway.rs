@@ -16,6 +16,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::entrance::Entrance;
 use crate::fleet::{Control, Fleet};
+use crate::journal::Journal;
 use crate::limits;
 use crate::listener::{self, Door};
 use crate::metrics::Metrics;
@@ -140,6 +141,7 @@ impl Gateway {
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
             refusals: Bucket::new(limits::REFUSALS_LOGGED_PER_SECOND, limits::REFUSALS_LOGGED_AT_ONCE),
+            journal: Journal::default(),
             quarantine: Quarantine::default(),
             paces: Paces::new(limits::RECALL_EVERY),
             settings,

@@ -205,7 +205,9 @@ async fn admit(
         }
         // Not an HTTP error: the handshake is completed without the header, then closed (F-64).
         Verdict::NoCommonVersion => {
-            tracing::warn!(%charger, %from, "no OCPP version in common");
+            if shared.refusals.take(Instant::now()) {
+                tracing::warn!(%charger, %from, "no OCPP version in common");
+            }
             shared.metrics.charger_connected("bad_subprotocol");
             tokio::spawn(turn_away(upgrade));
             None

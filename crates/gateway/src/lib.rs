@@ -15,6 +15,7 @@ mod greeting;
 mod handshake;
 mod held;
 mod identity;
+mod journal;
 mod limits;
 mod links;
 mod listener;

@@ -185,3 +185,19 @@ pub(crate) const KNOCKING_REMEMBERED: usize = 1_000;
 pub(crate) const KNOCKS_WRITTEN_PER_SECOND: u32 = 2;
 /// Of those, how many may come at once.
 pub(crate) const KNOCKS_WRITTEN_AT_ONCE: u32 = 50;
+/// Ways in which chargers proved who they are, where they differ from the last, that are written per second: a
+/// charger that has a key must not keep the store's disk busy with it. As many as are let in, …
+pub(crate) const LOGINS_WRITTEN_PER_SECOND: u32 = HANDSHAKES_PER_SECOND;
+/// … and as many at once.
+pub(crate) const LOGINS_WRITTEN_AT_ONCE: u32 = HANDSHAKE_BURST;
+
+/// Lines about one charger in the program's own log per second; the message log tells all.
+pub(crate) const LINES_OF_A_CHARGER_PER_SECOND: u32 = 1;
+/// Of those, how many may come at once: a connection that comes and goes is four lines.
+pub(crate) const LINES_OF_A_CHARGER_AT_ONCE: u32 = 120;
+/// Chargers whose lines are counted; about 2 MB. Beyond it the bound on all lines is left.
+pub(crate) const LINES_OF_CHARGERS_REMEMBERED: usize = 16_384;
+/// Lines about all chargers per second: 2 GB a day at the very most.
+pub(crate) const LINES_PER_SECOND: u32 = 100;
+/// Of those, how many may come at once: five thousand chargers that come back together.
+pub(crate) const LINES_AT_ONCE: u32 = 20_000;

@@ -59,6 +59,7 @@ struct Series {
     protocol_violations: IntCounterVec,
     hang_ups: IntCounterVec,
     alerts: IntCounterVec,
+    lines_left_out: IntCounterVec,
     leader_switches: IntCounterVec,
     config_successful: IntGaugeVec,
     config_success_timestamp: GaugeVec,
@@ -93,6 +94,7 @@ impl Metrics {
             protocol_violations: table.counters("ocpp_proxy_protocol_violations_total"),
             hang_ups: table.counters("ocpp_proxy_hang_ups_total"),
             alerts: table.counters("ocpp_proxy_alerts_total"),
+            lines_left_out: table.counters("ocpp_proxy_log_lines_left_out_total"),
             leader_switches: table.counters("ocpp_proxy_leader_switches_total"),
             config_successful: table.gauges("ocpp_proxy_config_last_reload_successful"),
             config_success_timestamp: table
@@ -104,6 +106,7 @@ impl Metrics {
         series.charger_connections.with_label_values::<&str>(&[]);
         series.sessions.with_label_values::<&str>(&[]);
         series.chargers_without_leader.with_label_values::<&str>(&[]);
+        series.lines_left_out.with_label_values::<&str>(&[]);
         Self(Arc::new(series))
     }
 
@@ -220,6 +223,11 @@ impl Metrics {
 
     pub(crate) fn hung_up(&self, peer: &Side, reason: Reason) {
         self.0.hang_ups.with_label_values(&[name(peer), reason.label()]).inc();
+    }
+
+    /// The program's own log is one line short.
+    pub(crate) fn line_left_out(&self) {
+        self.0.lines_left_out.with_label_values::<&str>(&[]).inc();
     }
 
     pub(crate) fn alert(&self, kind: &'static str) {

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use engine::{ChargerId, Departure, DialFailure, Note, Side};
 use store::LogEntry;
+use tokio::time::Instant;
 
 use crate::clock::unix_ms;
+use crate::journal::Line;
 use crate::shared::Shared;
 
 /// Passes on one note of a charger's session.
 pub(crate) fn take(shared: &Shared, charger: &ChargerId, note: Note) {
     count(shared, &note);
-    tell(charger, &note);
+    if may_tell(shared, charger, &note) {
+        tell(charger, &note);
+    }
     if shared.tail.receiver_count() > 0 {
         // Nobody may have stayed to listen: that is no failure.
         let _ = shared.tail.send((charger.clone(), Arc::new(note.clone())));
@@ -47,6 +51,24 @@ fn count(shared: &Shared, note: &Note) {
         Note::Alert { kind, .. } => metrics.alert(kind),
         // Whence a change of the leader came is known where the plan is.
         Note::Call(_) | Note::ChargerArrived | Note::LinkUp(_) | Note::LeaderChanged { .. } => {}
+    }
+}
+
+/// Whether the program's log has room for it. What is only said when somebody asked for it always has.
+fn may_tell(shared: &Shared, charger: &ChargerId, note: &Note) -> bool {
+    if matches!(note, Note::Frame { .. } | Note::Call(_) | Note::Answer(_)) {
+        return true;
+    }
+    match shared.journal.line(charger, Instant::now()) {
+        Line::Written { left_out_before: 0 } => true,
+        Line::Written { left_out_before } => {
+            tracing::warn!(%charger, lines = left_out_before, "lines about this charger were left out here: there were too many");
+            true
+        }
+        Line::LeftOut => {
+            shared.metrics.line_left_out();
+            false
+        }
     }
 }
 

@@ -11,36 +11,48 @@ use tokio::time::{Instant, sleep_until};
 /// Refills steadily; a caller without a token is turned away, nobody waits.
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    per_second: f64,
-    burst: f64,
+    per_second: u32,
+    burst: u32,
     level: Mutex<Level>,
 }
 
-#[derive(Debug)]
-struct Level {
+/// What is left in a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level {
     tokens: f64,
     at: Instant,
+}
+
+impl Level {
+    /// Of a full bucket.
+    pub(crate) fn new(burst: u32, now: Instant) -> Self {
+        Self { tokens: f64::from(burst), at: now }
+    }
+
+    /// Takes a token if there is one.
+    pub(crate) fn take(&mut self, per_second: u32, burst: u32, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + passed * f64::from(per_second)).min(f64::from(burst));
+        self.at = self.at.max(now);
+        let taken = self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
 }
 
 impl Bucket {
     /// Full at first.
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        let burst = f64::from(burst.max(1));
-        let level = Mutex::new(Level { tokens: burst, at: Instant::now() });
-        Self { per_second: f64::from(per_second), burst, level }
+        let burst = burst.max(1);
+        Self { per_second, burst, level: Mutex::new(Level::new(burst, Instant::now())) }
     }
 
     /// Takes a token if there is one.
     pub(crate) fn take(&self, now: Instant) -> bool {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.saturating_duration_since(level.at).as_secs_f64();
-        level.tokens = (level.tokens + passed * self.per_second).min(self.burst);
-        level.at = level.at.max(now);
-        let taken = level.tokens >= 1.0;
-        if taken {
-            level.tokens -= 1.0;
-        }
-        taken
+        level.take(self.per_second, self.burst, now)
     }
 }
 

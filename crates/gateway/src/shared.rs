@@ -12,6 +12,7 @@ use crate::clock::{Clock, unix_ms};
 use crate::entrance::Entrance;
 use crate::fleet::{Control, Fleet};
 use crate::gateway::Settings;
+use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) handshakes: Bucket,
     /// How many refused handshakes are written to the log.
     pub(crate) refusals: Bucket,
+    /// How much the program's log says of chargers.
+    pub(crate) journal: Journal,
     pub(crate) quarantine: Quarantine,
     /// How fast backoffices are told what they missed.
     pub(crate) paces: Paces,

@@ -11,7 +11,10 @@ use tokio::time::Instant;
 
 use crate::clock::unix_ms;
 use crate::fleet::folded;
-use crate::limits::{KNOCKING_REMEMBERED, KNOCKS_WRITTEN_AT_ONCE, KNOCKS_WRITTEN_PER_SECOND};
+use crate::limits::{
+    KNOCKING_REMEMBERED, KNOCKS_WRITTEN_AT_ONCE, KNOCKS_WRITTEN_PER_SECOND, REFUSALS_LOGGED_AT_ONCE,
+    REFUSALS_LOGGED_PER_SECOND,
+};
 use crate::rate::Bucket;
 
 #[derive(Debug)]
@@ -19,13 +22,18 @@ pub(super) struct Knocks {
     /// By the identity in small letters.
     all: Mutex<HashMap<String, Knocking>>,
     written: Bucket,
+    told: Bucket,
 }
 
 impl Knocks {
     /// With those that the store remembers.
     pub(super) fn new(known: Vec<Knocking>) -> Self {
         let all = known.into_iter().map(|one| (folded(&one.charger), one)).collect();
-        Self { all: Mutex::new(all), written: Bucket::new(KNOCKS_WRITTEN_PER_SECOND, KNOCKS_WRITTEN_AT_ONCE) }
+        Self {
+            all: Mutex::new(all),
+            written: Bucket::new(KNOCKS_WRITTEN_PER_SECOND, KNOCKS_WRITTEN_AT_ONCE),
+            told: Bucket::new(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE),
+        }
     }
 
     /// Somebody calls itself this charger and is not admitted.
@@ -38,7 +46,7 @@ impl Knocks {
         now: Instant,
     ) {
         let knocking = self.add(charger, from, sent_credentials, unix_ms());
-        if knocking.times == 1 {
+        if knocking.times == 1 && self.told.take(now) {
             tracing::warn!(%charger, %from, "an unknown charger knocks; an operator may admit it");
         }
         if self.written.take(now) {

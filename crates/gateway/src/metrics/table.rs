@@ -140,6 +140,12 @@ pub(super) const METRICS: &[Metric] = &[
         &["peer", "reason"],
         "Sockets that the proxy closed by reason.",
     ),
+    metric(
+        "ocpp_proxy_log_lines_left_out_total",
+        Counter,
+        &[],
+        "Lines about chargers that the program's own log leaves out because there are too many.",
+    ),
     metric("ocpp_proxy_alerts_total", Counter, &["kind"], "Occurrences that an operator should look at."),
     metric(
         "ocpp_proxy_leader_switches_total",

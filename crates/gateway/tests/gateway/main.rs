@@ -10,6 +10,7 @@ mod deliveries;
 mod figures;
 mod handshakes;
 mod identities;
+mod journal;
 mod leaders;
 mod outages;
 mod rules;
