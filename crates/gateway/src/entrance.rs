@@ -101,7 +101,12 @@ impl Entrance {
             return Err(NotLetIn::WrongCertificate);
         }
         let credentials = Credentials::read(headers);
+        let is_known = self.is_known(served, charger);
         if terms.profile >= SecurityProfile::TlsWithBasic && !peer.over_tls {
+            if !is_known {
+                // An operator should see it all the same: that it dials the wrong port is easily mended.
+                self.knocks.knocked(store, charger, peer.from, credentials.is_some(), begun);
+            }
             return Err(NotLetIn::WithoutTls);
         }
         if credentials.is_some()
@@ -110,7 +115,6 @@ impl Entrance {
             return Err(NotLetIn::LockedOut(wait));
         }
         let proof = self.proof(served, terms, charger, credentials.as_ref(), peer);
-        let is_known = self.is_known(served, charger);
         if !is_known {
             self.knocks.knocked(store, charger, peer.from, credentials.is_some(), begun);
         }
@@ -237,6 +241,11 @@ impl Entrance {
         }
         // What it failed at before says nothing of the key that it has from now on.
         self.budgets.forgive(&order.charger);
+    }
+
+    /// How many chargers knock.
+    pub(crate) fn how_many_knock(&self) -> usize {
+        self.knocks.count()
     }
 
     /// Chargers that knock, the last first.

@@ -46,6 +46,6 @@ pub use routing::{
 pub use store::LeaderOverride;
 pub use tls::{CertificateError, ListenerCertificates, OwnCertificate};
 pub use view::{
-    AdmitError, EntranceView, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError, View,
-    new_charger,
+    AdmitError, EntranceView, KnownCharger, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError,
+    TermsView, View, new_charger,
 };

@@ -60,6 +60,11 @@ impl Served {
         self.routing.rule(charger).map(|rule| &*rule.entrance)
     }
 
+    /// The `match` of the rule of a charger.
+    pub(crate) fn rule_text(&self, charger: &ChargerId) -> Option<&str> {
+        self.routing.rule(charger).map(|rule| rule.pattern.text())
+    }
+
     /// Whether the rule of a charger names it, by its match or with a key.
     pub(crate) fn names(&self, charger: &ChargerId) -> bool {
         self.keys.contains_key(&folded(charger)) || self.routing.spelling(charger).is_some()

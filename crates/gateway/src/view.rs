@@ -16,7 +16,7 @@ use crate::fleet::Control;
 use crate::limits::DESCRIBE_TIMEOUT;
 use crate::shared::Shared;
 
-pub use self::entrance::{AdmitError, EntranceView, new_charger};
+pub use self::entrance::{AdmitError, EntranceView, KnownCharger, TermsView, new_charger};
 
 /// A look at the running gateway. Cheap to clone; does not keep the gateway running.
 #[derive(Debug, Clone)]

@@ -51,7 +51,13 @@
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm;
     if (question && !window.confirm(question)) event.preventDefault();
+    // A second click would hide the answer to the first.
+    const form = event.target;
+    if (form.dataset.once === undefined) return;
+    if (form.dataset.once === "sent") event.preventDefault();
+    form.dataset.once = "sent";
   });
+  window.addEventListener("pageshow", () => { for (const form of all("form[data-once]")) form.dataset.once = ""; });
 
   // Keys: / to the search, j and k along the rows, Enter opens the row.
   let at = -1;

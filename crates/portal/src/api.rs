@@ -6,6 +6,7 @@ mod chargers;
 mod client;
 mod comparison;
 mod deliveries;
+mod entrance;
 pub(crate) mod problem;
 mod proxy;
 mod read;
@@ -133,6 +134,12 @@ fn described() -> (Router<AppState>, Document) {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::forget))
+        .routes(routes!(entrance::knocking))
+        .routes(routes!(entrance::chargers))
+        .routes(routes!(entrance::admit))
+        .routes(routes!(entrance::remove))
+        .routes(routes!(entrance::allow_plain))
+        .routes(routes!(entrance::forget))
         .routes(routes!(comparison::compare))
         .routes(routes!(why::why))
         .routes(routes!(transactions::list))

@@ -19,6 +19,7 @@ use crate::state::AppState;
 pub(crate) enum Section {
     Chargers,
     Transactions,
+    Knocking,
 }
 
 /// What surrounds a page.
@@ -38,8 +39,9 @@ pub(crate) fn page(frame: &Frame<'_>, content: Markup) -> Markup {
             header.bar {
                 (brand())
                 nav.sections aria-label="Sections" {
-                    (section("/chargers", "Chargers", frame.active == Section::Chargers))
-                    (section("/transactions", "Transactions", frame.active == Section::Transactions))
+                    (section("/chargers", frame.active == Section::Chargers, html! { "Chargers" }))
+                    (section("/transactions", frame.active == Section::Transactions, html! { "Transactions" }))
+                    (section("/knocking", frame.active == Section::Knocking, knocking(frame.visitor.knocking)))
                 }
                 div.who {
                     span.whoname title={ "Logged in as " (frame.visitor.role.label()) } {
@@ -186,8 +188,18 @@ fn brand() -> Markup {
     html! { a.brand href="/chargers" aria-label="OCPP proxy" { (icon(Icon::Brand)) span { "OCPP proxy" } } }
 }
 
-fn section(href: &str, name: &str, is_active: bool) -> Markup {
+fn section(href: &str, is_active: bool, name: Markup) -> Markup {
     html! { a href=(href) aria-current=[is_active.then_some("page")] { (name) } }
+}
+
+/// With how many do.
+fn knocking(count: usize) -> Markup {
+    html! {
+        "Knocking"
+        @if count > 0 {
+            " " span.count title={ (count) " unknown " @if count == 1 { "charger asks" } @else { "chargers ask" } " to be let in" } { (count) }
+        }
+    }
 }
 
 /// What every form must have in it.

@@ -50,6 +50,8 @@ pub(crate) const ROWS: usize = 100;
 pub(crate) const REASON_CHARACTERS: usize = 300;
 /// Switches of the leader shown on the Proxy page.
 pub(crate) const SWITCHES_SHOWN: usize = 50;
+/// Orders about who is let in shown on the page of those who knock.
+pub(crate) const ADMISSIONS_SHOWN: usize = 50;
 
 /// Live tails at once. Each looks at the log twice a second.
 pub(crate) const TAILS: usize = 64;

@@ -2,6 +2,7 @@
 //! browser and the gateway's view.
 
 pub(crate) mod chargers;
+pub(crate) mod knocking;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod proxy;

@@ -70,6 +70,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(pages::logs::routes())
         .merge(pages::transactions::routes())
         .merge(pages::why::routes())
+        .merge(pages::knocking::routes())
         .merge(pages::switch::routes())
         .merge(pages::login::logout())
         .merge(tail::routes())

@@ -25,6 +25,7 @@ struct Parts {
     stopping: watch::Sender<bool>,
     tails: Places,
     exports: Places,
+    admitting: tokio::sync::Mutex<()>,
 }
 
 impl AppState {
@@ -33,7 +34,8 @@ impl AppState {
         let lanes = Lanes::new(settings.store);
         let stopping = watch::Sender::new(false);
         let (tails, exports) = (Places::new(TAILS), Places::new(EXPORTS));
-        Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports }))
+        let admitting = tokio::sync::Mutex::default();
+        Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports, admitting }))
     }
 
     /// Who may come in, and who is in.
@@ -69,6 +71,11 @@ impl AppState {
     /// The places for files that are being sent.
     pub(crate) fn exports(&self) -> &Places {
         &self.0.exports
+    }
+
+    /// Held while somebody is admitted: of two orders at once each sees what the other made of it.
+    pub(crate) async fn admitting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.admitting.lock().await
     }
 
     pub(crate) fn stop(&self) {

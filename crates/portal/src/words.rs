@@ -2,6 +2,7 @@
 //! Pages and the command line say the same, because both say it with these.
 
 pub mod details;
+pub mod entrance;
 pub mod plan;
 mod said;
 

@@ -54,10 +54,7 @@ fn admit(one: &One, without_key: bool) -> anyhow::Result<()> {
     let what = AdmissionWhat::Admit(sealed);
     AdmissionOrder { charger: charger.clone(), what, by: who() }.give(&store)?;
     let name = shown(charger.as_str());
-    let user = match rule.entrance.basic_user.as_str() {
-        "" => charger.to_string(),
-        template => template.replace("{charger}", charger.as_str()),
-    };
+    let user = rule.entrance.user_of(&charger);
     let follows = "A proxy that runs follows within a second or two.\n";
     logs::print(&match key {
         Some(key) => format!(

@@ -23,7 +23,7 @@ pub use self::chargers::{ChargerSummary, ChargersQuery, Connector, RunningTransa
 pub use self::comparison::{CardDifference, Comparison, ComparisonQuery, FieldDifference, Latency};
 pub use self::search::{Caller, CallsQuery, OutcomeIs};
 pub use self::transactions::{ListedTransaction, TransactionsQuery};
-use crate::entrance::{self, Admission, Knocking, Login};
+use crate::entrance::{self, Admission, AdmissionChange, Knocking, Login};
 use crate::lead::{self, LeadChange, LeaderOverride};
 use crate::memory::Readers;
 use crate::{ListedLane, LoggedCall, LoggedOccurrence, News, OpenError, StoreError, database};
@@ -188,6 +188,14 @@ impl Browser {
     /// When the file cannot be read, or too many questions wait.
     pub async fn leader_overrides(&self) -> Result<Vec<LeaderOverride>, StoreError> {
         self.ask(lead::overrides).await
+    }
+
+    /// What operators ordered about who is let in; the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn admission_history(&self, limit: usize) -> Result<Vec<AdmissionChange>, StoreError> {
+        self.ask(move |connection| entrance::history(connection, limit.clamp(1, PAGE))).await
     }
 
     /// Every charger that an operator has let in.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use engine::ChargerId;
 
-pub(crate) use self::table::{admissions, from_outside, knocks, last, logins};
+pub(crate) use self::table::{admissions, from_outside, history, knocks, last, logins};
 use crate::seal::{KeyForm, SealedKey};
 use crate::{OpenError, database};
 
@@ -70,6 +70,21 @@ impl AdmissionOrder {
     pub fn give(&self, path: &Path) -> Result<(), OpenError> {
         database::write_from_outside(path, |connection| self.write(connection, true))
     }
+}
+
+/// What an operator ordered about who is let in, afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdmissionChange {
+    /// When; UTC, milliseconds since 1970.
+    pub unix_ms: i64,
+    /// Whom it was about.
+    pub charger: ChargerId,
+    /// `admitted`, `removed`, `plain_allowed` or `forgotten`.
+    pub what: String,
+    /// Whether it was admitted with a key.
+    pub with_key: bool,
+    /// Who ordered it.
+    pub by: String,
 }
 
 /// How a charger proved who it is.

@@ -83,6 +83,10 @@ impl Knocks {
         self.lock().remove(&folded(charger));
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The last first.
     pub(super) fn all(&self) -> Vec<Knocking> {
         let mut all: Vec<Knocking> = self.lock().values().cloned().collect();

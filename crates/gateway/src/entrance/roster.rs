@@ -75,6 +75,11 @@ impl Roster {
         all
     }
 
+    /// How everybody proved last who it is, in no order.
+    pub(crate) fn logins(&self) -> Vec<Login> {
+        self.logins.iter().map(|one| one.clone()).collect()
+    }
+
     /// How a charger proved last who it is.
     pub(crate) fn login(&self, charger: &ChargerId) -> Option<Login> {
         self.logins.get(&folded(charger)).map(|login| login.clone())

@@ -56,14 +56,18 @@ impl EntranceTerms {
         self.hide_unknown.unwrap_or(self.profile >= SecurityProfile::Basic)
     }
 
+    /// The user name that a charger sends with its key.
+    pub fn user_of(&self, charger: &ChargerId) -> String {
+        match self.basic_user.as_str() {
+            "" => charger.as_str().to_owned(),
+            template => template.replace("{charger}", charger.as_str()),
+        }
+    }
+
     /// Whether this is the user name of a charger; identities are equal whatever their capitals (semantics
     /// S-10, S-14).
     pub(crate) fn is_user_of(&self, charger: &ChargerId, user: &[u8]) -> bool {
-        let expected = match self.basic_user.as_str() {
-            "" => charger.as_str().to_owned(),
-            template => template.replace("{charger}", charger.as_str()),
-        };
-        user.eq_ignore_ascii_case(expected.as_bytes())
+        user.eq_ignore_ascii_case(self.user_of(charger).as_bytes())
     }
 }
 

@@ -1,10 +1,13 @@
 //! What an operator sees of the entrance and does there: who knocks, who is admitted, and with which key.
 
+use std::collections::BTreeMap;
+
 use engine::ChargerId;
 use store::{Admission, AdmissionOrder, AdmissionWhat, Knocking, Login};
 
 use super::View;
 use crate::entrance::SecurityProfile;
+use crate::fleet::folded;
 use crate::identity::acceptable;
 
 /// Who is at the entrance.
@@ -14,6 +17,28 @@ pub struct EntranceView {
     pub knocking: Vec<Knocking>,
     /// Chargers that operators have admitted, in alphabetical order; each with how it proved last who it is.
     pub admitted: Vec<(Admission, Option<Login>)>,
+}
+
+/// A charger that an operator has admitted, or that has proved who it is.
+#[derive(Debug, Clone)]
+pub struct KnownCharger {
+    /// Which.
+    pub charger: ChargerId,
+    /// The operator's word; `None` for one that `proxy.toml` lets in.
+    pub admission: Option<Admission>,
+    /// How it proved last who it is; `None` when it has not come yet, or was asked for nothing without TLS.
+    pub login: Option<Login>,
+}
+
+/// On what terms the rule of a charger lets it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TermsView {
+    /// The `match` of the rule.
+    pub rule: String,
+    /// The least that it must do to prove who it is.
+    pub profile: SecurityProfile,
+    /// The user name that goes with its key.
+    pub user: String,
 }
 
 /// Why somebody cannot be admitted.
@@ -54,6 +79,38 @@ impl View {
             (admission, login)
         });
         EntranceView { knocking: entrance.knocking(), admitted: admitted.collect() }
+    }
+
+    /// How many chargers knock.
+    pub fn knocking(&self) -> usize {
+        self.shared.entrance.how_many_knock()
+    }
+
+    /// Whoever is admitted or has proved who it is, in alphabetical order.
+    pub fn known_chargers(&self) -> Vec<KnownCharger> {
+        let roster = &self.shared.entrance.roster;
+        let mut known: BTreeMap<String, KnownCharger> = BTreeMap::new();
+        for login in roster.logins() {
+            let charger = login.charger.clone();
+            known.insert(folded(&charger), KnownCharger { charger, admission: None, login: Some(login) });
+        }
+        for admission in roster.admissions() {
+            let charger = admission.charger.clone();
+            let one = known.entry(folded(&charger));
+            one.or_insert(KnownCharger { charger, admission: None, login: None }).admission = Some(admission);
+        }
+        known.into_values().collect()
+    }
+
+    /// On what terms a charger would be let in; `None` when no rule matches it.
+    pub fn terms(&self, charger: &ChargerId) -> Option<TermsView> {
+        let served = self.shared.served.load();
+        let terms = served.terms(charger)?;
+        Some(TermsView {
+            rule: served.rule_text(charger)?.to_owned(),
+            profile: terms.profile,
+            user: terms.user_of(charger),
+        })
     }
 
     /// Lets a charger in from now on: with this key or, without one, unproved. Durable before this resolves.

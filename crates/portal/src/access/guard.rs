@@ -29,6 +29,8 @@ pub(crate) struct Visitor {
     pub(crate) role: Role,
     /// For the forms of the page; [`crate::layout::csrf`] writes it.
     pub(crate) csrf: String,
+    /// How many chargers knock: every page says so at the top.
+    pub(crate) knocking: usize,
 }
 
 impl Visitor {
@@ -72,7 +74,8 @@ pub(crate) fn visitor(state: &AppState, headers: &HeaderMap) -> Option<Visitor> 
             access.sessions.end(cookie);
             return None;
         };
-        Some(Visitor { name: account.name().to_owned(), role, csrf })
+        let knocking = state.view().knocking();
+        Some(Visitor { name: account.name().to_owned(), role, csrf, knocking })
     })
 }
 

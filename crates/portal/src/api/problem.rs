@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use gateway::SetLeaderError;
+use gateway::{AdmitError, SetLeaderError};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -122,6 +122,31 @@ impl From<SetLeaderError> for Problem {
                 Self::new(StatusCode::CONFLICT, title, detail, remedy)
             }
             SetLeaderError::Store(_) => {
+                let remedy = "Look at the log of the program and at its disk; then try again.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail, remedy)
+            }
+        }
+    }
+}
+
+impl From<AdmitError> for Problem {
+    fn from(error: AdmitError) -> Self {
+        let detail = error.to_string();
+        let title = "Who is let in stays as it is";
+        match error {
+            AdmitError::NoIdentity(..) => {
+                let remedy = "Write it as the charger does in the address that it dials.";
+                Self::new(StatusCode::NOT_FOUND, "There is no such charger", detail, remedy)
+            }
+            AdmitError::NoRule(_) => {
+                let remedy = "Give a rule in proxy.toml that matches the charger.";
+                Self::new(StatusCode::NOT_FOUND, "There is no such charger", detail, remedy)
+            }
+            AdmitError::NeedsKey(_) => {
+                let remedy = "Send {\"key\": \"new\"}.";
+                Self::new(StatusCode::CONFLICT, title, detail, remedy)
+            }
+            AdmitError::Store(_) => {
                 let remedy = "Look at the log of the program and at its disk; then try again.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, title, detail, remedy)
             }

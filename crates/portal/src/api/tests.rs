@@ -38,11 +38,17 @@ fn the_document_describes_every_operation() {
         "get /api/v1/chargers/{charger}/proxy",
         "get /api/v1/chargers/{charger}/why",
         "get /api/v1/comparison",
+        "get /api/v1/entrance/chargers",
+        "get /api/v1/entrance/knocking",
         "get /api/v1/occurrences",
         "get /api/v1/tail",
         "get /api/v1/transactions",
         "post /api/v1/chargers/{charger}/deliveries/drop",
         "post /api/v1/chargers/{charger}/deliveries/retry",
+        "post /api/v1/entrance/{charger}/admit",
+        "post /api/v1/entrance/{charger}/allow-plain",
+        "post /api/v1/entrance/{charger}/forget",
+        "post /api/v1/entrance/{charger}/remove",
         "put /api/v1/chargers/{charger}/leader",
     ];
     assert_eq!(operations, expected.into_iter().map(str::to_owned).collect());

@@ -9,7 +9,7 @@ use crate::scene::{REFUSED_CARD, Scene};
 use crate::support::{charger::RawCharger, session, set_up};
 
 /// The operations of the document, of which schemathesis is to try all but the endless one.
-const OPERATIONS: usize = 15;
+const OPERATIONS: usize = 21;
 
 #[test]
 fn a_program_learns_what_the_portal_shows_and_does_what_it_does() {

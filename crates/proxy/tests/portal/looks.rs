@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Tab};
 use crate::scene::{REFUSED_CARD, Scene};
+use crate::support::charger::RawCharger;
 
 /// Every page that a person can be on.
 pub fn pages(scene: &Scene, charger: &str) -> Vec<(&'static str, String)> {
@@ -28,6 +29,9 @@ pub fn pages(scene: &Scene, charger: &str) -> Vec<(&'static str, String)> {
         ("why", of(&format!("/cards?id_tag={REFUSED_CARD}"))),
         ("charger-transactions", of("/transactions")),
         ("transactions", "/transactions".to_owned()),
+        ("knocking", "/knocking".to_owned()),
+        ("knocking-none", "/knocking?q=nobody".to_owned()),
+        ("admit", "/knocking/admit?charger=OLD-1".to_owned()),
         ("missing", "/no/such/page".to_owned()),
     ]
 }
@@ -36,10 +40,11 @@ pub fn pages(scene: &Scene, charger: &str) -> Vec<(&'static str, String)> {
 fn every_page_is_whole_on_desks_and_telephones_by_day_and_night() {
     let scene = Scene::start();
     let _charger = scene.charge("CP1");
+    knock(&scene);
     let browser = Chromium::start();
     let tab = scene.logged_in(&browser);
     let mut pages = pages(&scene, "CP1");
-    assert_eq!(pages.len(), 17);
+    assert_eq!(pages.len(), 20);
     let (mut looked_at, mut findings) = (0, Vec::new());
     for (width, height) in [(1280, 900), (390, 844)] {
         for scheme in ["light", "dark"] {
@@ -70,13 +75,24 @@ fn every_page_is_whole_on_desks_and_telephones_by_day_and_night() {
             .extend(faults(&stranger, width).into_iter().map(|fault| format!("login at {width}: {fault}")));
         looked_at += 1;
     }
-    assert_eq!(looked_at, 17 * 4 + 2);
+    assert_eq!(looked_at, 20 * 4 + 2);
     // The page that is not there says so to the console, too; everything else is silent.
     let is_expected = |complaint: &String| complaint.contains("404 (Not Found)");
     let complaints: Vec<_> = [tab.complaints(), stranger.complaints()].concat();
     assert_eq!(complaints.iter().filter(|complaint| is_expected(complaint)).count(), 4, "{complaints:#?}");
     findings.extend(complaints.into_iter().filter(|complaint| !is_expected(complaint)));
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
+}
+
+/// Chargers that knock, and one that was let in.
+pub fn knock(scene: &Scene) {
+    for charger in ["OLD-1", "OLD-2", "NEW-7", "NEW-GARAGE-EAST-0042"] {
+        let refused = RawCharger::offer(scene.proxy.chargers, charger, Some("ocpp1.6"));
+        assert!(refused.is_err(), "{charger}");
+    }
+    let admitted =
+        scene.ask("POST", "/entrance/OLD-2/admit", Some(&scene.operator), Some(&json!({"key": "new"})));
+    assert_eq!(admitted.status, 200, "{:#}", admitted.body);
 }
 
 /// What is wrong with how the page looks.

@@ -14,6 +14,7 @@ mod crowd;
 mod help_page;
 mod hostile;
 mod keyboard;
+mod knocking;
 mod live;
 mod looks;
 mod pictures;

@@ -6,18 +6,20 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
+use crate::looks::knock;
 use crate::scene::{REFUSED_CARD, Scene};
 use crate::support::charger::RawCharger;
 use crate::support::session;
 
 /// Name, path, width, height, colour scheme.
-const PICTURES: [(&str, &str, u32, u32, &str); 7] = [
+const PICTURES: [(&str, &str, u32, u32, &str); 8] = [
     ("chargers", "/chargers", 1280, 720, "light"),
     ("logs", "/chargers/SITE1-GARAGE/logs?routine=hide", 1280, 860, "light"),
     ("logs-dark", "/chargers/SITE1-GARAGE/logs?q=StartTransaction", 1280, 720, "dark"),
     ("proxy", "/chargers/SITE1-GARAGE/proxy", 1280, 720, "light"),
     ("why", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 1280, 860, "light"),
     ("before-you-switch", "/chargers/SITE1-GARAGE/switch?follower=acme", 1280, 1100, "light"),
+    ("knocking", "/knocking", 1280, 860, "light"),
     ("telephone", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 390, 844, "dark"),
 ];
 
@@ -25,6 +27,7 @@ const PICTURES: [(&str, &str, u32, u32, &str); 7] = [
 fn every_picture_is_of_its_size_and_shows_something() {
     let scene = Scene::start_for("*");
     let _chargers = site(&scene);
+    knock(&scene);
     let browser = Chromium::start();
     let tab = scene.logged_in(&browser);
     tab.command("Emulation.setScrollbarsHidden", json!({"hidden": true}));

@@ -52,6 +52,10 @@ impl Scene {
         let follower = Backoffice::start(Library::Python, json!({"first_transaction": 7001, "quiet": true}));
         let mut text = rules(("volt", leader.url(), ""), &[(("acme", follower.url(), ""), "control")]);
         text = text.replace("match = \"CP*\"", &format!("match = \"{chargers}\""));
+        // Chargers that nobody has named yet; the first rule that matches holds.
+        let closed = "[[chargers]]\nmatch = \"NEW-*\"\nsecurity_profile = 1\nleader = \"volt\"\n\n\
+                      [[chargers]]\nmatch = \"OLD-*\"\nleader = \"volt\"\n\n";
+        text = closed.to_owned() + &text;
         let password = printed(&["hash-password"], &format!("{PASSWORD}\n"));
         text += &format!(
             "\n[[portal.users]]\nname = \"anna\"\n{}role = \"operator\"\n",

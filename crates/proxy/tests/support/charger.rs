@@ -33,6 +33,16 @@ impl RawCharger {
 
     /// Connects to any path. The handshake is written by hand, because a library refuses what some tests ask for.
     pub fn dial(proxy: SocketAddr, path: &str, protocols: Option<&str>) -> Result<Self, u16> {
+        Self::dial_with(proxy, path, protocols, "")
+    }
+
+    /// The same, with more headers, each with its end.
+    pub fn dial_with(
+        proxy: SocketAddr,
+        path: &str,
+        protocols: Option<&str>,
+        headers: &str,
+    ) -> Result<Self, u16> {
         let mut socket = TcpStream::connect(proxy).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -40,7 +50,7 @@ impl RawCharger {
         let offer = protocols.map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n")).unwrap_or_default();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {proxy}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}{headers}\r\n"
         );
         socket.write_all(request.as_bytes()).unwrap();
         let head = read_head(&mut socket);

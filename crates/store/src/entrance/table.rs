@@ -3,7 +3,7 @@
 use engine::ChargerId;
 use rusqlite::{Connection, params};
 
-use super::{Admission, AdmissionOrder, AdmissionWhat, EntranceRecord, Knocking, Login};
+use super::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, EntranceRecord, Knocking, Login};
 use crate::StoreError;
 use crate::seal::{KeyForm, SealedKey};
 use crate::upkeep::unix_ms;
@@ -136,6 +136,24 @@ pub(crate) fn knocks(connection: &Connection) -> Result<Vec<Knocking>, StoreErro
         })
     })?;
     Ok(knocks.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`crate::Browser::admission_history`].
+pub(crate) fn history(connection: &Connection, limit: usize) -> Result<Vec<AdmissionChange>, StoreError> {
+    let sql = "SELECT unix_ms, charger, what, key IS NOT NULL, said_by FROM admission_history
+               ORDER BY id DESC LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let changes = statement.query_map([limit], |row| {
+        Ok(AdmissionChange {
+            unix_ms: row.get(0)?,
+            charger: row.get::<_, String>(1)?.as_str().into(),
+            what: row.get(2)?,
+            with_key: row.get(3)?,
+            by: row.get(4)?,
+        })
+    })?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The place of the last order in the file.

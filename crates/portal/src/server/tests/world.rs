@@ -10,7 +10,10 @@ use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::{Extension, Router};
 use engine::{BackofficeId, Fact, Follower, Plan, Record};
-use gateway::{BackofficeSettings, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule};
+use gateway::{
+    BackofficeSettings, EntranceTerms, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule,
+    SecurityProfile,
+};
 use http_body_util::BodyExt;
 use store::{Browser, Store};
 use tempfile::TempDir;
@@ -71,7 +74,8 @@ impl World {
         Self::with(vec![user("anna", Role::Operator), user("viktor", Role::Viewer)]).await
     }
 
-    /// The charger CP-1 may be led by volt and acme, FILE-1 by whom the file names.
+    /// The charger CP-1 may be led by volt and acme, FILE-1 by whom the file names. KEY-1 must come with a key over
+    /// TLS, CERT-1 with a certificate.
     pub(super) async fn with(users: Vec<User>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
@@ -90,13 +94,28 @@ impl World {
             leader_source,
             entrance: Arc::default(),
         };
+        let on = |profile| {
+            Arc::new(EntranceTerms {
+                profile,
+                basic_user: "x-{charger}".to_owned(),
+                ..EntranceTerms::default()
+            })
+        };
         let backoffice = |name: &str| {
             let url = format!("ws://{name}.invalid/{{charger}}");
             (BackofficeId::from(name), Arc::new(BackofficeSettings::new(url)))
         };
         let routing = Routing {
             backoffices: ["volt", "acme"].map(backoffice).into(),
-            rules: vec![rule("FILE-*", LeaderSource::File), rule("*", LeaderSource::Portal)],
+            rules: vec![
+                rule("FILE-*", LeaderSource::File),
+                Rule { entrance: on(SecurityProfile::TlsWithBasic), ..rule("KEY-*", LeaderSource::Portal) },
+                Rule {
+                    entrance: on(SecurityProfile::ClientCertificate),
+                    ..rule("CERT-*", LeaderSource::Portal)
+                },
+                rule("*", LeaderSource::Portal),
+            ],
         };
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let settings = gateway::Settings::new(Some(any), None);
