@@ -200,7 +200,7 @@ fn let_in(known: &[KnownCharger], visitor: &Visitor) -> Markup {
                 @for one in known {
                     @let over_tls = one.login.as_ref().is_some_and(|login| login.over_tls);
                     tr {
-                        td { div { a.name href=(charger_path(&one.charger, "")) { (shown(one.charger.as_str())) } } }
+                        td { div { @if one.login.is_some() { a.name href=(charger_path(&one.charger, "")) { (shown(one.charger.as_str())) } } @else { span.name { (shown(one.charger.as_str())) } } } }
                         td data-label="Let in by" { @match &one.admission {
                             Some(admission) => div { (shown(&admission.by)) span.sub { (moment(admission.unix_ms)) } },
                             None => "proxy.toml",

@@ -12,7 +12,7 @@ use crate::support::charger::RawCharger;
 use crate::support::session;
 
 /// Name, path, width, height, colour scheme.
-const PICTURES: [(&str, &str, u32, u32, &str); 8] = [
+const PICTURES: [(&str, &str, u32, u32, &str); 9] = [
     ("chargers", "/chargers", 1280, 720, "light"),
     ("logs", "/chargers/SITE1-GARAGE/logs?routine=hide", 1280, 860, "light"),
     ("logs-dark", "/chargers/SITE1-GARAGE/logs?q=StartTransaction", 1280, 720, "dark"),
@@ -20,6 +20,7 @@ const PICTURES: [(&str, &str, u32, u32, &str); 8] = [
     ("why", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 1280, 860, "light"),
     ("before-you-switch", "/chargers/SITE1-GARAGE/switch?follower=acme", 1280, 1100, "light"),
     ("knocking", "/knocking", 1280, 860, "light"),
+    ("knocking-telephone", "/knocking", 390, 844, "light"),
     ("telephone", "/chargers/SITE1-GARAGE/cards?id_tag=04E9A1C2D3B4F5", 390, 844, "dark"),
 ];
 
