@@ -46,7 +46,7 @@ fn a_charger_that_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
     let key = tab.evaluate("document.querySelector('.key [data-copy]').dataset.copy");
     let key = key.as_str().unwrap();
     assert!(key.len() == 40 && tab.text().contains("shown this once"), "{}", tab.text());
-    let mut charger = with_key(&scene, "NEW-1", key).ok().expect("it is let in");
+    let mut charger = with_key(&scene, "NEW-1", key).expect("it is let in");
     scene.leader.wait_linked("NEW-1");
 
     tab.open(&scene.url("/knocking"));
@@ -70,7 +70,7 @@ fn a_charger_that_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
 fn a_program_admits_who_knocks() {
     let scene = Scene::start();
     for charger in ["OLD-1", "NEW-1"] {
-        RawCharger::offer(scene.proxy.chargers, charger, Some("ocpp1.6")).err().expect("refused");
+        RawCharger::offer(scene.proxy.chargers, charger, Some("ocpp1.6")).expect_err("refused");
     }
     let knocking = scene.get("/entrance/knocking").body;
     let items = knocking["items"].as_array().unwrap();
@@ -99,7 +99,7 @@ fn a_program_admits_who_knocks() {
     assert_eq!((&admitted["user_name"], &admitted["security_profile"]), (&json!("NEW-1"), &json!(1)));
     assert_eq!(admit("OLD-1", &scene.operator, "none").body["key"], json!(null));
     let _old = RawCharger::connect(scene.proxy.chargers, "OLD-1");
-    let _new = with_key(&scene, "NEW-1", &key).ok().expect("it is let in");
+    let _new = with_key(&scene, "NEW-1", &key).expect("it is let in");
     assert_eq!(scene.get("/entrance/knocking").body["items"], json!([]));
     let page = scene.get("/entrance/chargers?limit=1").body;
     assert_eq!((&page["items"][0]["charger"], &page["next"]), (&json!("NEW-1"), &json!("NEW-1")));

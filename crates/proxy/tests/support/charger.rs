@@ -12,6 +12,7 @@ use super::PATIENCE;
 use super::peer::Frame;
 
 /// One socket of a charger. Answers the proxy's calls with `{"status":"Accepted"}`.
+#[derive(Debug)]
 pub struct RawCharger {
     socket: WebSocket<TcpStream>,
     next_id: u64,
