@@ -9,8 +9,9 @@ use engine::ChargerId;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
@@ -233,6 +234,12 @@ fn websocket_key(request: &Request<Incoming>) -> Result<Vec<u8>, Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET || request.version() != HttpVersion::HTTP_11 {
         return Err(bad("a WebSocket handshake is GET with HTTP/1.1\n"));
+    }
+    // Where a body ends whoever stands in front may see differently: what is behind it is not ours to guess.
+    let has_body = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+        || headers.contains_key(TRANSFER_ENCODING);
+    if has_body {
+        return Err(bad("a WebSocket handshake has no body\n"));
     }
     if !lists_websocket(headers) {
         let refusal =

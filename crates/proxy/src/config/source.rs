@@ -45,6 +45,9 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
+/// More errors of syntax help nobody: what follows the first ones is often their echo.
+const MOST_ERRORS: usize = 50;
+
 /// Reads the text. Syntax errors are collected; a tree comes with none of them.
 pub(crate) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
     let (tree, errors) = recover(text);
@@ -54,7 +57,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
 /// Reads what can be read in spite of syntax errors, and tells them.
 pub(crate) fn recover(text: &str) -> (Node, Vec<Finding>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let errors = errors
+    let mut errors: Vec<Finding> = errors
         .iter()
         .map(|error| {
             let span = error.span().unwrap_or(0..0);
@@ -65,6 +68,9 @@ pub(crate) fn recover(text: &str) -> (Node, Vec<Finding>) {
             Finding::error(text, span.start, message)
         })
         .collect();
+    // Of brackets that are nested deeply each is missed at the same end.
+    errors.dedup();
+    errors.truncate(MOST_ERRORS);
     (Node { span: table.span(), value: Value::Table(entries(table.into_inner())) }, errors)
 }
 

@@ -307,9 +307,12 @@ fn program(folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
+/// What proxy.toml may name beside [`launch`]'s own variable.
+const VARIABLES: [(&str, &str); 2] = [("SET", "from the environment"), ("EMPTY", "")];
+
 /// `${PROXY_LIFE}` in proxy.toml stands for how often the program was started.
 fn launch(folder: &TempDir, life: u32) -> (Child, Arc<Lines>) {
-    spawn(program(folder, &["run"]).env("PROXY_LIFE", life.to_string()))
+    spawn(program(folder, &["run"]).env("PROXY_LIFE", life.to_string()).envs(VARIABLES))
 }
 
 fn spawn(program: &mut Command) -> (Child, Arc<Lines>) {

@@ -1,0 +1,17 @@
+//! Hostile input against the running program: tables of what chargers, backoffices, configurations and browsers may
+//! send that is wrong, and what each must get for it, while others are served as if nothing were.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "a test program has no users")]
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the other test programs need more of it")]
+mod support;
+
+mod configurations;
+mod conversations;
+mod negatives;
+mod requests;
+mod stage;
+mod text;
+mod wire;
