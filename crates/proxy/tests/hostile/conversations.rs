@@ -4,13 +4,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::stage::Stage;
+use crate::stage::Backoffices;
+use crate::support::proxy::Proxy;
 use crate::text::{bytes, fits};
 use crate::wire::{Heard, TEXT, Wire};
 
 /// The charger, its leader and its follower in one case.
 struct Parties<'a> {
-    stage: &'a Stage,
+    backoffices: &'a Backoffices,
     charger: &'a str,
     /// In this order; who has left is none.
     wires: [Option<Wire>; 3],
@@ -30,22 +31,22 @@ const SIGN_OF_LIFE: &str = r#""DataTransfer",{"vendorId":"sign-of-life"}"#;
 ///
 /// # Panics
 /// When anything is not as the table says.
-pub fn play(stage: &Stage, charger: &str, lines: &[&str]) {
+pub fn play(proxy: &Proxy, backoffices: &Backoffices, charger: &str, lines: &[&str]) {
     let wire = crate::support::eventually("room for one more charger", || {
-        match Wire::dial(stage.proxy.chargers, &format!("/ocpp/{charger}"), "") {
+        match Wire::dial(proxy.chargers, &format!("/ocpp/{charger}"), "") {
             Ok(wire) => Some(wire),
             Err(503) => None,
             Err(status) => panic!("refused with {status}"),
         }
     });
     let [leader, follower] = ["lead", "follow"].map(|name| {
-        let mut link = stage.backoffices.link(name, charger);
+        let mut link = backoffices.link(name, charger);
         // A link that is not known to be open yet is told nothing that does not keep.
         link.wait_read();
         Some(link)
     });
     let mut parties =
-        Parties { stage, charger, wires: [Some(wire), leader, follower], ids: Default::default() };
+        Parties { backoffices, charger, wires: [Some(wire), leader, follower], ids: Default::default() };
     for line in lines {
         parties.step(line);
     }
@@ -170,7 +171,7 @@ impl Parties<'_> {
         }
         // A leader that was sent away is dialed anew.
         if self.wires[1].is_none() {
-            let mut link = self.stage.backoffices.link("lead", self.charger);
+            let mut link = self.backoffices.link("lead", self.charger);
             link.wait_read();
             self.wires[1] = Some(link);
         }

@@ -8,6 +8,7 @@
 #[expect(dead_code, reason = "the other test programs need more of it")]
 mod support;
 
+mod authority;
 mod configurations;
 mod conversations;
 mod negatives;
@@ -15,3 +16,9 @@ mod requests;
 mod stage;
 mod text;
 mod wire;
+
+/// What a panic says.
+fn words(cause: &(dyn std::any::Any + Send)) -> String {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or(cause.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}

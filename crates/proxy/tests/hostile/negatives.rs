@@ -1,7 +1,6 @@
 //! The table of negative cases, from four sides: one proxy serves them all, and an innocent charger with its leader and
 //! follower beside them.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use figures::counted;
@@ -26,7 +25,7 @@ impl Verdict {
     fn judge(&mut self, stage: &mut Stage, case: &str, play: impl FnOnce(&Stage)) {
         self.seen += 1;
         if let Err(cause) = catch_unwind(AssertUnwindSafe(|| play(stage))) {
-            self.failures.push(format!("{case}: {}", words(&*cause)));
+            self.failures.push(format!("{case}: {}", crate::words(&*cause)));
         }
         stage.check_the_innocent();
     }
@@ -41,7 +40,7 @@ fn figure_s08_negative_cases() {
 
     for (number, (title, lines)) in cases(CHARGER).into_iter().enumerate() {
         verdict.judge(&mut stage, &format!("charger: {title}"), |stage| {
-            conversations::play(stage, &format!("CP-{number}"), &lines);
+            conversations::play(&stage.proxy, &stage.backoffices, &format!("CP-{number}"), &lines);
         });
     }
     seen.push(verdict.seen);
@@ -49,7 +48,7 @@ fn figure_s08_negative_cases() {
         for (name, lines) in spoken(&lines) {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             verdict.judge(&mut stage, &format!("{name}: {title}"), |stage| {
-                conversations::play(stage, &format!("CP-{name}-{number}"), &lines);
+                conversations::play(&stage.proxy, &stage.backoffices, &format!("CP-{name}-{number}"), &lines);
             });
         }
     }
@@ -98,9 +97,4 @@ fn spoken(lines: &[&'static str]) -> Vec<(&'static str, Vec<String>)> {
         lines.iter().map(line).collect()
     };
     if is_for_both { vec![("leader", by("L")), ("follower", by("F"))] } else { vec![("backoffice", by(""))] }
-}
-
-fn words(cause: &(dyn Any + Send)) -> String {
-    let text = cause.downcast_ref::<String>().map(String::as_str);
-    text.or(cause.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
 }
