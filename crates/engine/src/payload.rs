@@ -111,20 +111,28 @@ pub fn with(object: &str, name: &str, token: &str) -> String {
 
 /// A copy of `whole` without the members of that name in `object`, a slice of it.
 pub fn without(whole: &str, object: &str, name: &str) -> String {
-    let mut text = whole.to_owned();
-    let base = span(whole, object).start;
-    // From the last to the first, so that earlier positions stay true.
+    // Neighbours leave together: a comma between them goes only once.
     let mut cuts: Vec<Range<usize>> = Vec::new();
+    let mut was_cut = false;
     each_member(object, |member| {
-        if member.name() == name {
-            let start = span(object, member.key).start;
+        let is_cut = member.name() == name;
+        if is_cut {
             let end = span(object, member.value).end;
-            cuts.push(with_one_comma(object, start..end));
+            match cuts.last_mut() {
+                Some(cut) if was_cut => cut.end = end,
+                _ => cuts.push(span(object, member.key).start..end),
+            }
         }
+        was_cut = is_cut;
     });
-    for cut in cuts.into_iter().rev() {
-        text.replace_range(base + cut.start..base + cut.end, "");
+    let mut text = String::with_capacity(whole.len());
+    let base = span(whole, object).start;
+    let mut kept_to = 0;
+    for cut in cuts.into_iter().map(|cut| with_one_comma(object, cut)) {
+        text.push_str(&whole[kept_to..base + cut.start]);
+        kept_to = base + cut.end;
     }
+    text.push_str(&whole[kept_to..]);
     text
 }
 
@@ -135,7 +143,7 @@ fn span(whole: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-/// Widens a member's range by the comma that goes with it.
+/// Widens the range of neighbouring members by the comma that goes with it.
 fn with_one_comma(object: &str, member: Range<usize>) -> Range<usize> {
     let after = object[member.end..].trim_start();
     if after.starts_with(',') {
@@ -249,6 +257,9 @@ mod tests {
             (r#"{ "a":1 }"#, "a", r#"{  }"#),
             (r#"{"a":1,"b":2,"a":3}"#, "a", r#"{"b":2}"#),
             (r#"{"b":2}"#, "a", r#"{"b":2}"#),
+            (r#"{"a":1,"a":2}"#, "a", r#"{}"#),
+            (r#"{"b":2 , "a":1 , "a":3, "a":4 }"#, "a", r#"{"b":2  }"#),
+            (r#"{"a":1,"a":3 , "b":2,"a":4,"c":5}"#, "a", r#"{ "b":2,"c":5}"#),
         ];
         for (object, name, expected) in cases {
             assert_eq!(without(object, object, name), expected, "{object} without {name}");

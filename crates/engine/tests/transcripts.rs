@@ -81,7 +81,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("liveness.txt", 14),
     ("message-ids.txt", 15),
     ("meter-values.txt", 11),
-    ("owned-numbers.txt", 20),
+    ("owned-numbers.txt", 21),
     ("single-flight.txt", 12),
     ("special-numbers.txt", 10),
     ("starts.txt", 24),
