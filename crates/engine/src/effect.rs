@@ -41,6 +41,11 @@ pub struct Keep {
     pub records: Vec<Record>,
     /// Who hears nothing more before it is durable.
     pub before: Vec<Side>,
+    /// Whether it is to be kept now. Otherwise the deliveries among the records are on their way to their backoffices
+    /// already: one that is [`Delivered`](Record::Delivered) before it was kept need not be kept at all, and the peers
+    /// in `before` hear nothing until that, or until all of it is durable. Facts may be kept with the next
+    /// records that are urgent.
+    pub urgent: bool,
 }
 
 /// Why the proxy closes a socket.

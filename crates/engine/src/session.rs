@@ -103,6 +103,7 @@ pub struct Session {
     told: told::Told,
     thinning: thinning::Thinning,
     promised_to: Vec<Side>,
+    promised_urgently: bool,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
     is_draining: bool,
@@ -148,6 +149,7 @@ impl Session {
             told: told::Told::default(),
             thinning: thinning::Thinning::default(),
             promised_to: Vec::new(),
+            promised_urgently: false,
             other_lanes: Vec::new(),
             is_draining: false,
             is_over: false,

@@ -25,13 +25,16 @@ pub(crate) enum Order {
 pub(crate) struct Held<K> {
     next_ticket: u64,
     barriers: BTreeMap<u64, Barrier<K>>,
+    /// The barrier of what is postponed.
+    postponed: Option<u64>,
     queues: BTreeMap<Side, VecDeque<Waiting>>,
     orders: usize,
 }
 
 #[derive(Debug)]
 struct Barrier<K> {
-    ticket: K,
+    /// None yet for what is postponed.
+    ticket: Option<K>,
     before: Vec<Side>,
 }
 
@@ -57,15 +60,53 @@ pub(crate) struct Settled<E> {
 
 impl<K> Default for Held<K> {
     fn default() -> Self {
-        Self { next_ticket: 0, barriers: BTreeMap::new(), queues: BTreeMap::new(), orders: 0 }
+        Self {
+            next_ticket: 0,
+            barriers: BTreeMap::new(),
+            postponed: None,
+            queues: BTreeMap::new(),
+            orders: 0,
+        }
     }
 }
 
 impl<K> Held<K> {
-    /// Holds back what these peers are to be told from now on until the ticket resolves.
+    /// Holds back what these peers are to be told from now on until the ticket resolves. It is the ticket of
+    /// what was postponed, too.
     pub(crate) fn keep(&mut self, ticket: K, before: Vec<Side>) {
-        self.barriers.insert(self.next_ticket, Barrier { ticket, before });
-        self.next_ticket += 1;
+        let number = self.hold_back(before);
+        self.postponed = None;
+        if let Some(barrier) = self.barriers.get_mut(&number) {
+            barrier.ticket = Some(ticket);
+        }
+    }
+
+    /// Holds these peers back as well, until what is postponed is kept after all, or spared.
+    pub(crate) fn postpone(&mut self, before: Vec<Side>) {
+        self.postponed = Some(self.hold_back(before));
+    }
+
+    /// What was postponed turned out needless: nobody waits for it any more.
+    pub(crate) fn spare(&mut self) -> Vec<(Side, Order)> {
+        if let Some(number) = self.postponed.take() {
+            self.barriers.remove(&number);
+        }
+        self.release()
+    }
+
+    /// The barrier of what is postponed, for these peers, too; or a new one.
+    fn hold_back(&mut self, before: Vec<Side>) -> u64 {
+        let Some(number) = self.postponed else {
+            let number = self.next_ticket;
+            self.next_ticket += 1;
+            self.barriers.insert(number, Barrier { ticket: None, before });
+            return number;
+        };
+        if let Some(barrier) = self.barriers.get_mut(&number) {
+            let new = before.into_iter().filter(|side| !barrier.before.contains(side)).collect::<Vec<_>>();
+            barrier.before.extend(new);
+        }
+        number
     }
 
     /// Gives the order back when it may go at once; otherwise keeps it.
@@ -149,7 +190,7 @@ where
     /// Ready when a ticket has resolved.
     pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Settled<E>> {
         let resolved = self.barriers.iter_mut().find_map(|(number, barrier)| {
-            match Pin::new(&mut barrier.ticket).poll(cx) {
+            match Pin::new(barrier.ticket.as_mut()?).poll(cx) {
                 Poll::Ready(outcome) => Some((*number, outcome)),
                 Poll::Pending => None,
             }
@@ -221,6 +262,29 @@ mod tests {
         assert_eq!(settled(&mut held), went(vec![(Side::Charger, say("after"))]));
         assert!(held.is_empty());
         assert_eq!(held.admit(&Side::Charger, say("three")), Ok(Some(say("three"))));
+    }
+
+    #[test]
+    fn what_is_postponed_holds_back_until_it_is_spared_or_kept() {
+        let mut held = Held::<Ticket>::default();
+        held.postpone(vec![Side::Charger]);
+        assert_eq!(held.admit(&Side::Charger, say("one")), Ok(None));
+        assert_eq!(held.admit(&follower(), say("free")), Ok(Some(say("free"))));
+        assert!(settled(&mut held).is_pending(), "there is no ticket yet");
+        assert_eq!(held.spare(), [(Side::Charger, say("one"))]);
+        assert!(held.is_empty());
+
+        held.postpone(vec![Side::Charger]);
+        held.admit(&Side::Charger, say("two")).unwrap();
+        let (done, ticket) = ticket();
+        held.keep(ticket, vec![follower()]);
+        assert_eq!(held.admit(&follower(), say("three")), Ok(None));
+        assert_eq!(held.spare(), [], "it is on its way to the disk by now");
+        done.send(Ok(())).unwrap();
+        let Poll::Ready(mut settled) = settled(&mut held) else { panic!("the ticket is resolved") };
+        settled.released.sort_by_key(|(side, _)| *side != Side::Charger);
+        assert_eq!(settled.released, [(Side::Charger, say("two")), (follower(), say("three"))]);
+        assert!(held.is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod metrics;
 mod notes;
 mod overrides;
 mod peer;
+mod postponed;
 mod quarantine;
 mod rate;
 mod recalls;

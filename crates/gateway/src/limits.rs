@@ -156,6 +156,13 @@ const DELIVERIES_PER_SECOND: u64 = 200;
 pub(crate) const RECALL_EVERY: Duration =
     Duration::from_micros(1_000_000 * engine::limits::LANE_WINDOW as u64 / DELIVERIES_PER_SECOND);
 
+/// How long a delivery that is on its way may stay unkept: most backoffices answer within this, and then the disk
+/// has nothing to do. Whatever is lost in it the charger was not confirmed, and says again.
+pub(crate) const POSTPONED_FOR: Duration = Duration::from_millis(100);
+/// The same while the charger's answer waits for it, which is the follower's doing and not the charger's
+/// business.
+pub(crate) const POSTPONED_WHILE_WAITED_FOR: Duration = Duration::from_millis(1);
+
 /// How long somebody who looks waits for a session's answer; a session answers between two messages.
 pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -32,6 +32,7 @@ use crate::limits::{CLOSE_TIMEOUT, FORCED_CLOSE, UNFINISHED_CLOSE_TIMEOUT};
 use crate::links::{Departures, Seat, Slot, State};
 use crate::metrics::Counted;
 use crate::notes;
+use crate::postponed::Postponed;
 use crate::recalls::Recalls;
 use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
@@ -75,6 +76,7 @@ struct Talk {
     slots: Vec<Slot>,
     departures: Departures,
     held: Held<Kept>,
+    postponed: Postponed,
     recalls: Recalls,
     /// Facts that came up while effects were performed; handed in after the batch.
     raised: VecDeque<Event>,
@@ -130,6 +132,7 @@ impl Talk {
             slots: Vec::new(),
             departures: Departures::default(),
             held: Held::default(),
+            postponed: Postponed::default(),
             recalls: Recalls::default(),
             raised: VecDeque::new(),
             challenge: None,
@@ -167,6 +170,7 @@ impl Talk {
 
     /// Closes whatever is still open, and waits a little for the other sides.
     async fn end(mut self) {
+        self.keep_postponed();
         let (reason, limit) = self.farewell;
         let until = Instant::now() + limit;
         if let Some(seat) = self.seat.take() {
@@ -348,6 +352,9 @@ impl Talk {
             if let Some(departure) = self.slots[at].seat().and_then(|seat| seat.socket.out_of_patience(now)) {
                 self.lost(Peer::Link(at), departure);
             }
+        }
+        if self.postponed.until().is_some_and(|until| until <= now) {
+            self.keep_postponed();
         }
         let due = self.session.poll_deadline().map(|tick| self.shared.clock.instant(tick));
         if due.is_some_and(|due| due <= now) {

@@ -26,15 +26,27 @@ enum Fate {
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
-    /// charger, hears anything more. Returns its number.
+    /// charger, hears anything more; meter values of which a backoffice is told at once are durable, or
+    /// delivered, before the charger does. Returns its number.
     pub(super) fn deliver(&mut self, at: usize, copy: Copy) -> u64 {
         let unix_ms = self.now.unix_ms;
+        let is_told_at_once = copy.name() == "MeterValues" && copy.held_until.is_none() && self.is_idle(at);
         let link = &mut self.links[at];
         let number = link.outbox.deliver(copy.clone());
-        let delivery = copy.delivery(&link.id, number, unix_ms);
-        let side = Side::Backoffice(link.id.clone());
-        self.promise(Record::Delivery(Box::new(delivery)), [Side::Charger, side]);
+        let delivery = Record::Delivery(Box::new(copy.delivery(&link.id, number, unix_ms)));
+        if is_told_at_once {
+            self.promise_in_time(delivery, [Side::Charger]);
+        } else {
+            let side = Side::Backoffice(link.id.clone());
+            self.promise(delivery, [Side::Charger, side]);
+        }
         number
+    }
+
+    /// Whether a backoffice hears what it is told now before anything else.
+    fn is_idle(&self, at: usize) -> bool {
+        let link = &self.links[at];
+        self.is_told(at) && link.asked.is_none() && link.outbox.waiting() == 0
     }
 
     /// Backoffices that the plan has just named are told first of the transactions that run

@@ -7,6 +7,12 @@ impl Session {
     /// Makes a record durable before these peers hear anything more. What one event promises is
     /// kept together: all of it or nothing.
     pub(super) fn promise(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
+        self.promised_urgently = true;
+        self.promise_in_time(record, before);
+    }
+
+    /// Makes a record durable before these peers hear anything more, unless that turns out to be needless first.
+    pub(super) fn promise_in_time(&mut self, record: Record, before: impl IntoIterator<Item = Side>) {
         // What changed twice is written once, as it is now.
         let is_same = |other: &Record| match (other, &record) {
             (Record::Transaction(one), Record::Transaction(other)) => one.trace == other.trace,
@@ -25,7 +31,8 @@ impl Session {
         if !self.promised.is_empty() {
             let records = std::mem::take(&mut self.promised);
             let before = std::mem::take(&mut self.promised_to);
-            self.effects.push_back(Effect::Keep(Keep { records, before }));
+            let urgent = std::mem::take(&mut self.promised_urgently);
+            self.effects.push_back(Effect::Keep(Keep { records, before, urgent }));
         }
     }
 

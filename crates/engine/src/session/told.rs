@@ -9,7 +9,7 @@ use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::{Copy, Purpose};
-use crate::{BackofficeId, Fact, limits};
+use crate::{BackofficeId, Fact, Record, limits};
 
 /// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
@@ -109,8 +109,10 @@ impl Session {
         if !is_recognised(copy) || followers.is_empty() {
             return followers;
         }
-        let fact = self.told.tell(fingerprint(copy), &mut followers);
-        self.promise_facts(fact.into_iter().collect(), []);
+        if let Some(fact) = self.told.tell(fingerprint(copy), &mut followers) {
+            // Until the charger has its answer, being told twice after a crash is what it does to its leader, too.
+            self.promise_in_time(Record::Fact(fact), []);
+        }
         followers
     }
 

@@ -192,10 +192,10 @@ impl Stage {
         while let Some(effect) = self.session().poll_effect() {
             self.history.push(format!("  → {}", show(&effect)));
             match effect {
-                Effect::Keep(Keep { records, before }) => {
+                Effect::Keep(Keep { records, before, urgent }) => {
                     for record in records {
                         self.memory.keep(&record);
-                        let keep = Keep { records: vec![record], before: before.clone() };
+                        let keep = Keep { records: vec![record], before: before.clone(), urgent };
                         self.pending.push_back(Effect::Keep(keep));
                     }
                 }

@@ -57,10 +57,10 @@ impl Talk {
             }
             Effect::Dial(backoffice) => self.dial(backoffice),
             Effect::HangUp(side, reason) => self.hang_up(side, reason),
-            Effect::Keep(Keep { records, before }) => {
-                self.held.keep(self.shared.store.keep(&self.charger, records), before);
-            }
+            Effect::Keep(keep) => self.keep(keep),
             Effect::Recall { backoffice, after } => {
+                // Whoever reads is to see everything.
+                self.keep_postponed();
                 let (store, charger) = (self.shared.store.clone(), self.charger.clone());
                 let pace = self.shared.paces.of(&backoffice);
                 self.recalls.begin(pace, store, charger, backoffice, after);
@@ -75,10 +75,37 @@ impl Talk {
         }
     }
 
+    fn keep(&mut self, keep: Keep) {
+        let Keep { mut records, before, urgent } = keep;
+        if self.postponed.spare(&mut records) {
+            for (side, order) in self.held.spare() {
+                self.carry_out(&side, order);
+            }
+        }
+        if records.is_empty() {
+            return;
+        }
+        if urgent {
+            let mut all = self.postponed.take();
+            all.append(&mut records);
+            self.held.keep(self.shared.store.keep(&self.charger, all), before);
+        } else if self.postponed.add(records, Instant::now()) {
+            self.held.postpone(before);
+        }
+    }
+
+    /// Has what was postponed kept after all.
+    pub(super) fn keep_postponed(&mut self) {
+        let records = self.postponed.take();
+        if !records.is_empty() {
+            self.held.keep(self.shared.store.keep(&self.charger, records), Vec::new());
+        }
+    }
+
     fn order(&mut self, side: Side, order: Order) {
         match self.held.admit(&side, order) {
             Ok(Some(order)) => self.carry_out(&side, order),
-            Ok(None) => {}
+            Ok(None) => self.postponed.hasten(Instant::now()),
             Err(_overfull) => {
                 tracing::error!(charger = %self.charger, "too much waits for the store");
                 for (side, order) in self.held.forget_said() {

@@ -128,6 +128,7 @@ impl Talk {
         let links = self.slots.iter_mut().filter_map(|slot| slot.seat()?.socket.patience_ends()).min();
         let challenge = self.challenge.as_ref().map(|(_, until)| *until);
         let departures = self.departures.next_expiry();
-        [session, charger, links, challenge, departures].into_iter().flatten().min()
+        let postponed = self.postponed.until();
+        [session, postponed, charger, links, challenge, departures].into_iter().flatten().min()
     }
 }

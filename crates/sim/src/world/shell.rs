@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Side, Tick};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Record, Side, Tick};
 
 use super::World;
 use super::judge::Books;
@@ -66,12 +66,36 @@ impl World {
     }
 
     /// What it names is on its way to the disk, in the order given.
-    fn keep(&mut self, keep: Keep) {
+    fn keep(&mut self, mut keep: Keep) {
+        self.spare(&mut keep);
+        if keep.records.is_empty() {
+            return;
+        }
         self.tickets += 1;
         self.commits.push_back(Commit { ticket: self.tickets, keep });
         let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
         self.last_commit = (self.now + takes).max(Tick(self.last_commit.0 + 1));
         self.schedule_at(self.last_commit, Happening::Committed { ticket: self.tickets });
+    }
+
+    /// What was told before it was kept needs no keeping, unless that was urgent.
+    fn spare(&mut self, keep: &mut Keep) {
+        keep.records.retain(|record| {
+            let Record::Delivered { backoffice, number } = record else { return true };
+            let told = |other: &Record| {
+                matches!(other, Record::Delivery(delivery)
+                    if delivery.number == *number && delivery.backoffice == *backoffice)
+            };
+            for commit in self.commits.iter_mut().filter(|commit| !commit.keep.urgent) {
+                let Some(at) = commit.keep.records.iter().position(told) else { continue };
+                commit.keep.records.remove(at);
+                if !commit.keep.records.iter().any(|record| matches!(record, Record::Delivery(_))) {
+                    commit.keep.before.clear();
+                }
+                return false;
+            }
+            true
+        });
     }
 
     /// Reading sees what was to be kept before, and maybe more; its result comes a little later still.
