@@ -6,6 +6,8 @@ mod credentials;
 mod knocks;
 mod roster;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,8 @@
 
 use engine::ChargerId;
 use percent_encoding::percent_decode_str;
+use unicode_normalization::is_nfkc;
+use unicode_security::skeleton;
 
 use crate::limits::IDENTITY_CHARACTERS;
 
@@ -59,10 +61,16 @@ fn unacceptable(name: &str) -> Option<&'static str> {
         return Some("dot segments");
     }
     // Besides C0 and C1: format characters that make two identities look alike.
-    if name.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if name.chars().any(|c| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ')) {
         return Some("control characters");
     }
-    None
+    looks_like_another(name).then_some("letters that look like others")
+}
+
+/// Whether a name is written in a way that people, or other programs, take for another name: composed otherwise
+/// than usual, in letters for compatibility alone (`１`), or of letters that look like ASCII (`СР1` in Cyrillic).
+fn looks_like_another(name: &str) -> bool {
+    !name.is_ascii() && (!is_nfkc(name) || skeleton(name).all(|c| c.is_ascii()))
 }
 
 /// `.` and `..`, also when they are encoded.
@@ -71,10 +79,13 @@ fn is_dots(segment: &str) -> bool {
     plain == "." || plain == ".."
 }
 
-/// Direction marks, zero-width characters, line separators and the byte order mark.
+/// Direction marks, zero-width characters, fillers, variation selectors, line separators, tags and the byte order
+/// mark.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn has_broken_escape(segment: &str) -> bool {
@@ -110,13 +121,15 @@ mod tests {
             ("/ocpp/CP.1", "CP.1"),
             ("/ocpp/CP-1_2*3=4|5@6", "CP-1_2*3=4|5@6"),
             ("/ocpp/L%C3%A4den", "Läden"),
+            ("/ocpp/%E5%85%85%E9%9B%BB1", "充電1"),
+            ("/ocpp/%D0%97%D0%B0%D1%80%D1%8F%D0%B41", "Заряд1"),
             ("/ocpp/ws://proxy.example/ocpp/CP7", "CP7"),
             (&long_path, &long),
         ];
         for (path, name) in accepted {
             assert_eq!(identity(path, "/ocpp/"), Ok(ChargerId::from(*name)), "{path}");
         }
-        assert_eq!(accepted.len(), 17);
+        assert_eq!(accepted.len(), 19);
     }
 
     #[test]
@@ -161,6 +174,12 @@ mod tests {
             ("/ocpp/CP%zz", false),
             ("/ocpp/CP%E2%80%8B1", false),
             ("/ocpp/CP%E2%80%AE1", false),
+            // CP1 with Cyrillic letters, with a full-width digit; Läden composed in another way
+            ("/ocpp/%D0%A1%D0%A01", false),
+            ("/ocpp/CP%EF%BC%91", false),
+            ("/ocpp/La%CC%88den", false),
+            ("/ocpp/CP%C2%A01", false),
+            ("/ocpp/CP1%EF%B8%8F", false),
             (&too_long, false),
             (&far_too_long, false),
         ];
@@ -168,6 +187,6 @@ mod tests {
             let error = identity(path, "/ocpp/").unwrap_err();
             assert_eq!(error == BadPath::NotFound, *not_found, "{path}: {error}");
         }
-        assert_eq!(refused.len(), 37);
+        assert_eq!(refused.len(), 42);
     }
 }

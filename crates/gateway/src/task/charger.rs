@@ -71,6 +71,8 @@ impl Talk {
 
     /// The present socket did not show in time that it lives: whoever knocked takes its place.
     pub(super) fn yield_to(&mut self, knock: Knock) {
+        let detail = format!("its socket gave no sign of life: one from {} takes its place", knock.from);
+        notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_replaced", detail });
         self.yielded_to = Some(knock.from);
         knock.welcome(self.version);
     }

@@ -14,7 +14,7 @@ use crate::world::{World, routing};
 const KEY: &str = "00ff3ac3280a0102030405060708090a0b0c0d0e";
 
 /// The same rules on these terms.
-fn on_terms(mut routing: Routing, terms: EntranceTerms) -> Routing {
+pub(crate) fn on_terms(mut routing: Routing, terms: EntranceTerms) -> Routing {
     for rule in &mut routing.rules {
         rule.entrance = Arc::new(terms.clone());
     }
@@ -30,12 +30,12 @@ fn keyed() -> EntranceTerms {
     }
 }
 
-fn basic(user: &str, password: &[u8]) -> String {
+pub(crate) fn basic(user: &str, password: &[u8]) -> String {
     let both = [user.as_bytes(), b":", password].concat();
     format!("Authorization: Basic {}\r\n", STANDARD.encode(both))
 }
 
-async fn dial(world: &World, from: &str, name: &str, authorization: impl AsRef<str>) -> Charger {
+pub(crate) async fn dial(world: &World, from: &str, name: &str, authorization: impl AsRef<str>) -> Charger {
     let headers = format!("{UPGRADE}Sec-WebSocket-Protocol: ocpp1.6\r\n{}", authorization.as_ref());
     Charger::request(world.address, from, &format!("GET /ocpp/{name} HTTP/1.1"), &headers).await
 }

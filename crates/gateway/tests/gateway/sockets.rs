@@ -148,6 +148,7 @@ async fn a_dead_charger_is_displaced_from_elsewhere() {
     assert_eq!(second.status, 101);
     second.assert_served().await;
     assert_eq!(first.closed().await.closed(), (1008, "replaced"));
+    assert_eq!(world.metric("ocpp_proxy_alerts_total{kind=\"duplicate_replaced\"}").await, 1.0);
 }
 
 /// X-26, F-95: a charger that sends too large a message three times

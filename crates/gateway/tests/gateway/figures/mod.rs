@@ -1,8 +1,13 @@
 //! What the security promises come to in figures: attacks that are counted, small in CI and at the promised
 //! size under `cargo xtask security`.
 
+mod guesses;
+mod names;
 mod oversize;
+mod reconnects;
+mod rogues;
 mod slow;
+mod storm;
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -21,7 +26,7 @@ pub(crate) struct HeldClock(#[expect(dead_code, reason = "dropping it lets go")]
 impl HeldClock {
     pub(crate) fn hold() -> HeldClock {
         let (holder, let_go) = mpsc::channel::<()>();
-        tokio::task::spawn_blocking(move || let_go.recv_timeout(Duration::from_secs(300)));
+        tokio::task::spawn_blocking(move || let_go.recv_timeout(Duration::from_secs(60)));
         HeldClock(holder)
     }
 }

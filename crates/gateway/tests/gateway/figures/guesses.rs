@@ -1,0 +1,128 @@
+//! S1 and S2: whoever guesses keys.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use figures::{counted, full_size, row, scaled};
+use futures_util::future::join_all;
+use gateway::{EntranceTerms, Secret, SecurityProfile};
+
+use super::{answer_everybody, mib, resident_bytes};
+use crate::backoffice::Backoffice;
+use crate::identities::{basic, dial, on_terms};
+use crate::world::{World, routing};
+
+const KEY: &str = "3d0f61c7a2b94e5886f1d2c3b4a59687";
+
+/// Chargers with keys, and a proxy that asks for them.
+async fn world(chargers: usize, backoffice: &Backoffice) -> World {
+    let key = |name: String| (name.as_str().into(), Secret::new(KEY.to_owned()));
+    let mut keys: BTreeMap<_, _> = (0..chargers).map(|number| key(format!("CP{number}"))).collect();
+    keys.extend(["CP-GOOD", "CP-NEW"].map(|name| key(name.to_owned())));
+    let terms = EntranceTerms { profile: SecurityProfile::Basic, keys, ..EntranceTerms::default() };
+    World::new(on_terms(routing(&[("volt", &backoffice.url())]), terms)).await
+}
+
+/// An address of this machine.
+fn address(number: usize) -> String {
+    format!("127.{}.{}.1", 1 + number / 250, 1 + number % 250)
+}
+
+/// How often each status was the answer.
+type Answers = BTreeMap<u16, usize>;
+
+/// Guesses from so many addresses at once, so many from each, over so many identities.
+async fn guess(world: &World, addresses: usize, each: usize, identities: usize) -> Answers {
+    let of_address = async |at: usize| {
+        let mut statuses = Vec::new();
+        for number in 0..each {
+            let name = format!("CP{}", (at + number * 7) % identities);
+            let key = format!("guess {at} {number}");
+            let charger = dial(world, &address(at), &name, basic(&name, key.as_bytes())).await;
+            statuses.push(charger.status);
+        }
+        statuses
+    };
+    let mut answers = Answers::new();
+    for status in join_all((0..addresses).map(of_address)).await.into_iter().flatten() {
+        *answers.entry(status).or_default() += 1;
+    }
+    answers
+}
+
+/// S1: guesses at chargers that have keys, and at names that nobody has
+#[tokio::test]
+async fn figure_s01_no_guess_is_let_in() {
+    let backoffice = Backoffice::new().await;
+    // Every other name has no key: nobody knows it.
+    let (identities, each) = (50, scaled(100, 4));
+    let world = world(identities / 2, &backoffice).await;
+    let answers = guess(&world, 100, each, identities).await;
+    let guesses: usize = answers.values().sum();
+    assert_eq!(guesses, 100 * each);
+    assert_eq!(answers.keys().filter(|status| ![401, 429].contains(*status)).count(), 0, "{answers:?}");
+    backoffice.assert_untouched();
+    row(
+        "S1",
+        format!("{} guesses over {identities} identities, half of them unknown", counted(guesses)),
+        format!(
+            "{} let in; {} answered 401, {} answered 429; no backoffice was dialed",
+            answers.get(&101).unwrap_or(&0),
+            counted(answers[&401]),
+            counted(*answers.get(&429).unwrap_or(&0))
+        ),
+    );
+}
+
+/// S2: guesses from many addresses, and the chargers behind one of them
+#[tokio::test]
+async fn figure_s02_guessing_is_slowed_down_and_keeps_no_good_charger_out() {
+    let backoffice = Backoffice::new().await;
+    let (identities, addresses, each) = (scaled(50, 2), scaled(500, 40), scaled(100, 10));
+    let world = world(identities, &backoffice).await;
+    answer_everybody(backoffice);
+    // It was here before; the other comes for the first time while others guess.
+    let right = |name: &str| basic(name, KEY.as_bytes());
+    let good = dial(&world, &address(0), "CP-GOOD", right("CP-GOOD")).await;
+    assert_eq!(good.status, 101);
+    drop(good);
+
+    let (before, begun) = (resident_bytes(), Instant::now());
+    let guesses = guess(&world, addresses, each, identities);
+    let comes_back = async {
+        let mut let_in = 0;
+        for _ in 0..20 {
+            // Behind the address of one that guesses.
+            let good = dial(&world, &address(0), "CP-GOOD", right("CP-GOOD")).await;
+            let_in += usize::from(good.status == 101);
+        }
+        let_in
+    };
+    let (answers, let_in) = tokio::join!(guesses, comes_back);
+    let growth = resident_bytes().saturating_sub(before);
+    let new = dial(&world, &address(addresses), "CP-NEW", right("CP-NEW")).await;
+
+    let (looked_at, refused) = (answers[&401], answers[&429]);
+    assert_eq!(looked_at + refused, addresses * each, "{answers:?}");
+    // Sixty a minute for each identity, however many addresses ask.
+    let minutes = 1 + begun.elapsed().as_secs() as usize / 60;
+    let budget = identities * 60 * minutes;
+    assert!(looked_at <= budget, "{looked_at} of {budget}");
+    assert_eq!((let_in, new.status), (20, 101));
+    assert!(!full_size() || growth < 10 << 20, "{}", mib(growth));
+    row(
+        "S2",
+        format!(
+            "{} guesses at {identities} identities from {addresses} addresses at once",
+            counted(looked_at + refused)
+        ),
+        format!(
+            "{} looked at, of {} that the budget allows in {minutes} min; {} answered 429; memory grew by {}; a good \
+             charger behind one of the addresses dialed {let_in} times meanwhile and was let in each time",
+            counted(looked_at),
+            counted(budget),
+            counted(refused),
+            mib(growth)
+        ),
+    );
+}
