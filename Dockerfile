@@ -7,10 +7,11 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
-RUN cargo build --locked --release --package ocpp-proxy \
+# The image of Rust has the headers of OpenSSL, the one below its library.
+RUN cargo build --locked --release --package ocpp-proxy --features openssl \
     && install -d -m 0700 /state
 
-# glibc, certificates of public authorities, and no shell.
+# glibc, OpenSSL, certificates of public authorities, and no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build --chmod=0755 /source/target/release/ocpp-proxy /usr/bin/ocpp-proxy
 COPY --from=build --chown=65532:65532 /state /var/lib/ocpp-proxy

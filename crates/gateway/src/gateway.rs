@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{ChargerId, Note};
+use ipnet::IpNet;
 use store::{AdmissionOrder, LaneChange, LeaderOrder, Store, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, broadcast};
@@ -26,7 +27,7 @@ use crate::rate::{Bucket, Paces};
 use crate::routing::Routing;
 use crate::served::Served;
 use crate::shared::Shared;
-use crate::tls::{self, ListenerCertificates, Listening};
+use crate::tls::{self, HandshakeThreads, ListenerCertificates, Listening};
 use crate::view::View;
 
 /// Where to listen, and how much at once.
@@ -36,6 +37,9 @@ pub struct Settings {
     pub chargers: Option<SocketAddr>,
     /// Where they dial with TLS, if anywhere, and what they are shown there.
     pub tls: Option<(SocketAddr, ListenerCertificates)>,
+    /// Networks of the fronts that pass chargers' connections on. Whoever dials from there must say in a header
+    /// of the PROXY protocol, version 2, where a connection comes from; nobody else may.
+    pub proxy_protocol: Vec<IpNet>,
     /// What stands before the identity in a charger's URL; begins and ends with a slash.
     pub path: String,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` serves them nowhere.
@@ -54,6 +58,7 @@ impl Settings {
         Self {
             chargers,
             tls: None,
+            proxy_protocol: Vec::new(),
             path: "/ocpp/".to_owned(),
             admin,
             handshakes_per_second: limits::HANDSHAKES_PER_SECOND,
@@ -78,6 +83,9 @@ pub enum StartError {
         /// What would do.
         remedy: &'static str,
     },
+    /// The system gives no more threads.
+    #[error("cannot start the threads for TLS handshakes: {0}; allow the program more tasks")]
+    Threads(std::io::Error),
     /// The certificates of the chargers' listener cannot be used.
     #[error("{0}")]
     Tls(String),
@@ -147,6 +155,11 @@ impl Gateway {
             settings,
             served: ArcSwap::from_pointee(served),
             listening: ArcSwapOption::from(secure.as_ref().map(|(_, listening)| listening.clone())),
+            handshake_threads: secure
+                .as_ref()
+                .map(|_| HandshakeThreads::start())
+                .transpose()
+                .map_err(StartError::Threads)?,
             certificates_replaced: Arc::new(Notify::new()),
             overrides,
             entrance,

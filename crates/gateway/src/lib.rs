@@ -10,6 +10,7 @@ mod dial;
 mod entrance;
 mod fleet;
 mod framing;
+mod front;
 mod gateway;
 mod greeting;
 mod handshake;
@@ -45,7 +46,7 @@ pub use routing::{
     BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, Pattern, Routing, Rule, Secret,
 };
 pub use store::LeaderOverride;
-pub use tls::{CertificateError, ListenerCertificates, OwnCertificate};
+pub use tls::{CertificateError, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
 pub use view::{
     AdmitError, EntranceView, KnownCharger, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError,
     TermsView, View, new_charger,

@@ -19,15 +19,23 @@ pub(crate) const REQUEST_HEADERS: usize = 48;
 pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection to the TLS listener may take for its TLS handshake: as long as for a request.
 pub(crate) const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest header of a front (PROXY protocol): 52 bytes over IPv6, and what it adds about its own TLS.
+pub(crate) const PROXY_HEADER_BYTES: usize = 2 << 10;
+/// Threads that do nothing but chargers' TLS handshakes: at most half of what the machine has, so that
+/// sessions always get the other half, however many dial.
+pub(crate) fn tls_handshake_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| (all.get() / 2).max(1))
+}
 /// How often it is looked which certificates are about to expire; their warnings count in days.
 pub(crate) const EXPIRY_CHECKED_EVERY: Duration = Duration::from_secs(3600);
 /// Connections between accept and the finished handshake. Each holds a task and a request head.
 pub(crate) const HALF_OPEN_HANDSHAKES: usize = 1024;
 /// Handshakes answered per second, so that a returning fleet does not starve the chargers that are
-/// already there.
-pub(crate) const HANDSHAKES_PER_SECOND: u32 = 50;
-/// Handshakes that may come at once before the rate applies.
-pub(crate) const HANDSHAKE_BURST: u32 = 200;
+/// already there. When 10,000 come at once, those who are told to come again do so over the 55 s of
+/// [`RETRY_AFTER_S`], 164 a second: this lets each of them in then.
+pub(crate) const HANDSHAKES_PER_SECOND: u32 = 250;
+/// Handshakes that may come at once before the rate applies: as many as may be half open.
+pub(crate) const HANDSHAKE_BURST: u32 = HALF_OPEN_HANDSHAKES as u32;
 /// Shortest and longest `Retry-After`, in seconds; spread so that refused chargers do not return
 /// together.
 pub(crate) const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 5..=60;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +15,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
+use crate::front::{self, NotHeard};
 use crate::gateway::StartError;
 use crate::handshake;
 use crate::limits::{
@@ -24,7 +24,7 @@ use crate::limits::{
     LEADER_DIAL_TIMEOUT, REQUEST_HEAD_BYTES, REQUEST_HEADERS, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER,
     TLS_HANDSHAKE_TIMEOUT,
 };
-use crate::peer::{Peer, PeerCertificate};
+use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::wire::Wire;
 
@@ -158,12 +158,19 @@ async fn serve_connection(
 ) {
     // Only fails on a socket that is gone, which reading will find out.
     let _ = stream.set_nodelay(true);
-    let (wire, peer) =
-        match tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, open(&shared, stream, from, door)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return not_opened(&shared, from, &error),
-            Err(_) => return not_opened(&shared, from, &io::ErrorKind::TimedOut.into()),
-        };
+    let begun = Instant::now();
+    let mut origin = from.ip().to_canonical();
+    let opening = open(&shared, stream, from, door, &mut origin);
+    let opened = tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, opening).await;
+    let (wire, peer) = match opened.unwrap_or(Err(NotOpened::TooSlow)) {
+        Ok(opened) => opened,
+        Err(why) => return not_opened(&shared, origin, door, &why),
+    };
+    // Without TLS all this is one wait for a request.
+    let header_read_timeout = match door {
+        Door::Plain => HEADER_READ_TIMEOUT.saturating_sub(begun.elapsed()),
+        Door::Tls => HEADER_READ_TIMEOUT,
+    };
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         let (shared, peer) = (shared.clone(), &peer);
@@ -171,7 +178,7 @@ async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .header_read_timeout(header_read_timeout)
         .max_buf_size(REQUEST_HEAD_BYTES)
         .max_headers(REQUEST_HEADERS)
         .serve_connection(TokioIo::new(wire), service)
@@ -179,31 +186,57 @@ async fn serve_connection(
     let limit = HEADER_READ_TIMEOUT + CHALLENGE_TIMEOUT + LEADER_DIAL_TIMEOUT + ARRIVAL_TIMEOUT;
     match tokio::time::timeout(limit, connection).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%from, %error, "a connection ended before its handshake"),
-        Err(_) => tracing::debug!(%from, "a connection did not finish its handshake in time"),
+        Ok(Err(error)) => {
+            tracing::debug!(from = %peer.from, %error, "a connection ended before its handshake")
+        }
+        Err(_) => tracing::debug!(from = %peer.from, "a connection did not finish its handshake in time"),
     }
     drop(permit);
 }
 
-/// Makes of a connection what requests come over, and learns who is at its other end.
-async fn open(shared: &Shared, stream: TcpStream, from: SocketAddr, door: Door) -> io::Result<(Wire, Peer)> {
-    let mut peer = Peer::plain(from.ip().to_canonical());
+/// Why no request was read from a connection.
+#[derive(Debug, thiserror::Error)]
+enum NotOpened {
+    #[error("{0}")]
+    NotHeard(#[from] NotHeard),
+    #[error("the TLS handshake failed: {0}")]
+    Tls(#[from] io::Error),
+    #[error("it did not begin in time")]
+    TooSlow,
+}
+
+/// Makes of a connection what requests come over, and learns who is at its other end: `origin`, as soon as that
+/// is known, and the rest with what is returned.
+async fn open(
+    shared: &Shared,
+    mut stream: TcpStream,
+    from: SocketAddr,
+    door: Door,
+    origin: &mut IpAddr,
+) -> Result<(Wire, Peer), NotOpened> {
+    *origin = front::origin(&shared.settings.proxy_protocol, &mut stream, from).await?;
+    let mut peer = Peer::plain(*origin);
     // Each connection takes what is in force when it comes.
-    let listening = shared.listening.load_full();
-    let Some(listening) = listening.filter(|_| door == Door::Tls) else {
+    let listening = shared.listening.load_full().filter(|_| door == Door::Tls);
+    let Some((listening, threads)) = listening.zip(shared.handshake_threads.as_ref()) else {
         return Ok((Wire::plain(stream), peer));
     };
-    let stream = TlsAcceptor::from(listening.config.clone()).accept(stream).await?;
+    let (wire, certificate) = threads.run(listening.accept(stream)).await?;
     peer.over_tls = true;
-    let shown = stream.get_ref().1.peer_certificates();
-    peer.certificate = shown.and_then(|chain| chain.first()).map(|own| PeerCertificate::read(own));
-    Ok((Wire::tls(stream), peer))
+    peer.certificate = certificate;
+    Ok((wire, peer))
 }
 
 /// Whoever scans ports is not worth a full disk.
-fn not_opened(shared: &Shared, from: SocketAddr, error: &io::Error) {
-    shared.metrics.charger_connected("tls_failed");
+fn not_opened(shared: &Shared, from: IpAddr, door: Door, why: &NotOpened) {
+    let result = match why {
+        NotOpened::NotHeard(NotHeard::Silent) => return tracing::debug!(%from, "{why}"),
+        NotOpened::NotHeard(_) => "proxy_protocol",
+        NotOpened::TooSlow if door == Door::Plain => return tracing::debug!(%from, "{why}"),
+        NotOpened::Tls(_) | NotOpened::TooSlow => "tls_failed",
+    };
+    shared.metrics.charger_connected(result);
     if shared.refusals.take(Instant::now()) {
-        tracing::warn!(from = %from.ip(), %error, "refused: the TLS handshake failed");
+        tracing::warn!(%from, result, "refused: {why}");
     }
 }

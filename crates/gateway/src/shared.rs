@@ -18,7 +18,7 @@ use crate::overrides::Overrides;
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::served::Served;
-use crate::tls::{Listening, OwnCertificate};
+use crate::tls::{HandshakeThreads, Listening, OwnCertificate};
 
 /// What all parts of a gateway share.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) served: ArcSwap<Served>,
     /// TLS of the chargers' listener, if there is one.
     pub(crate) listening: ArcSwapOption<Listening>,
+    /// Where its handshakes are done, if there is one.
+    pub(crate) handshake_threads: Option<HandshakeThreads>,
     pub(crate) certificates_replaced: Arc<Notify>,
     /// Leaders that operators have chosen.
     pub(crate) overrides: Overrides,

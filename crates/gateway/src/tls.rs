@@ -1,9 +1,13 @@
 //! TLS: rustls over aws-lc-rs. Towards backoffices with the system's roots, loaded once, and whatever
-//! `ca_file` adds; towards chargers with certificates that can be replaced at any time.
+//! `ca_file` adds; towards chargers with certificates that can be replaced at any time, and with OpenSSL in place of rustls
+//! for those that know only suites which rustls does not speak.
 
 mod certificate;
 mod expiry;
+#[cfg(feature = "openssl")]
+mod legacy;
 mod listening;
+mod threads;
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,8 +20,9 @@ use crate::routing::BackofficeSettings;
 
 pub use certificate::{CertificateError, OwnCertificate};
 pub(crate) use expiry::watch;
-pub use listening::ListenerCertificates;
 pub(crate) use listening::Listening;
+pub use listening::{ListenerCertificates, SPEAKS_LEGACY_SUITES};
+pub(crate) use threads::HandshakeThreads;
 
 /// Makes aws-lc-rs the one provider of cryptography of this program. Harmless when done before.
 pub(crate) fn install_provider() {

@@ -28,6 +28,8 @@ pub(crate) struct Wire {
 enum Layer {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    #[cfg(feature = "openssl")]
+    Legacy(Box<tokio_openssl::SslStream<TcpStream>>),
 }
 
 impl Wire {
@@ -39,6 +41,12 @@ impl Wire {
     /// With TLS, its handshake done.
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Self {
         Self { layer: Layer::Tls(Box::new(stream.into())), written: 0, granted: usize::MAX, framing: None }
+    }
+
+    /// With OpenSSL's TLS, its handshake done.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn legacy(stream: tokio_openssl::SslStream<TcpStream>) -> Self {
+        Self { layer: Layer::Legacy(Box::new(stream)), written: 0, granted: usize::MAX, framing: None }
     }
 
     /// Allows about so many bytes to be read. Beyond them the stream is not ready, and asks to be polled
@@ -75,6 +83,8 @@ impl AsyncRead for Wire {
         ready!(match &mut this.layer {
             Layer::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(feature = "openssl")]
+            Layer::Legacy(stream) => Pin::new(stream).poll_read(cx, buf),
         })?;
         let read = &buf.filled()[before..];
         this.granted = this.granted.saturating_sub(read.len());
@@ -91,6 +101,8 @@ impl AsyncWrite for Wire {
         let taken = ready!(match &mut this.layer {
             Layer::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Layer::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(feature = "openssl")]
+            Layer::Legacy(stream) => Pin::new(stream).poll_write(cx, buf),
         })?;
         this.written += taken as u64;
         Poll::Ready(Ok(taken))
@@ -100,6 +112,8 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().layer {
             Layer::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Layer::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(feature = "openssl")]
+            Layer::Legacy(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -107,6 +121,8 @@ impl AsyncWrite for Wire {
         match &mut self.get_mut().layer {
             Layer::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Layer::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(feature = "openssl")]
+            Layer::Legacy(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -39,6 +39,7 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
     let settings = gateway::Settings {
         path: fixed.path.clone(),
         tls: fixed.tls.zip(config.certificates),
+        proxy_protocol: fixed.proxy_protocol.clone(),
         ..gateway::Settings::new(fixed.chargers, fixed.admin)
     };
     let unproved = unproved(&config.routing);

@@ -6,6 +6,11 @@ use anyhow::{Result, bail};
 
 use crate::shell::{run, works};
 
+/// Packages that are missing to build the program with its feature `openssl`.
+pub(crate) fn missing_for_openssl() -> &'static [&'static str] {
+    if works("pkg-config", &["--exists", "openssl >= 3"]) { &[] } else { &["libssl-dev", "pkg-config"] }
+}
+
 /// Installs these packages; nothing when there are none.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {

@@ -30,6 +30,9 @@ pub(crate) fn lint() -> Result<()> {
         "it builds with Rust 1.{built_with:?}, 1.{wanted:?} is needed"
     );
 
+    // With what the Debian package has.
+    ensure!(dockerfile.contains("--features openssl"), "it builds without the feature openssl");
+
     // The same command line as the unit's, and the same folder for the database.
     let quoted = format!("{}, {}", instruction("ENTRYPOINT")?, instruction("CMD")?);
     let started: Vec<&str> = quoted.split('"').skip(1).step_by(2).collect();

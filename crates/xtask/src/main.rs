@@ -35,7 +35,8 @@ struct Arguments {
 enum Task {
     /// Sets up what the tests need (Debian, PyPI and npm packages) and runs all of them.
     Test {
-        /// Handed on to `cargo test`, for example `-p engine`; without any, the whole workspace.
+        /// Handed on to `cargo test`, for example `-p engine`; without any, the whole workspace with all
+        /// its features.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -87,7 +88,7 @@ fn test(arguments: &[String]) -> Result<()> {
     let peers = peers::set_up()?;
     let mut command = cargo(&["test", "--locked", "--no-fail-fast"]);
     if arguments.is_empty() {
-        command.arg("--workspace");
+        command.args(["--workspace", "--features", "ocpp-proxy/openssl"]);
     }
     command.args(arguments).envs(peers.variables());
     Step::begin("tests").run(&mut command)

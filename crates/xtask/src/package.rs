@@ -51,7 +51,9 @@ pub(crate) fn build(asked: &Package) -> Result<PathBuf> {
     if !works("dpkg-shlibdeps", &["--version"]) || !works("strip", &["--version"]) {
         debian::install(&["dpkg-dev", "binutils"])?;
     }
-    run(&mut cargo(&["build", "--locked", "--package", "ocpp-proxy", "--profile", &asked.profile]))?;
+    debian::install(debian::missing_for_openssl())?;
+    let program = ["build", "--locked", "--package", "ocpp-proxy", "--features", "openssl"];
+    run(cargo(&program).args(["--profile", &asked.profile]))?;
     let folder = if asked.profile == "dev" { "debug" } else { &asked.profile };
     let program = target().join(folder).join("ocpp-proxy");
     let work = target().join("debian");

@@ -1,5 +1,5 @@
 //! Sets up the programs of others that the end-to-end tests talk to: Python and Node with their
-//! OCPP libraries, schemathesis, a browser and promtool. Everything but Debian packages goes under the target folder.
+//! OCPP libraries, schemathesis, a browser, HAProxy and promtool. Everything but Debian packages goes under the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use crate::shell::{Step, root, run, target, works};
 
 /// Debian's browser.
 const CHROMIUM: &str = "chromium";
+/// Debian's load balancer, whose folder is not on everybody's path. Its service starts with it, and listens
+/// nowhere.
+const HAPROXY: &str = "/usr/sbin/haproxy";
 
 /// Where the tests find what was set up.
 pub(crate) struct Peers {
@@ -69,6 +72,10 @@ fn debian() -> Result<()> {
     if !works(CHROMIUM, &["--version"]) {
         // The fonts have the arrows and letters of all scripts that a hostile charger may send.
         missing.extend(["chromium", "fonts-dejavu-core"]);
+    }
+    missing.extend(debian::missing_for_openssl());
+    if !works(HAPROXY, &["-v"]) {
+        missing.push("haproxy");
     }
     debian::install(&missing)
 }

@@ -35,7 +35,8 @@ pub(crate) fn run(asked: &Security) -> Result<()> {
     let collection = target().join("security-figures.jsonl");
     let _ = fs::remove_file(&collection);
     let peers = peers::set_up()?;
-    let mut command = cargo(&["test", "--locked", "--release", "--workspace", "--no-fail-fast", "--"]);
+    let mut command = cargo(&["test", "--locked", "--release", "--workspace", "--no-fail-fast"]);
+    command.args(["--features", "ocpp-proxy/openssl", "--"]);
     if asked.only.is_empty() {
         command.arg("figure_");
     }

@@ -1,6 +1,8 @@
 //! TLS of the chargers' listener: what it shows, what it asks for, and how both are replaced while it
 //! listens (security white paper A00, semantics S-16, S-18).
 
+use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -9,8 +11,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::OwnCertificate;
+#[cfg(feature = "openssl")]
+use super::legacy::LegacyAcceptor;
+use crate::peer::PeerCertificate;
+use crate::wire::Wire;
+
+/// Whether this program was built with what [`ListenerCertificates::legacy_suites`] needs.
+pub const SPEAKS_LEGACY_SUITES: bool = cfg!(feature = "openssl");
 
 /// What the chargers' listener shows, and what it verifies chargers' certificates with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,21 +31,76 @@ pub struct ListenerCertificates {
     /// PEM certificates of those who sign chargers' own certificates. Without them chargers are not asked
     /// for any.
     pub client_ca: Option<Vec<u8>>,
+    /// Whether chargers may choose the two suites whose key exchange is RSA (security white paper A00). That is
+    /// OpenSSL then in place of rustls, and one certificate for each kind of key. Only where
+    /// [`SPEAKS_LEGACY_SUITES`].
+    pub legacy_suites: bool,
 }
 
 /// What is in force.
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub(crate) certificates: ListenerCertificates,
-    pub(crate) config: Arc<ServerConfig>,
+    acceptor: Acceptor,
+}
+
+#[derive(Clone)]
+enum Acceptor {
+    Rustls(TlsAcceptor),
+    #[cfg(feature = "openssl")]
+    OpenSsl(LegacyAcceptor),
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rustls(_) => "rustls",
+            #[cfg(feature = "openssl")]
+            Self::OpenSsl(_) => "OpenSSL",
+        })
+    }
 }
 
 impl Listening {
     /// Makes the certificates ready for use. The error says what is wrong with them.
     pub(crate) fn new(certificates: ListenerCertificates) -> Result<Self, String> {
-        let config = Arc::new(server_config(&certificates)?);
-        Ok(Self { certificates, config })
+        let acceptor = if certificates.legacy_suites {
+            legacy(&certificates)?
+        } else {
+            Acceptor::Rustls(TlsAcceptor::from(Arc::new(server_config(&certificates)?)))
+        };
+        Ok(Self { certificates, acceptor })
     }
+
+    /// Shakes hands; what the charger's certificate says, if it showed one. It is verified.
+    pub(crate) fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> impl Future<Output = io::Result<(Wire, Option<PeerCertificate>)>> + Send + 'static {
+        let acceptor = self.acceptor.clone();
+        async move {
+            match acceptor {
+                Acceptor::Rustls(acceptor) => {
+                    let stream = acceptor.accept(stream).await?;
+                    let shown = stream.get_ref().1.peer_certificates();
+                    let shown = shown.and_then(|chain| chain.first()).map(|own| PeerCertificate::read(own));
+                    Ok((Wire::tls(stream), shown))
+                }
+                #[cfg(feature = "openssl")]
+                Acceptor::OpenSsl(acceptor) => acceptor.accept(stream).await,
+            }
+        }
+    }
+}
+
+#[cfg(feature = "openssl")]
+fn legacy(certificates: &ListenerCertificates) -> Result<Acceptor, String> {
+    LegacyAcceptor::new(certificates).map(Acceptor::OpenSsl)
+}
+
+#[cfg(not(feature = "openssl"))]
+fn legacy(_: &ListenerCertificates) -> Result<Acceptor, String> {
+    Err("listen.tls.legacy_suites needs a program that was built with OpenSSL".to_owned())
 }
 
 fn server_config(certificates: &ListenerCertificates) -> Result<ServerConfig, String> {

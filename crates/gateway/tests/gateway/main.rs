@@ -8,6 +8,7 @@ mod backoffice;
 mod charger;
 mod deliveries;
 mod figures;
+mod fronts;
 mod handshakes;
 mod identities;
 mod journal;

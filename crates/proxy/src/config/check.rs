@@ -105,6 +105,7 @@ fn fixed(
     {
         remarks.error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
     }
+    let proxy_protocol = tls::fronts(file, root, remarks);
     let [plain, tls] = of_chargers;
     let others = [("the chargers", plain), ("the chargers", tls), ("listen.admin", admin.flatten())];
     let portal = portal::listen(file, root, others, remarks);
@@ -116,6 +117,7 @@ fn fixed(
     Some(Fixed {
         chargers: doors.plain?,
         tls: doors.tls?,
+        proxy_protocol: proxy_protocol?,
         path: path?,
         admin: admin?,
         portal: portal?,

@@ -25,7 +25,7 @@ written `$${`.
 **Changes** to the file take effect while the proxy runs, within a second, whether it is saved in place, \
 replaced or swapped by a symlink; certificates and `${file:…}` within 5 seconds; all of them at once on \
 SIGHUP. The file is checked as a whole: an invalid one changes nothing and the log says what is wrong. \
-Chargers and links that the change does not concern stay connected. `[listen]` but for its certificates, \
+Chargers and links that the change does not concern stay connected. `[listen]` but for what is about certificates, \
 `[store]`, `[log]` and `portal.listen` take a restart; a change of them is reported in the log and otherwise ignored until then.
 
 ";

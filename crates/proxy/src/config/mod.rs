@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway::{ListenerCertificates, Routing};
+use ipnet::IpNet;
 
 pub(crate) use docs::markdown;
 pub(crate) use explain::{Finding, Report, Severity, suggestion};
@@ -56,6 +57,8 @@ pub(crate) struct Fixed {
     pub(crate) chargers: Option<SocketAddr>,
     /// Where chargers connect with TLS, if anywhere.
     pub(crate) tls: Option<SocketAddr>,
+    /// Networks whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxy_protocol: Vec<IpNet>,
     /// What stands before the identity; starts and ends with `/`.
     pub(crate) path: String,
     /// Where metrics and health are served, if anywhere.
@@ -76,7 +79,8 @@ impl Fixed {
     /// What of `proxy.toml` differs between the two.
     pub(crate) fn differences_from(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
         let of = |fixed: &Fixed| (fixed.chargers, fixed.tls, fixed.admin);
-        let listen = of(self) != of(other) || self.path != other.path;
+        let before = |fixed: &Fixed| (fixed.path.clone(), fixed.proxy_protocol.clone());
+        let listen = of(self) != of(other) || before(self) != before(other);
         let store = (&self.store, self.keep_transactions_for) != (&other.store, other.keep_transactions_for);
         let log = (self.keep_log_for, self.keep_log_bytes) != (other.keep_log_for, other.keep_log_bytes);
         let sections = [

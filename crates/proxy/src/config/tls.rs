@@ -1,8 +1,9 @@
 //! Checks what has to do with TLS: `[listen.tls]` and the certificates that are named anywhere.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use gateway::{ListenerCertificates, OwnCertificate};
+use gateway::{ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
+use ipnet::IpNet;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -74,8 +75,56 @@ pub(crate) fn doors(
         Some(path) => certificates(path, node.place("client_ca"), around, files, remarks).map(Some),
     };
     let own = own.into_iter().collect::<Option<Vec<_>>>();
-    let certificates = own.zip(client_ca).map(|(own, client_ca)| ListenerCertificates { own, client_ca });
+    let legacy_suites = tls.legacy_suites;
+    if legacy_suites && !SPEAKS_LEGACY_SUITES {
+        remarks.error(
+            node.place("legacy_suites"),
+            "listen.tls.legacy_suites needs OpenSSL, and this ocpp-proxy was built without it; take the Debian \
+             package or the image, or build with `cargo build --release --features openssl` (on Debian with \
+             libssl-dev and pkg-config)",
+        );
+    }
+    let certificates =
+        own.zip(client_ca).map(|(own, client_ca)| ListenerCertificates { own, client_ca, legacy_suites });
     Doors { plain, tls: secure.map(Some), certificates: certificates.map(Some) }
+}
+
+/// Checks `listen.proxy_protocol`.
+pub(crate) fn fronts(file: &schema::File, root: &Node, remarks: &mut Remarks<'_>) -> Option<Vec<IpNet>> {
+    let node = root.get("listen").unwrap_or(root);
+    let list = node.get("proxy_protocol").unwrap_or(node);
+    let mut fronts = Some(Vec::new());
+    for (index, text) in file.listen.proxy_protocol.iter().enumerate() {
+        let at = list.item(index).unwrap_or(list).span.start;
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let known = match network {
+            Ok(network) if network.prefix_len() == 0 => {
+                remarks.error(
+                    at,
+                    format!(
+                        "listen.proxy_protocol has {}, which is everybody: anybody could say that he dials from \
+                         anywhere; name the load balancers",
+                        quoted(text)
+                    ),
+                );
+                None
+            }
+            Ok(network) => Some(network),
+            Err(_) => {
+                let message = format!(
+                    "listen.proxy_protocol has {}; it must be a network or an address, such as \"10.0.0.0/8\"",
+                    quoted(text)
+                );
+                remarks.error(at, message);
+                None
+            }
+        };
+        fronts = fronts.zip(known).map(|(mut fronts, known)| {
+            fronts.push(known);
+            fronts
+        });
+    }
+    fronts
 }
 
 /// A certificate of our own, with its key.

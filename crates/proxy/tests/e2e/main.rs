@@ -18,6 +18,7 @@ mod direct;
 mod doors;
 mod edits;
 mod followers;
+mod fronts;
 mod leaders;
 mod matrix;
 mod operation;

@@ -73,6 +73,15 @@ impl Proxy {
         Self::running(folder, child, log)
     }
 
+    /// The same, with more lines for `[listen]`.
+    pub fn start_listening(listen: &str, rules: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = whole(&folder, rules).replacen("[listen]\n", &format!("[listen]\n{listen}\n"), 1);
+        fs::write(folder.path().join("proxy.toml"), text).unwrap();
+        let (child, log) = launch(&folder, 1);
+        Self::running(folder, child, log)
+    }
+
     /// The same, with proxy.toml laid out so that it can be replaced in this way.
     pub fn start_edited_by(edit: Edit, rules: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

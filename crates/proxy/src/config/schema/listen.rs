@@ -12,6 +12,11 @@ pub(crate) struct Listen {
     pub(crate) chargers: String,
     /// What stands before the charger's identity in the URL. Starts and ends with `/`.
     pub(crate) path: String,
+    /// Networks of load balancers that pass the chargers' connections on and say where they come from: with
+    /// the PROXY protocol, version 2. Who dials from there must speak it, on both of the chargers' addresses,
+    /// and nobody else may. Then lock-outs and the log know the chargers' own addresses.
+    #[schemars(extend("line" = "proxy_protocol = [\"10.0.0.0/8\"]"), example = ["10.0.0.0/8"])]
+    pub(crate) proxy_protocol: Vec<String>,
     /// Address and port of `/metrics`, `/healthz` and `/readyz`; `"off"` for none. Keep it away from
     /// the internet: it asks for no password.
     pub(crate) admin: String,
@@ -25,6 +30,7 @@ impl Default for Listen {
         Self {
             chargers: "0.0.0.0:9000".to_owned(),
             path: "/ocpp/".to_owned(),
+            proxy_protocol: Vec::new(),
             admin: "127.0.0.1:9090".to_owned(),
             tls: None,
         }
@@ -52,6 +58,13 @@ pub(crate) struct ListenTls {
     #[serde(default)]
     #[schemars(example = &"/etc/ocpp-proxy/charger-roots.pem")]
     pub(crate) client_ca: Option<String>,
+    /// Also speaks `TLS_RSA_WITH_AES_128_GCM_SHA256` and `TLS_RSA_WITH_AES_256_GCM_SHA384`, which OCPP's security
+    /// profiles ask for. Who gets hold of the RSA key can read all that was ever said with them; for chargers
+    /// that know nothing better. TLS is OpenSSL's then, with one certificate for each kind of key, the first of
+    /// the list. Needs a program that was built for it: the Debian package and the image are, others with
+    /// `cargo build --release --features openssl`.
+    #[serde(default)]
+    pub(crate) legacy_suites: bool,
 }
 
 fn chargers_with_tls() -> String {

@@ -66,7 +66,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 170);
+    assert_eq!(seen, 171);
 }
 
 #[test]
@@ -157,6 +157,34 @@ fn tls_alone_is_a_listener_too() {
     let certificates = config.certificates.unwrap();
     assert_eq!(certificates.own.iter().map(gateway::OwnCertificate::name).collect::<Vec<_>>(), ["good.pem"]);
     assert!(certificates.client_ca.unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+#[test]
+fn suites_without_forward_secrecy_are_spoken_where_they_were_built_in_and_refused_elsewhere() {
+    let folder = folder();
+    let text = r#"
+        [listen]
+        proxy_protocol = ["10.0.0.0/8", "2001:db8::7"]
+        [listen.tls]
+        certificates = [{ chain = "good.pem", key = "good.key" }]
+        legacy_suites = true
+        [backoffices]
+        volt.url = "wss://volt.example/{charger}"
+        [[chargers]]
+        match = "*"
+        leader = "volt"
+    "#;
+    let read = read_in(folder.path(), text);
+    if cfg!(feature = "openssl") {
+        let config = read.unwrap();
+        assert!(config.certificates.unwrap().legacy_suites);
+        let fronts = ["10.0.0.0/8", "2001:db8::7/128"].map(|network| network.parse().unwrap());
+        assert_eq!(config.fixed.proxy_protocol, fronts);
+    } else {
+        let findings = read.unwrap_err().findings;
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].message.contains("--features openssl"), "{findings:?}");
+    }
 }
 
 /// What a rule with these keys says of the time while its leader is away.
