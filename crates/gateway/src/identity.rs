@@ -80,8 +80,8 @@ fn is_dots(segment: &str) -> bool {
 }
 
 /// Direction marks, zero-width characters, fillers, variation selectors, line separators, tags and the byte order
-/// mark.
-fn is_invisible(c: char) -> bool {
+/// mark: what makes a text look like another one, or turns around what stands beside it.
+pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'

@@ -41,6 +41,7 @@ mod wire;
 
 pub use entrance::{EntranceTerms, SecurityProfile, UnknownChargers};
 pub use gateway::{Gateway, Settings, StartError};
+pub use identity::is_invisible;
 pub use metrics::{Metrics, metrics_markdown};
 pub use routing::{
     BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, Pattern, Routing, Rule, Secret,

@@ -1,6 +1,7 @@
 //! What the program says about itself: text on a terminal, JSON lines otherwise. Both escape control
 //! characters, so that what a charger sends cannot forge a line or colour a terminal.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 
@@ -10,8 +11,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::{self as lines, FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -37,11 +39,36 @@ pub(crate) fn start() -> WorkerGuard {
     let subscriber = tracing_subscriber::registry().with(filter).with(filter_fn(is_free_of_secrets));
     let lines = lines::layer().with_writer(writer);
     if io::stdout().is_terminal() {
-        subscriber.with(lines.with_target(false)).init();
+        subscriber.with(lines.with_target(false).fmt_fields(text_fields())).init();
     } else {
         subscriber.with(lines.event_format(JsonLines).fmt_fields(JsonFields)).init();
     }
     guard
+}
+
+/// `name=value`, the message first and without its name; nothing in them that a terminal obeys.
+fn text_fields() -> impl for<'writer> FormatFields<'writer> {
+    debug_fn(|writer, field, value| {
+        let value = format!("{value:?}");
+        let value = plain(&value, |character| character.escape_unicode().to_string());
+        match field.name() {
+            "message" => write!(writer, "{value}"),
+            name => write!(writer, "{name}={value}"),
+        }
+    })
+    .delimited(" ")
+}
+
+/// A text in which every character that forges is written in this way: what ends a line, what a terminal obeys
+/// (also beyond ASCII), and what turns around or hides what stands beside it.
+fn plain(text: &str, written: impl Fn(char) -> String) -> Cow<'_, str> {
+    let forges = |character: char| character.is_control() || gateway::is_invisible(character);
+    if !text.contains(forges) {
+        return Cow::Borrowed(text);
+    }
+    let whole =
+        text.chars().map(|character| if forges(character) { written(character) } else { character.into() });
+    Cow::Owned(whole.collect())
 }
 
 /// The crates that may log at TRACE. What others say there is not ours to vouch for: the WebSocket
@@ -79,17 +106,20 @@ where
         event.record(&mut fields);
         let metadata = event.metadata();
         let message = fields.0.remove("message").unwrap_or_default();
+        let mut line = String::new();
         write!(
-            writer,
+            line,
             "{{\"ts\":{},\"level\":{},\"msg\":{message}",
             Value::from(format!("{:.3}", Timestamp::now())),
             Value::from(metadata.level().as_str().to_ascii_lowercase()),
         )?;
         // Where in the source a library said it, in its own notation (`log.file`, …).
         for (name, value) in fields.0.into_iter().filter(|(name, _)| !name.starts_with("log.")) {
-            write!(writer, ",{}:{value}", Value::from(name))?;
+            write!(line, ",{}:{value}", Value::from(name))?;
         }
-        writer.write_str("}\n")
+        // JSON escapes no more than it must. Whatever else is to be escaped stands inside of strings.
+        let line = plain(&line, |character| format!("\\u{:04x}", u32::from(character)));
+        writeln!(writer, "{line}}}")
     }
 }
 

@@ -205,11 +205,12 @@ fn came_too_late(action: &str, answer: &LoggedAnswer) -> bool {
     answer.led && answer.verdict == "leader" && is_answer && is_waited_for
 }
 
-/// Text from a peer, fit for people: no control characters, not endless.
+/// Text from a peer, fit for people: nothing that a terminal obeys or that turns around what stands beside it, not
+/// endless.
 pub fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(LONGEST_VALUE) {
-        if character.is_control() {
+        if character.is_control() || gateway::is_invisible(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);

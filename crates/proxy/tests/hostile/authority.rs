@@ -175,7 +175,7 @@ impl Attempt {
     fn play(&self, proxy: &Proxy, backoffices: &Backoffices, number: usize) {
         let lines = self.lines();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        conversations::play(proxy, backoffices, &format!("CP-{}-{number}", self.who), &lines);
+        conversations::play(proxy.chargers, backoffices, &format!("CP-{}-{number}", self.who), &lines);
     }
 
     /// The conversation, in the language of the tables.

@@ -2,10 +2,10 @@
 //! hear; `L` is its leader, `F` its follower. Whatever nobody expects is found at the end of the case, when
 //! everybody who is still there is asked for a sign of life.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::stage::Backoffices;
-use crate::support::proxy::Proxy;
 use crate::text::{bytes, fits};
 use crate::wire::{Heard, TEXT, Wire};
 
@@ -31,9 +31,9 @@ const SIGN_OF_LIFE: &str = r#""DataTransfer",{"vendorId":"sign-of-life"}"#;
 ///
 /// # Panics
 /// When anything is not as the table says.
-pub fn play(proxy: &Proxy, backoffices: &Backoffices, charger: &str, lines: &[&str]) {
+pub fn play(chargers: SocketAddr, backoffices: &Backoffices, charger: &str, lines: &[&str]) {
     let wire = crate::support::eventually("room for one more charger", || {
-        match Wire::dial(proxy.chargers, &format!("/ocpp/{charger}"), "") {
+        match Wire::dial(chargers, &format!("/ocpp/{charger}"), "") {
             Ok(wire) => Some(wire),
             Err(503) => None,
             Err(status) => panic!("refused with {status}"),

@@ -11,6 +11,7 @@ mod support;
 mod authority;
 mod configurations;
 mod conversations;
+mod forging;
 mod negatives;
 mod requests;
 mod stage;

@@ -40,7 +40,7 @@ fn figure_s08_negative_cases() {
 
     for (number, (title, lines)) in cases(CHARGER).into_iter().enumerate() {
         verdict.judge(&mut stage, &format!("charger: {title}"), |stage| {
-            conversations::play(&stage.proxy, &stage.backoffices, &format!("CP-{number}"), &lines);
+            conversations::play(stage.proxy.chargers, &stage.backoffices, &format!("CP-{number}"), &lines);
         });
     }
     seen.push(verdict.seen);
@@ -48,7 +48,12 @@ fn figure_s08_negative_cases() {
         for (name, lines) in spoken(&lines) {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             verdict.judge(&mut stage, &format!("{name}: {title}"), |stage| {
-                conversations::play(&stage.proxy, &stage.backoffices, &format!("CP-{name}-{number}"), &lines);
+                conversations::play(
+                    stage.proxy.chargers,
+                    &stage.backoffices,
+                    &format!("CP-{name}-{number}"),
+                    &lines,
+                );
             });
         }
     }
