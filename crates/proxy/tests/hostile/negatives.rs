@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use figures::counted;
 
 use crate::requests::{self, Entrants};
-use crate::stage::Stage;
+use crate::stage::{INNOCENT, Stage};
 use crate::text::cases;
 use crate::{configurations, conversations};
 
@@ -65,7 +65,7 @@ fn figure_s08_negative_cases() {
         });
     }
     seen.push(verdict.seen);
-    let words = entrants.words(&stage);
+    let words = entrants.words(stage.portal, INNOCENT);
     for (title, lines) in cases(BROWSER) {
         verdict
             .judge(&mut stage, &format!("browser: {title}"), |stage| requests::play(stage, &words, &lines));

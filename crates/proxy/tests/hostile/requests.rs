@@ -43,9 +43,8 @@ impl Entrants {
     }
 
     /// Logs anna in, and finds the token that her forms need.
-    pub fn words(&self, stage: &Stage) -> Words {
+    pub fn words(&self, host: SocketAddr, charger: &str) -> Words {
         let form = format!("name=anna&password={}", PASSWORD.replace(' ', "+"));
-        let host = stage.portal;
         let login = format!(
             "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
@@ -54,7 +53,7 @@ impl Entrants {
         let answer = ask(host, login.as_bytes());
         let cookie = header(&answer, "Set-Cookie").expect("a session").split(';').next().unwrap().to_owned();
         let page = format!(
-            "GET /chargers/CP-INNOCENT/leader?backoffice=follow HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\
+            "GET /chargers/{charger}/leader?backoffice=follow HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\
              Connection: close\r\n\r\n"
         );
         let page = ask(host, page.as_bytes());
