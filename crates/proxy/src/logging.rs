@@ -118,7 +118,9 @@ where
             write!(line, ",{}:{value}", Value::from(name))?;
         }
         // JSON escapes no more than it must. Whatever else is to be escaped stands inside of strings.
-        let line = plain(&line, |character| format!("\\u{:04x}", u32::from(character)));
+        let line = plain(&line, |character| {
+            character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        });
         writeln!(writer, "{line}}}")
     }
 }
