@@ -8,6 +8,7 @@ use crate::logs;
 
 /// Nobody types more; a file that was piped in by mistake is not read whole.
 const LONGEST_PASSWORD_BYTES: u64 = 1_024;
+/// A shorter password is guessed too soon.
 const SHORTEST_PASSWORD_CHARS: usize = 8;
 
 /// Asks for a password and prints what stands for it.

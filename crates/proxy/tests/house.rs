@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+#[path = "../../xtask/src/limits.rs"]
+mod limits;
 #[path = "../../xtask/src/matrix.rs"]
 mod matrix;
 
@@ -36,6 +38,48 @@ fn generated_pages_are_current() {
         let written = fs::read_to_string(&path).unwrap_or_default();
         assert!(written == text(&made.stdout), "docs/{page}.md is not current; run `cargo xtask docs`");
     }
+}
+
+/// A reader finds every bound on one page, each with its reason.
+#[test]
+fn every_limit_stands_on_the_page_of_limits() {
+    let made = limits::page(&root()).unwrap_or_else(|findings| panic!("{findings}"));
+    let written = fs::read_to_string(root().join("docs/limits.md")).unwrap_or_default();
+    assert!(written == made, "docs/limits.md is not current; run `cargo xtask docs`");
+    let rows = made.lines().filter(|line| line.starts_with("| `")).count();
+    assert!(rows >= 250, "{rows} limits");
+}
+
+/// A bound without a reason, or one that cannot be read, is no page.
+#[test]
+fn a_limit_without_a_reason_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["engine", "gateway", "store", "portal", "proxy"] {
+        fs::create_dir_all(folder.path().join("crates").join(name).join("src")).unwrap();
+    }
+    let write = |file: &str, text: &str| fs::write(folder.path().join("crates").join(file), text).unwrap();
+    write(
+        "gateway/src/limits.rs",
+        "/// Why.\npub(crate) const A: usize = 4 << 10;\n\npub(crate) const B: u32 = 7;\n",
+    );
+    write(
+        "engine/src/limits.rs",
+        "/// Long\n/// ago.\npub const C: std::ops::RangeInclusive<u32> =\n    5..=60;\n",
+    );
+    write("portal/src/limits.rs", "");
+    write("store/src/settings.rs", "/// All.\npub rows: usize,\nSelf {\n    rows: 1_000,\n}\n");
+    write("store/src/lead.rs", "/// Enough.\nconst D: Duration = Duration::from_secs(120);\n");
+    assert_eq!(limits::page(folder.path()).unwrap_err(), "crates/gateway/src/limits.rs: B has no reason\n");
+    write("gateway/src/limits.rs", "/// Why.\npub(crate) const A_BYTES: usize = 4 << 10;\n");
+    let page = limits::page(folder.path()).unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let expected = [
+        "| `A_BYTES` | 4 KiB | Why. |",
+        "| `C` | 5 to 60 | Long ago. |",
+        "| `rows` | 1,000 | All. |",
+        "| `D` | 2 min | Enough. |",
+    ];
+    assert_eq!(rows, expected);
 }
 
 /// Each row of semantics §9 has a test that says what every party sees, and the page says what they say.

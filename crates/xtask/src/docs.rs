@@ -6,8 +6,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::matrix;
 use crate::shell::{cargo, root};
+use crate::{limits, matrix};
 
 /// The pages, by the name the program knows them.
 const PAGES: [&str; 2] = ["configuration", "metrics"];
@@ -29,6 +29,10 @@ pub(crate) fn write() -> Result<()> {
     }
     let path = root().join("docs/failure-matrix.md");
     let page = matrix::page(&root()).map_err(|findings| anyhow!("no {}:\n{findings}", path.display()))?;
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("wrote {}", path.display());
+    let path = root().join("docs/limits.md");
+    let page = limits::page(&root()).map_err(|findings| anyhow!("no {}:\n{findings}", path.display()))?;
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("wrote {}", path.display());
     Ok(())

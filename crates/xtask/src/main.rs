@@ -6,6 +6,7 @@ mod deny;
 mod dockerfile;
 mod docs;
 mod endurance;
+mod limits;
 mod matrix;
 mod package;
 mod peers;

@@ -17,6 +17,7 @@ use super::tls::{certificates, own_certificate};
 use super::{Surroundings, schema};
 
 const PLACEHOLDER: &str = "{charger}";
+/// Longest name of a backoffice: it stands in every label and column.
 const LONGEST_NAME: usize = 32;
 
 /// Leaves of each backoffice its name alone.

@@ -10,6 +10,7 @@ use super::explain::quoted;
 use super::schema::{self, PortalRole};
 use super::source::Node;
 
+/// Longest name of a user: it stands beside everything that the user does.
 const LONGEST_NAME: usize = 64;
 
 /// Who may come in; can be replaced while the portal runs.
