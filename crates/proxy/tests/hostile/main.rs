@@ -9,6 +9,7 @@
 mod support;
 
 mod authority;
+mod canaries;
 
 mod configurations;
 mod conversations;

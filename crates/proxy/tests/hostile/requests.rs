@@ -67,6 +67,13 @@ impl Entrants {
     }
 }
 
+impl Words {
+    /// What stands for a word in braces.
+    pub fn meaning(&self, wanted: &str) -> &str {
+        &self.0.iter().find(|(word, _)| *word == wanted).expect("a known word").1
+    }
+}
+
 /// Asks what one case says and compares what comes back.
 ///
 /// # Panics
