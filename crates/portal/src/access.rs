@@ -21,9 +21,9 @@ use self::throttle::Throttle;
 /// What someone may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Sees everything, changes nothing.
+    /// Sees everything but cards' numbers, changes nothing.
     Viewer,
-    /// May change who leads, and what becomes of deliveries.
+    /// Sees cards' numbers; may change who leads, who is let in, and what becomes of deliveries.
     Operator,
 }
 

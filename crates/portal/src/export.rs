@@ -12,42 +12,46 @@ use axum::routing::get;
 use engine::ChargerId;
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
-use store::{Browser, CallsQuery, LoggedCall, NewsItem, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use store::{CallsQuery, LoggedCall, NewsItem, StoreError};
+use tokio::sync::watch;
 
+use crate::access::guard::Visitor;
 use crate::limits;
 use crate::pages::logs::choice::Choice;
+use crate::reader::Reader;
 use crate::refusal::Refusal;
 use crate::state::AppState;
+use crate::tail::Place;
 use crate::words::{self, Decided, Said};
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(
             "/chargers/{charger}/logs.ndjson",
-            get(async |state, path, query| file(state, path, query, Format::Ndjson).await),
+            get(async |state, visitor, path, query| file(state, visitor, path, query, Format::Ndjson).await),
         )
         .route(
             "/chargers/{charger}/logs.csv",
-            get(async |state, path, query| file(state, path, query, Format::Csv).await),
+            get(async |state, visitor, path, query| file(state, visitor, path, query, Format::Csv).await),
         )
 }
 
 async fn file(
     State(state): State<AppState>,
+    visitor: Visitor,
     Path(charger): Path<String>,
     Query(choice): Query<Choice>,
     format: Format,
 ) -> Result<Response, Refusal> {
     let charger = ChargerId::from(charger.as_str());
     let query = CallsQuery { before: None, ..choice.query(&charger, Timestamp::now()) };
-    let place = state.exports().take().ok_or_else(busy)?;
-    Ok(send(state.browser().clone(), &charger, query, format, state.stopping(), place))
+    let place = state.exports().take(&visitor.name).ok_or_else(busy)?;
+    Ok(send(state.reader(visitor.role), &charger, query, format, state.stopping(), place))
 }
 
 /// As many files as can are being sent.
 pub(crate) fn busy() -> Refusal {
-    let remedy = "Other exports are under way. Try again in a minute.";
+    let remedy = "As many exports as may be are under way, of all or of you. Try again in a minute.";
     let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many exports at once", remedy);
     Refusal { retry_after: Some(60), ..refusal }
 }
@@ -126,47 +130,47 @@ impl Format {
 
 /// Sends everything that the query finds.
 pub(crate) fn send(
-    browser: Browser,
+    reader: Reader,
     charger: &ChargerId,
     query: CallsQuery,
     format: Format,
     stopping: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> Response {
     let name = file_name(charger, format);
     let headers = [
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    let body = Body::from_stream(pages(browser, query, format, stopping, place));
+    let body = Body::from_stream(pages(reader, query, format, stopping, place));
     (headers, body).into_response()
 }
 
 struct Progress {
-    browser: Browser,
+    reader: Reader,
     /// `None` at the end.
     query: Option<CallsQuery>,
     heading: String,
     stopping: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 fn pages(
-    browser: Browser,
+    reader: Reader,
     query: CallsQuery,
     format: Format,
     stopping: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> {
     let query = CallsQuery { limit: limits::EXPORT_ROWS, ..query };
     let heading = format.heading();
-    let progress = Progress { browser, query: Some(query), heading, stopping, _place: place };
+    let progress = Progress { reader, query: Some(query), heading, stopping, _place: place };
     stream::try_unfold(progress, move |mut progress| async move {
         let Some(query) = progress.query.take() else { return Ok(None) };
         if *progress.stopping.borrow() {
             return Ok(None);
         }
-        let page = progress.browser.calls(query.clone()).await?;
+        let page = progress.reader.calls(query.clone()).await?;
         progress.query = page.next.map(|before| CallsQuery { before: Some(before), ..query });
         let text = std::mem::take(&mut progress.heading) + &format.write(page.items);
         Ok(Some((Bytes::from(text), progress)))

@@ -13,6 +13,8 @@ mod layout;
 mod limits;
 mod pages;
 mod portal;
+mod privacy;
+mod reader;
 mod refusal;
 mod server;
 mod state;

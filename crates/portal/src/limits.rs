@@ -55,6 +55,9 @@ pub(crate) const ADMISSIONS_SHOWN: usize = 50;
 
 /// Live tails at once. Each looks at the log twice a second.
 pub(crate) const TAILS: usize = 64;
+/// Live tails of one user, or of one token: a browser keeps six connections to one place, and a person two browsers.
+/// Nobody takes all places by himself.
+pub(crate) const TAILS_EACH: usize = 12;
 /// A live tail that somebody forgot ends after this.
 pub(crate) const TAIL_LENGTH: Duration = Duration::from_secs(3600);
 /// How often a live tail looks at the log: fast enough to seem at once.
@@ -63,6 +66,8 @@ pub(crate) const TAIL_EVERY: Duration = Duration::from_millis(500);
 pub(crate) const NEWS_AT_ONCE: usize = 100;
 /// Files with the log of a charger that are sent at once.
 pub(crate) const EXPORTS: usize = 4;
+/// Of them for one user: others get a file, too.
+pub(crate) const EXPORTS_EACH: usize = 2;
 /// Rows that such a file reads at a time: a row may be as large as the largest message.
 pub(crate) const EXPORT_ROWS: usize = 50;
 /// Lines on a page about what happened beside the calls.

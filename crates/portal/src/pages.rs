@@ -15,6 +15,7 @@ use engine::ChargerId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use store::ChargerSummary;
 
+use crate::access::Role;
 use crate::layout;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -32,7 +33,7 @@ pub(crate) async fn known(
     said: &str,
 ) -> Result<(ChargerId, Option<ChargerSummary>), Refusal> {
     let said = ChargerId::from(said);
-    if let Some(summary) = state.browser().charger(&said).await? {
+    if let Some(summary) = state.reader(Role::Viewer).charger(&said).await? {
         return Ok((summary.charger.clone(), Some(summary)));
     }
     if state.view().is_online(&said) {

@@ -49,8 +49,8 @@ impl Refusal {
 
     /// A viewer wants to change something.
     pub(crate) fn viewer() -> Self {
-        let remedy = "Nothing was changed. You are logged in as a viewer, who sees everything and changes \
-                      nothing. Ask an operator, or have your role in proxy.toml changed to \"operator\".";
+        let remedy = "Nothing was changed. You are logged in as a viewer, who sees all but cards' numbers and \
+                      changes nothing. Ask an operator, or have your role in proxy.toml changed to \"operator\".";
         Self::new(StatusCode::FORBIDDEN, "Only operators may do this", remedy)
     }
 

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use gateway::View;
+use engine::ChargerId;
+use gateway::{PlanView, View};
 use store::Browser;
 use tokio::sync::watch;
 
-use crate::access::Access;
+use crate::access::{Access, Role};
 use crate::lanes::Lanes;
-use crate::limits::{EXPORTS, TAILS};
+use crate::limits::{EXPORTS, EXPORTS_EACH, TAILS, TAILS_EACH};
 use crate::portal::PortalSettings;
+use crate::privacy;
+use crate::reader::{Reader, hides_cards};
 use crate::server::Bound;
 use crate::tail::Places;
 
@@ -33,7 +36,7 @@ impl AppState {
         let access = Access::new(bound.address.port(), settings.users, settings.tokens);
         let lanes = Lanes::new(settings.store);
         let stopping = watch::Sender::new(false);
-        let (tails, exports) = (Places::new(TAILS), Places::new(EXPORTS));
+        let (tails, exports) = (Places::new(TAILS, TAILS_EACH), Places::new(EXPORTS, EXPORTS_EACH));
         let admitting = tokio::sync::Mutex::default();
         Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports, admitting }))
     }
@@ -48,9 +51,23 @@ impl AppState {
         &self.0.view
     }
 
-    /// How things were: chargers, calls, transactions.
-    pub(crate) fn browser(&self) -> &Browser {
+    /// How things were, as this role may see it: chargers, calls, transactions.
+    pub(crate) fn reader(&self, role: Role) -> Reader {
+        Reader::new(self.0.browser.clone(), role)
+    }
+
+    /// The same with every card's number on it: for what has none, and for what is masked afterwards.
+    pub(crate) fn unmasked(&self) -> &Browser {
         &self.0.browser
+    }
+
+    /// The plan of a charger, as this role may see it; `None` when no rule matches.
+    pub(crate) fn plan(&self, charger: &ChargerId, role: Role) -> Option<PlanView> {
+        let mut found = self.0.view.plan(charger)?;
+        if hides_cards(role) {
+            found.plan = Arc::new(privacy::plan(&found.plan));
+        }
+        Some(found)
     }
 
     /// What waits for a backoffice, and orders about it.

@@ -1,17 +1,19 @@
 //! What is written to the log, as it is written: for live tails of the pages and of the API. Whoever
 //! listens holds one of a bounded number of places, and not for longer than an hour.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::routing::get;
 use futures_util::stream::{self, Stream};
-use store::{Browser, CallsQuery, NewsItem};
+use store::{CallsQuery, NewsItem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::limits;
 use crate::pages::logs::live;
+use crate::reader::Reader;
 use crate::state::AppState;
 
 pub(crate) fn routes() -> Router<AppState> {
@@ -49,46 +51,83 @@ impl Over {
     }
 }
 
-/// The places for those who listen.
+/// The places for those who listen: so many in all, and so many for each of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Semaphore>);
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    each: usize,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// One place. Free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    who: String,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Places {
-    /// So many.
-    pub(crate) fn new(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places)))
+    /// So many in all, and for each.
+    pub(crate) fn new(all: usize, each: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), each, taken: Arc::default() }
     }
 
-    /// A place, if one is free. It is free again once what it was taken for is dropped.
-    pub(crate) fn take(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+    /// A place for this user or program, if one is free.
+    pub(crate) fn take(&self, who: &str) -> Option<Place> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let mut taken = lock(&self.taken);
+        let count = taken.entry(who.to_owned()).or_default();
+        if *count >= self.each {
+            return None;
+        }
+        *count += 1;
+        drop(taken);
+        Some(Place { who: who.to_owned(), taken: Arc::clone(&self.taken), _permit: permit })
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.taken);
+        if let Some(count) = taken.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// Counts only: nothing that runs under the lock leaves them half changed.
+fn lock(taken: &Mutex<HashMap<String, usize>>) -> MutexGuard<'_, HashMap<String, usize>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Listening {
-    browser: Browser,
+    reader: Reader,
     query: CallsQuery,
     cursor: i64,
     waiting: std::vec::IntoIter<NewsItem>,
     until: Instant,
     stopping: watch::Receiver<bool>,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Everything that the query finds and that is written after `cursor`, in the order of writing.
 pub(crate) fn listen(
-    browser: Browser,
+    reader: Reader,
     query: CallsQuery,
     cursor: i64,
     stopping: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> impl Stream<Item = Heard> {
     let query = CallsQuery { limit: limits::NEWS_AT_ONCE, before: None, ..query };
     let until = Instant::now() + limits::TAIL_LENGTH;
     let waiting = Vec::new().into_iter();
     let listening =
-        Listening { browser, query, cursor, waiting, until, stopping, is_over: false, _place: place };
+        Listening { reader, query, cursor, waiting, until, stopping, is_over: false, _place: place };
     stream::unfold(listening, |mut listening| async move {
         let heard = listening.next().await?;
         Some((heard, listening))
@@ -110,7 +149,7 @@ impl Listening {
             if Instant::now() >= self.until {
                 return Some(self.over(Over::TimeIsUp));
             }
-            match self.browser.news(self.query.clone(), self.cursor).await {
+            match self.reader.news(self.query.clone(), self.cursor).await {
                 Ok(news) => {
                     self.cursor = news.cursor;
                     self.waiting = news.items.into_iter();
@@ -137,6 +176,8 @@ impl Listening {
 mod tests {
     use futures_util::StreamExt;
 
+    use store::Browser;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -144,17 +185,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ocpp-proxy.db");
         let store = store::Store::open(&path, store::Settings::default()).unwrap();
-        let browser = Browser::open(&path).unwrap();
-        let places = Places::new(1);
-        let place = places.take().unwrap();
-        assert!(places.take().is_none());
+        let reader = Reader::new(Browser::open(&path).unwrap(), crate::access::Role::Viewer);
+        let places = Places::new(1, 1);
+        let place = places.take("anna").unwrap();
+        assert!(places.take("viktor").is_none());
         let stopping = watch::Sender::new(false);
         let began = Instant::now();
         let heard: Vec<Heard> =
-            listen(browser, CallsQuery::default(), 0, stopping.subscribe(), place).collect().await;
+            listen(reader, CallsQuery::default(), 0, stopping.subscribe(), place).collect().await;
         assert!(matches!(heard[..], [Heard::Over(Over::TimeIsUp)]), "{heard:?}");
         assert!(began.elapsed() >= limits::TAIL_LENGTH);
-        assert!(places.take().is_some());
+        assert!(places.take("anna").is_some());
         drop(store);
+    }
+
+    #[test]
+    fn nobody_takes_all_places_by_himself() {
+        let places = Places::new(3, 2);
+        let held: Vec<Place> = (0..5).filter_map(|_| places.take("anna")).collect();
+        assert_eq!(held.len(), 2);
+        let other = places.take("viktor").unwrap();
+        assert!(places.take("bert").is_none(), "three in all");
+        drop(held);
+        assert!(places.take("anna").is_some() && places.take("bert").is_some());
+        drop(other);
+        assert_eq!(lock(&places.taken).len(), 0, "who holds none is not remembered");
     }
 }

@@ -85,6 +85,14 @@ pub(crate) enum Command {
     /// A charger is let in when proxy.toml names it or an operator has admitted it. Others are refused and
     /// listed here with where they came from. Works whether the proxy runs or not.
     Chargers(Chargers),
+    /// Take the number of a card out of everything that is kept: the log, sessions that are over, what is
+    /// remembered.
+    ///
+    /// For whoever may ask that what is kept of him is deleted. Each place then says (forgotten); what was charged
+    /// stays. Stop the proxy first: what it has in memory it would write again. Refused while a session with the card
+    /// runs, or a backoffice must still be told of it. The database is written anew and keeps no trace; backups, the
+    /// log of the program, chargers and backoffices are not reached.
+    ForgetCard(ForgetCard),
     /// Make what proxy.toml holds of a password, for [[portal.users]].
     ///
     /// Asks for the password at the terminal, without showing it, or reads the first line of the input.
@@ -249,6 +257,15 @@ pub(crate) enum ChargersOrder {
 pub(crate) struct One {
     /// The charger's identity.
     pub(crate) charger: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+}
+
+/// Which card.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetCard {
+    /// The number of the card, as the log shows it; capitals do not matter.
+    pub(crate) card: String,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }

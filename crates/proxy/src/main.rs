@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod deliveries;
 mod demo;
+mod forget_card;
 mod leader;
 mod logging;
 mod logs;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Deliveries(which) => deliveries::look_after(&which),
         Command::Leader(which) => leader::lead(&which),
         Command::Chargers(which) => chargers::look_after(&which),
+        Command::ForgetCard(which) => forget_card::forget(&which),
         Command::HashPassword => secrets::hash_password(),
         Command::HashToken => secrets::hash_token(),
         Command::Docs { page: Page::Configuration } => logs::print(&config::markdown()),

@@ -20,6 +20,7 @@ mod json;
 mod lead;
 mod log;
 mod memory;
+mod oblivion;
 mod queue;
 mod redaction;
 mod room;
@@ -46,6 +47,7 @@ pub use lead::{LeadChange, LeaderOrder, LeaderOverride};
 pub use log::{
     Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
 };
+pub use oblivion::{FORGOTTEN, ForgetError, Forgotten, forget_card};
 pub use rows::LogEntry;
 pub use seal::{KeyForm, Seal, SealedKey, new_key};
 pub use settings::{Limits, Settings};

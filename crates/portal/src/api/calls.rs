@@ -230,6 +230,7 @@ impl CallsParameters {
     /// The question for the store.
     pub(super) fn query(self) -> CallsQuery {
         CallsQuery {
+            hides_cards: false,
             charger: self.charger.map(|charger| ChargerId::from(charger.as_str())),
             text: self.q.unwrap_or_default(),
             id_tag: self.id_tag,
@@ -270,11 +271,11 @@ fn caller(from: &str) -> Result<Caller, String> {
 #[utoipa::path(get, path = "/calls", tag = "Logs", operation_id = "list_calls", params(CallsParameters),
     responses((status = 200, description = "A page of calls.", body = CallsPage)))]
 pub(super) async fn list(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<CallsParameters>,
 ) -> Result<Json<CallsPage>, Problem> {
-    let page = state.browser().calls(asked.query()).await?;
+    let page = state.reader(client.role).calls(asked.query()).await?;
     Ok(Json(CallsPage { items: page.items.into_iter().map(Call::from).collect(), next: page.next }))
 }
 
@@ -283,12 +284,12 @@ pub(super) async fn list(
     params(("trace" = String, Path, description = "The `trace` of the call.")),
     responses((status = 200, description = "The call.", body = Call), (status = 404, response = super::NotFound)))]
 pub(super) async fn one(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     NamedCall(trace): NamedCall,
 ) -> Result<Json<Call>, Problem> {
     let found = match trace {
-        Some(trace) => state.browser().call(trace).await?,
+        Some(trace) => state.reader(client.role).call(trace).await?,
         None => None,
     };
     let remedy = "Look it up with GET /api/v1/calls; old calls are deleted after log.keep_days.";
@@ -331,13 +332,13 @@ impl Check for OccurrencesParameters {
 #[utoipa::path(get, path = "/occurrences", tag = "Logs", operation_id = "list_occurrences", params(OccurrencesParameters),
     responses((status = 200, description = "What happened.", body = Occurrences)))]
 pub(super) async fn occurrences(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<OccurrencesParameters>,
 ) -> Result<Json<Occurrences>, Problem> {
     let charger = ChargerId::from(asked.charger.as_str());
     let (since, until) = (asked.since_unix_ms, asked.until_unix_ms);
-    let found = state.browser().occurrences(&charger, since, until, rows(asked.limit)).await?;
+    let found = state.reader(client.role).occurrences(&charger, since, until, rows(asked.limit)).await?;
     Ok(Json(Occurrences { items: found.into_iter().map(Occurrence::from).collect() }))
 }
 

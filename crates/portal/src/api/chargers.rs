@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::client::Client;
 use super::problem::Problem;
 use super::read::{Check, NamedCharger, Query, TEXT_CHARACTERS, check_limit, check_text, rows};
+use crate::access::Role;
 use crate::state::AppState;
 
 /// A charger, as the list of the portal shows it.
@@ -113,7 +114,7 @@ impl Check for ChargersParameters {
 #[utoipa::path(get, path = "/chargers", tag = "Chargers", operation_id = "list_chargers", params(ChargersParameters),
     responses((status = 200, description = "A page of chargers.", body = ChargersPage)))]
 pub(super) async fn list(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<ChargersParameters>,
 ) -> Result<Json<ChargersPage>, Problem> {
@@ -122,7 +123,7 @@ pub(super) async fn list(
         after: asked.after.map(|after| ChargerId::from(after.as_str())),
         limit: rows(asked.limit),
     };
-    let page = state.browser().chargers(query).await?;
+    let page = state.reader(client.role).chargers(query).await?;
     let items = page.items.into_iter().map(|summary| shown(&state, summary)).collect();
     Ok(Json(ChargersPage { items, next: page.next.map(|next| next.to_string()) }))
 }
@@ -132,17 +133,17 @@ pub(super) async fn list(
     params(("charger" = String, Path, description = "The charger's identity.", example = "CP1")),
     responses((status = 200, description = "The charger.", body = Charger), (status = 404, response = super::NotFound)))]
 pub(super) async fn one(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     NamedCharger(charger): NamedCharger,
 ) -> Result<Json<Charger>, Problem> {
-    let summary = state.browser().charger(&charger).await?.ok_or_else(Problem::no_charger)?;
+    let summary = state.reader(client.role).charger(&charger).await?.ok_or_else(Problem::no_charger)?;
     Ok(Json(shown(&state, summary)))
 }
 
 /// The charger as it was spelled first, if it is known: it has connected, or a rule is for it.
 pub(super) async fn spelled(state: &AppState, charger: ChargerId) -> Result<ChargerId, Problem> {
-    let known = state.browser().charger(&charger).await?;
+    let known = state.reader(Role::Viewer).charger(&charger).await?;
     match known {
         Some(summary) => Ok(summary.charger),
         None => Err(Problem::no_charger()),

@@ -13,8 +13,9 @@ use crate::state::AppState;
 #[derive(Debug)]
 pub(super) struct Client {
     /// The name of its token.
-    name: String,
-    role: Role,
+    pub(super) name: String,
+    /// What it may see and do.
+    pub(super) role: Role,
 }
 
 /// A program that may change something.

@@ -126,7 +126,7 @@ impl Check for ComparisonParameters {
 #[utoipa::path(get, path = "/comparison", tag = "Proxy", operation_id = "compare", params(ComparisonParameters),
     responses((status = 200, description = "The comparison.", body = Comparison)))]
 pub(super) async fn compare(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<ComparisonParameters>,
 ) -> Result<Json<Comparison>, Problem> {
@@ -138,7 +138,7 @@ pub(super) async fn compare(
         since_unix_ms,
         until_unix_ms,
     };
-    let found = state.browser().comparison(query).await?;
+    let found = state.reader(client.role).comparison(query).await?;
     Ok(Json(Comparison {
         follower: asked.follower,
         since_unix_ms,

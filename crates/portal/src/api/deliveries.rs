@@ -11,6 +11,8 @@ use super::chargers::spelled;
 use super::client::{Client, OperatorClient};
 use super::problem::Problem;
 use super::read::{Body, Check, LARGEST, NamedCharger, Query, TEXT_CHARACTERS, check_text};
+use crate::privacy;
+use crate::reader::hides_cards;
 use crate::state::AppState;
 
 /// So many messages can be named at once.
@@ -139,14 +141,18 @@ fn check_numbers(numbers: &[Number]) -> Result<(), String> {
     params(("charger" = String, Path, description = "The charger's identity.", example = "CP1"), DeliveriesParameters),
     responses((status = 200, description = "The messages.", body = DeliveriesList), (status = 404, response = super::NotFound)))]
 pub(super) async fn list(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     NamedCharger(charger): NamedCharger,
     Query(asked): Query<DeliveriesParameters>,
 ) -> Result<Json<DeliveriesList>, Problem> {
     let charger = spelled(&state, charger).await?;
     let found = state.lanes().list(&charger, &asked.backoffice.as_str().into()).await?;
-    Ok(Json(DeliveriesList { items: found.into_iter().map(Delivery::from).collect() }))
+    let mut items: Vec<Delivery> = found.into_iter().map(Delivery::from).collect();
+    if hides_cards(client.role) {
+        items.iter_mut().for_each(|one| one.payload = privacy::message(&one.action, &one.payload));
+    }
+    Ok(Json(DeliveriesList { items }))
 }
 
 /// Has messages tried again, from the first attempt.
@@ -202,7 +208,7 @@ async fn give(
     let charger = spelled(state, charger).await?;
     let backoffice = BackofficeId::from(backoffice);
     // Where nothing waits there is nothing to order.
-    let lanes = state.browser().lanes(&charger).await?;
+    let lanes = state.unmasked().lanes(&charger).await?;
     if !lanes.iter().any(|lane| lane.backoffice == backoffice) {
         return Ok(Json(Outcome { affected: 0, pending: false }));
     }

@@ -12,6 +12,7 @@ use super::chargers::spelled;
 use super::client::{Client, OperatorClient};
 use super::problem::Problem;
 use super::read::{Body, Check, NamedCharger, Query, TEXT_CHARACTERS, check_text};
+use crate::access::Role;
 use crate::limits::{REASON_CHARACTERS, SWITCHES_SHOWN};
 use crate::state::AppState;
 use crate::words::plan as words;
@@ -320,11 +321,11 @@ impl Check for NoLeader {
     params(("charger" = String, Path, description = "The charger's identity.", example = "CP1")),
     responses((status = 200, description = "The servers.", body = Proxy), (status = 404, response = super::NotFound)))]
 pub(super) async fn show(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     NamedCharger(charger): NamedCharger,
 ) -> Result<Json<Proxy>, Problem> {
-    Ok(Json(read(&state, NamedCharger(charger)).await?))
+    Ok(Json(read(&state, client.role, NamedCharger(charger)).await?))
 }
 
 /// Makes another backoffice the leader.
@@ -352,7 +353,7 @@ pub(super) async fn lead(
     let charger = spelled(&state, charger).await?;
     let leader = BackofficeId::from(new.leader.as_str());
     state.view().set_leader(&charger, Some(leader), &client.by, new.reason.trim()).await?;
-    Ok(Json(read(&state, NamedCharger(charger)).await?))
+    Ok(Json(read(&state, Role::Operator, NamedCharger(charger)).await?))
 }
 
 /// Lets the backoffice lead that proxy.toml names.
@@ -373,10 +374,10 @@ pub(super) async fn lead_by_file(
     let charger = spelled(&state, charger).await?;
     let reason = why.reason.unwrap_or_default();
     state.view().set_leader(&charger, None, &client.by, reason.trim()).await?;
-    Ok(Json(read(&state, NamedCharger(charger)).await?))
+    Ok(Json(read(&state, Role::Operator, NamedCharger(charger)).await?))
 }
 
-async fn read(state: &AppState, NamedCharger(charger): NamedCharger) -> Result<Proxy, Problem> {
+async fn read(state: &AppState, role: Role, NamedCharger(charger): NamedCharger) -> Result<Proxy, Problem> {
     let charger = spelled(state, charger).await?;
     let session = state.view().charger(&charger).await.map(|live| Session {
         connected_since_unix_ms: live.connected_since_unix_ms,
@@ -385,7 +386,7 @@ async fn read(state: &AppState, NamedCharger(charger): NamedCharger) -> Result<P
         leader_away_since_unix_ms: live.leader_away_since_unix_ms,
         backoffices: live.backoffices.into_iter().map(Backoffice::from).collect(),
     });
-    let plan = state.view().plan(&charger).map(|found| {
+    let plan = state.plan(&charger, role).map(|found| {
         let in_force = found.is_overridden();
         Plan {
             leader: found.plan.leader.to_string(),
@@ -415,8 +416,8 @@ async fn read(state: &AppState, NamedCharger(charger): NamedCharger) -> Result<P
             }),
         }
     });
-    let deliveries = state.browser().lanes(&charger).await?.into_iter().map(Deliveries::from).collect();
-    let history = state.browser().lead_history(&charger, SWITCHES_SHOWN).await?;
+    let deliveries = state.unmasked().lanes(&charger).await?.into_iter().map(Deliveries::from).collect();
+    let history = state.unmasked().lead_history(&charger, SWITCHES_SHOWN).await?;
     let history = history.into_iter().map(LeaderChange::from).collect();
     Ok(Proxy { charger: charger.to_string(), session, plan, deliveries, history })
 }

@@ -10,12 +10,10 @@ use engine::{ChargerId, TraceId};
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::limits::FORM_TIMEOUT;
+use crate::limits::{FORM_TIMEOUT, ROWS};
 use crate::state::AppState;
 
-/// Rows on a page of the API, unless it is asked for less or more …
-pub(super) const ROWS: u32 = 100;
-/// … up to this.
+/// Rows on a page of the API at most; as many as on a page of the portal if it is not said.
 pub(super) const MOST_ROWS: u32 = 1_000;
 /// A text that is searched for.
 pub(super) const TEXT_CHARACTERS: usize = 500;
@@ -122,7 +120,7 @@ pub(super) fn check_limit(limit: Option<u32>) -> Result<(), String> {
 
 /// So many rows.
 pub(super) fn rows(limit: Option<u32>) -> usize {
-    limit.unwrap_or(ROWS).min(MOST_ROWS) as usize
+    limit.map_or(ROWS, |limit| limit.min(MOST_ROWS) as usize)
 }
 
 /// A text that is no longer than it may be.

@@ -77,18 +77,20 @@ impl News {
         pattern = "^[0-9]{1,15}$", nullable = false)),
     responses((status = 200, description = "The log as it is written.", content_type = "text/event-stream", body = News)))]
 pub(super) async fn follow(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<CallsParameters>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let cursor = match headers.get(LAST_EVENT_ID) {
         Some(id) => cursor(id.to_str().unwrap_or_default())?,
-        None => state.browser().cursor().await?,
+        None => state.unmasked().cursor().await?,
     };
-    let place =
-        state.tails().take().ok_or_else(|| Problem::busy("As many live tails as may be are open."))?;
-    let heard = listen(state.browser().clone(), asked.query(), cursor, state.stopping(), place);
+    let place = state
+        .tails()
+        .take(&client.name)
+        .ok_or_else(|| Problem::busy("As many live tails as may be are open."))?;
+    let heard = listen(state.reader(client.role), asked.query(), cursor, state.stopping(), place);
     Ok(Sse::new(events(heard)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY)))
 }
 

@@ -120,7 +120,7 @@ impl Check for TransactionsParameters {
 #[utoipa::path(get, path = "/transactions", tag = "Transactions", operation_id = "list_transactions", params(TransactionsParameters),
     responses((status = 200, description = "A page of transactions.", body = TransactionsPage)))]
 pub(super) async fn list(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     Query(asked): Query<TransactionsParameters>,
 ) -> Result<Json<TransactionsPage>, Problem> {
@@ -131,7 +131,7 @@ pub(super) async fn list(
         before: asked.before,
         limit: rows(asked.limit),
     };
-    let page = state.browser().transactions(query).await?;
+    let page = state.reader(client.role).transactions(query).await?;
     let items = page.items.into_iter().map(Transaction::from).collect();
     Ok(Json(TransactionsPage { items, next: page.next }))
 }

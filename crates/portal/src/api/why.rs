@@ -12,6 +12,8 @@ use super::chargers::spelled;
 use super::client::Client;
 use super::problem::Problem;
 use super::read::{Check, NamedCharger, Query, TEXT_CHARACTERS, check_number, check_text};
+use crate::privacy;
+use crate::reader::hides_cards;
 use crate::state::AppState;
 use crate::why::{self, Question, Verdict};
 
@@ -47,7 +49,7 @@ impl Check for WhyParameters {
     params(("charger" = String, Path, description = "The charger's identity.", example = "CP1"), WhyParameters),
     responses((status = 200, description = "The answer.", body = Verdict), (status = 404, response = super::NotFound)))]
 pub(super) async fn why(
-    _client: Client,
+    client: Client,
     State(state): State<AppState>,
     NamedCharger(charger): NamedCharger,
     Query(asked): Query<WhyParameters>,
@@ -65,13 +67,17 @@ pub(super) async fn why(
         is_online: Some(state.view().is_online(&charger)),
         leader: state.view().plan(&charger).map(|found| found.plan.leader.clone()),
         plan: state.view().plan(&charger).map(|found| (*found.plan).clone()),
-        id_tag: asked.id_tag.filter(|tag| !tag.trim().is_empty()),
+        id_tag: asked.id_tag.filter(|tag| !tag.trim().is_empty() && !privacy::is_masked(tag)),
         attempt,
         since_unix_ms: asked.since_unix_ms,
         now_unix_ms: Timestamp::now().as_millisecond(),
         zone: TimeZone::UTC,
         charger,
     };
-    let facts = why::facts(state.browser(), question).await?;
-    Ok(Json(why::explain(&facts)))
+    let facts = why::facts(state.unmasked(), question).await?;
+    let mut verdict = why::explain(&facts);
+    if hides_cards(client.role) {
+        privacy::verdict(&mut verdict, &facts.calls);
+    }
+    Ok(Json(verdict))
 }

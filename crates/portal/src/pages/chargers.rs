@@ -41,7 +41,7 @@ async fn list(
 ) -> Result<Markup, Refusal> {
     let after = (!asked.after.is_empty()).then(|| ChargerId::from(asked.after.as_str()));
     let query = ChargersQuery { search: asked.q.clone(), after, limit: ROWS };
-    let page = state.browser().chargers(query).await?;
+    let page = state.reader(visitor.role).chargers(query).await?;
     let live = live(&state, &page.items).await;
     let now = layout::now_unix_ms();
     let is_searched = !asked.q.trim().is_empty();

@@ -57,7 +57,7 @@ async fn show(
     let more = knocking.len().saturating_sub(ROWS);
     knocking.truncate(ROWS);
     let (known, next) = page_of_known(&state, &search, &asked.after, ROWS);
-    let history = state.browser().admission_history(ADMISSIONS_SHOWN).await?;
+    let history = state.unmasked().admission_history(ADMISSIONS_SHOWN).await?;
     let now = layout::now_unix_ms();
     let content = html! {
         @if let Some(done) = orders::said(&asked.done) { div.notice.good role="status" { p { (done) } } }

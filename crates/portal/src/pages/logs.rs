@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use maud::Markup;
 use store::{CallsQuery, LoggedCall, LoggedOccurrence, StoreError};
 
+use crate::access::Role;
 use crate::access::guard::Visitor;
 use crate::layout::{self, Tab};
-use crate::limits::{OCCURRENCES, SEARCHES};
+use crate::limits::{OCCURRENCES, ROWS, SEARCHES};
 use crate::pages::known;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use choice::{Choice, ROWS};
+use choice::Choice;
 
 /// A page with fewer rows goes on searching.
 const ENOUGH: usize = 20;
@@ -40,11 +41,11 @@ async fn show(
 ) -> Result<Markup, Refusal> {
     let (charger, _) = known(&state, &charger).await?;
     // The end is taken first: what is written in between is news.
-    let cursor = state.browser().cursor().await?;
-    let (calls, next) = search(&state, choice.query(&charger, Timestamp::now())).await?;
-    let occurrences = occurrences(&state, &charger, &choice, &calls, next.is_some()).await?;
+    let cursor = state.unmasked().cursor().await?;
+    let (calls, next) = search(&state, visitor.role, choice.query(&charger, Timestamp::now())).await?;
+    let occurrences = occurrences(&state, visitor.role, &charger, &choice, &calls, next.is_some()).await?;
     let backoffices = backoffices(&state, &charger, &calls);
-    let actions = state.browser().actions(&charger).await?;
+    let actions = state.unmasked().actions(&charger).await?;
     let logs = page::Logs {
         charger: &charger,
         choice: &choice,
@@ -65,7 +66,7 @@ async fn show_one(
     Path(trace): Path<String>,
 ) -> Result<Markup, Refusal> {
     let call = match TraceId::try_from(trace) {
-        Ok(trace) => state.browser().call(trace).await?,
+        Ok(trace) => state.reader(visitor.role).call(trace).await?,
         Err(_) => None,
     };
     let call = call.ok_or_else(|| {
@@ -77,12 +78,16 @@ async fn show_one(
 }
 
 /// Searches until there is something to look at; one answer of the store covers a bounded number of rows.
-async fn search(state: &AppState, query: CallsQuery) -> Result<(Vec<LoggedCall>, Option<i64>), StoreError> {
+async fn search(
+    state: &AppState,
+    role: Role,
+    query: CallsQuery,
+) -> Result<(Vec<LoggedCall>, Option<i64>), StoreError> {
     let mut calls = Vec::new();
     let mut next = query.before;
     for _ in 0..SEARCHES {
         let query = CallsQuery { before: next, limit: ROWS - calls.len(), ..query.clone() };
-        let page = state.browser().calls(query).await?;
+        let page = state.reader(role).calls(query).await?;
         calls.extend(page.items);
         next = page.next;
         if next.is_none() || calls.len() >= ENOUGH {
@@ -96,6 +101,7 @@ async fn search(state: &AppState, query: CallsQuery) -> Result<(Vec<LoggedCall>,
 /// are no more pages.
 async fn occurrences(
     state: &AppState,
+    role: Role,
     charger: &ChargerId,
     choice: &Choice,
     calls: &[LoggedCall],
@@ -110,7 +116,7 @@ async fn occurrences(
     let until = [before, choice.until_unix_ms()].into_iter().flatten().min();
     // A search looks at more than it shows.
     let looked_at = if choice.q.trim().is_empty() { OCCURRENCES } else { OCCURRENCES * 10 };
-    let mut occurrences = state.browser().occurrences(charger, since, until, looked_at).await?;
+    let mut occurrences = state.reader(role).occurrences(charger, since, until, looked_at).await?;
     occurrences.retain(|occurrence| choice.shows(occurrence));
     occurrences.truncate(OCCURRENCES);
     Ok(occurrences)

@@ -35,9 +35,9 @@ async fn show(
     Path(said): Path<String>,
 ) -> Result<Markup, Refusal> {
     let (charger, _) = known(&state, &said).await?;
-    let (live, plan) = (state.view().charger(&charger).await, state.view().plan(&charger));
-    let lanes = state.browser().lanes(&charger).await?;
-    let history = state.browser().lead_history(&charger, SWITCHES_SHOWN).await?;
+    let (live, plan) = (state.view().charger(&charger).await, state.plan(&charger, visitor.role));
+    let lanes = state.unmasked().lanes(&charger).await?;
+    let history = state.unmasked().lead_history(&charger, SWITCHES_SHOWN).await?;
     let now = layout::now_unix_ms();
     let content = html! {
         p.lede { (words::servers(plan.as_ref(), live.as_ref(), now)) }

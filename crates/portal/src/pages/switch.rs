@@ -13,6 +13,7 @@ use maud::Markup;
 use serde::Deserialize;
 use store::{CardDifference, Comparison, ComparisonQuery};
 
+use crate::access::Role;
 use crate::access::guard::Visitor;
 use crate::export::csv;
 use crate::layout::{self, Tab, now_unix_ms};
@@ -90,7 +91,7 @@ impl Subject {
         Ok(Self { charger, leader, follower, followers, period, words, ms, on_all, policy })
     }
 
-    async fn compared(&self, state: &AppState) -> Result<Comparison, Refusal> {
+    async fn compared(&self, state: &AppState, role: Role) -> Result<Comparison, Refusal> {
         let now = now_unix_ms();
         let query = ComparisonQuery {
             charger: (!self.on_all).then(|| self.charger.clone()),
@@ -98,7 +99,7 @@ impl Subject {
             since_unix_ms: now - self.ms,
             until_unix_ms: now,
         };
-        Ok(state.browser().comparison(query).await?)
+        Ok(state.reader(role).comparison(query).await?)
     }
 
     fn parameters(&self) -> String {
@@ -124,7 +125,7 @@ async fn show(
 ) -> Result<Markup, Refusal> {
     let (charger, _) = known(&state, &charger).await?;
     let subject = Subject::new(&state, charger, &asked)?;
-    let comparison = subject.compared(&state).await?;
+    let comparison = subject.compared(&state, visitor.role).await?;
     let content = show::body(&subject, &comparison);
     Ok(layout::charger_page(&state, &visitor, &subject.charger, Tab::Below, content))
 }
@@ -132,13 +133,13 @@ async fn show(
 /// The cards that the follower would have refused, to be added to its list.
 async fn export(
     State(state): State<AppState>,
-    _visitor: Visitor,
+    visitor: Visitor,
     Path(charger): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     let (charger, _) = known(&state, &charger).await?;
     let subject = Subject::new(&state, charger, &asked)?;
-    let comparison = subject.compared(&state).await?;
+    let comparison = subject.compared(&state, visitor.role).await?;
     let mut text = csv::line([
         "idTag",
         "answer of the leader",

@@ -10,14 +10,14 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use store::TransactionsQuery;
 
+use crate::access::Role;
 use crate::access::guard::Visitor;
 use crate::layout::{self, Frame, Icon, Section, Tab, charger_path, empty, icon, now_unix_ms};
+use crate::limits::ROWS;
 use crate::pages::known;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
-/// Rows on a page.
-const ROWS: usize = 50;
 /// A card's number is cut here; OCPP 1.6 has 20 characters.
 const LONGEST_TAG: usize = 255;
 
@@ -66,7 +66,7 @@ async fn show_all(
     visitor: Visitor,
     Query(choice): Query<Choice>,
 ) -> Result<Markup, Refusal> {
-    let content = list(&state, None, &choice, "/transactions").await?;
+    let content = list(&state, visitor.role, None, &choice, "/transactions").await?;
     let frame = Frame { title: "Transactions", active: Section::Transactions, visitor: &visitor };
     Ok(layout::page(
         &frame,
@@ -85,18 +85,19 @@ async fn show_one(
 ) -> Result<Markup, Refusal> {
     let (charger, _) = known(&state, &charger).await?;
     let address = charger_path(&charger, "transactions");
-    let content = list(&state, Some(charger.clone()), &choice, &address).await?;
+    let content = list(&state, visitor.role, Some(charger.clone()), &choice, &address).await?;
     Ok(layout::charger_page(&state, &visitor, &charger, Tab::Transactions, content))
 }
 
 async fn list(
     state: &AppState,
+    role: Role,
     charger: Option<ChargerId>,
     choice: &Choice,
     address: &str,
 ) -> Result<Markup, Refusal> {
     let of_one = charger.is_some();
-    let page = state.browser().transactions(choice.query(charger)).await?;
+    let page = state.reader(role).transactions(choice.query(charger)).await?;
     let now = now_unix_ms();
     let older = page.next.map(|next| Choice { before: next.to_string(), ..choice.clone() });
     let newest = Choice { before: String::new(), ..choice.clone() };

@@ -12,6 +12,8 @@ use store::{CallsQuery, LoggedCall, StoreError};
 use crate::access::guard::Visitor;
 use crate::layout::{self, Icon, Tab, Tone, badge, charger_path, copyable, empty, icon, moment, now_unix_ms};
 use crate::pages::known;
+use crate::privacy;
+use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::why::{self, Cause, Evidence, Next, Question, TurnedAway, Verdict, WhoDecided};
@@ -51,7 +53,7 @@ struct Asked {
 impl Asked {
     fn tag(&self) -> Option<String> {
         let tag: String = self.id_tag.chars().take(LONGEST_TAG).collect();
-        (!tag.trim().is_empty()).then_some(tag)
+        (!tag.trim().is_empty() && !privacy::is_masked(&tag)).then_some(tag)
     }
 
     fn period(&self) -> (&'static str, i64) {
@@ -81,10 +83,14 @@ async fn show(
         zone: TimeZone::UTC,
         charger: charger.clone(),
     };
-    let mut facts = why::facts(state.browser(), question).await?;
+    let mut facts = why::facts(state.unmasked(), question).await?;
     facts.marks_moments = true;
-    let turned_away = why::turned_away(&presented(&state, &charger, now - ms).await?);
-    let verdict = why::explain(&facts);
+    let mut turned_away = why::turned_away(&presented(&state, &charger, now - ms).await?);
+    let mut verdict = why::explain(&facts);
+    if hides_cards(visitor.role) {
+        privacy::verdict(&mut verdict, &facts.calls);
+        turned_away.iter_mut().for_each(privacy::turned_away);
+    }
     // Without a card and a rejection there is nothing to explain.
     let is_asked = facts.id_tag.is_some() || verdict.cause.is_rejection() && !turned_away.is_empty();
     let content = html! {
@@ -121,7 +127,7 @@ async fn presented(
             limit: PRESENTATIONS,
             ..CallsQuery::default()
         };
-        calls.extend(state.browser().calls(query).await?.items);
+        calls.extend(state.unmasked().calls(query).await?.items);
     }
     Ok(calls)
 }

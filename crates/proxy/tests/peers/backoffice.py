@@ -6,7 +6,7 @@ Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert,
 to be booked is written there before it is answered, and numbers go on from there), `quiet` (frames are not
 told).
 Cues: `call` (charger, action, payload, id), `raw` (charger, text, times), `set` (behaviour), `stall`,
-`resume`, `close` (code), `drop`.
+`resume`, `close` (code, reason), `drop`.
 """
 
 import asyncio
@@ -115,7 +115,7 @@ async def main(behaviour):
                 for link in links.values():
                     link.told.reading.set()
             case "close":
-                await link_of(cue).told.websocket.close(cue.get("code", 1000))
+                await link_of(cue).told.websocket.close(cue.get("code", 1000), cue.get("reason", ""))
             case "drop":
                 for link in list(links.values()):
                     link.told.websocket.transport.abort()

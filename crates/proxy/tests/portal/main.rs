@@ -9,6 +9,7 @@
 mod support;
 
 mod api;
+mod cards;
 mod chromium;
 mod crowd;
 mod help_page;

@@ -30,6 +30,9 @@ pub struct Scene {
     pub viewer: String,
 }
 
+/// The cookie of somebody who is logged in.
+pub struct Session(String);
+
 /// What the API answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -59,6 +62,10 @@ impl Scene {
         let password = printed(&["hash-password"], &format!("{PASSWORD}\n"));
         text += &format!(
             "\n[[portal.users]]\nname = \"anna\"\n{}role = \"operator\"\n",
+            line(&password, "password_hash")
+        );
+        text += &format!(
+            "\n[[portal.users]]\nname = \"viktor\"\n{}role = \"viewer\"\n",
             line(&password, "password_hash")
         );
         let mut tokens = Vec::new();
@@ -120,6 +127,47 @@ impl Scene {
         tab.wait("window.isOld !== true && document.readyState === 'complete'");
         assert_eq!(tab.address(), "/chargers", "{}", tab.text());
         tab
+    }
+
+    /// What this user sees of a page, and of its headers: asked without a browser.
+    pub fn page(&self, session: &Session, path: &str) -> String {
+        let mut socket = self.open_page(session, path);
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// The socket on which a page comes.
+    pub fn open_page(&self, session: &Session, path: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.portal).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {}\r\n\r\n",
+            self.portal, session.0
+        )
+        .unwrap();
+        socket
+    }
+
+    /// A session of a user, without a browser.
+    pub fn session(&self, user: &str) -> Session {
+        let form = format!("name={user}&password={}&next=%2F", PASSWORD.replace(' ', "+"));
+        let mut socket = TcpStream::connect(self.portal).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "POST /login HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {1}\r\n\r\n{form}",
+            self.portal,
+            form.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+        let cookie = cookie.unwrap_or_else(|| panic!("{user} is not let in: {answer}"));
+        Session(cookie.split(';').next().unwrap().to_owned())
     }
 
     /// Asks the API as an operator.

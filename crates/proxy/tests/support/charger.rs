@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket};
 
 use super::PATIENCE;
@@ -116,6 +116,13 @@ impl RawCharger {
                 Err(_) => return Err(None),
             }
         }
+    }
+
+    /// Closes the socket and says why.
+    pub fn close(mut self, code: u16, reason: &str) {
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        self.socket.close(Some(frame)).unwrap();
+        self.wait_closed();
     }
 
     /// Waits for the end of the socket; its close code. Answers nothing on the way.

@@ -33,23 +33,30 @@ impl Query {
         if let Some(action) = &filter.action {
             query.and("c.action = ", action.clone().into());
         }
-        query.and_text_in_calls(filter.search.as_deref().unwrap_or_default());
+        query.and_text_in_calls(filter.search.as_deref().unwrap_or_default(), false);
         query
     }
 
-    /// All terms of the text occur in the call, its answers or its transaction.
-    pub(crate) fn and_text_in_calls(&mut self, text: &str) {
+    /// All terms of the text occur in the call, its answers or its transaction; where cards are hidden, only where
+    /// no card's number stands.
+    pub(crate) fn and_text_in_calls(&mut self, text: &str, hides_cards: bool) {
+        let (of_call, of_answer): (&[&str], &[&str]) = if hides_cards {
+            (&["action", "status", "error_code"], &["backoffice", "status", "error_code"])
+        } else {
+            (
+                &["action", "id_tag", "status", "error_code", "error_description", "payload", "answer"],
+                &["backoffice", "status", "error_code", "error_description", "answer"],
+            )
+        };
         for term in terms(text) {
             let like = self.bind(pattern(term));
             let exact = self.bind(term.to_owned().into());
-            let mut any = format!("c.trace = {exact}");
-            for column in
-                ["action", "id_tag", "status", "error_code", "error_description", "payload", "answer"]
-            {
+            let mut any = format!("c.trace = {exact} OR c.id_tag = {exact} COLLATE NOCASE");
+            for column in of_call {
                 any.push_str(&format!(" OR c.{column} LIKE {like} ESCAPE '\\'"));
             }
             any.push_str(" OR EXISTS (SELECT 1 FROM answers s WHERE s.trace = c.trace AND (FALSE");
-            for column in ["backoffice", "status", "error_code", "error_description", "answer"] {
+            for column in of_answer {
                 any.push_str(&format!(" OR s.{column} LIKE {like} ESCAPE '\\'"));
             }
             any.push_str("))");

@@ -13,6 +13,7 @@ mod lane_bounds;
 mod lead;
 mod log;
 mod memory;
+mod oblivion;
 mod opening;
 mod orders;
 mod retention;

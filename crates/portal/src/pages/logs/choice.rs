@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use store::{Caller, CallsQuery, LoggedCall, LoggedOccurrence, OutcomeIs};
 
 use crate::layout::moment;
+use crate::limits::ROWS;
 use crate::words;
 
-/// Rows on a page.
-pub(crate) const ROWS: usize = 100;
 /// A search text is cut here; nobody types more.
 const LONGEST_TEXT: usize = 500;
 
@@ -72,6 +71,7 @@ impl Choice {
     pub(crate) fn query(&self, charger: &ChargerId, now: Timestamp) -> CallsQuery {
         let (action, text) = self.action_and_text();
         CallsQuery {
+            hides_cards: false,
             charger: Some(charger.clone()),
             text,
             id_tag: filled(&self.id_tag),

@@ -70,7 +70,7 @@ pub(super) async fn confirm(
         limit: ROWS,
         ..Default::default()
     };
-    let running = state.browser().transactions(query).await?;
+    let running = state.reader(visitor.role).transactions(query).await?;
     let running: Vec<_> =
         running.items.into_iter().map(|listed| listed.row).filter(|row| !row.superseded).collect();
     let is_back = candidate.to.is_empty();

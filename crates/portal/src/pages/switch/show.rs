@@ -6,10 +6,8 @@ use store::{CardDifference, Comparison, Latency};
 use super::conclusion::conclude;
 use super::{PERIODS, Subject, would_be_refused};
 use crate::layout::{Icon, Tone, badge, charger_path, copyable, empty, icon, leader_badge, moment};
+use crate::limits::ROWS;
 use crate::words;
-
-/// Rows of each list; the export has all cards.
-const ROWS: usize = 100;
 
 pub(super) fn body(subject: &Subject, comparison: &Comparison) -> Markup {
     let refused: Vec<&CardDifference> =

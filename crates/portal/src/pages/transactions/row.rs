@@ -30,7 +30,7 @@ pub(super) fn row(listed: &ListedTransaction, of_one: bool, now_unix_ms: i64) ->
             td data-label="Card" {
                 div {
                     (copyable(&row.id_tag))
-                    @if is_refused(row) { span.sub { a href=(why_address(charger, &row.id_tag)) { "Why rejected?" } } }
+                    @if is_refused(row) { span.sub { a href={ (why_address(charger, &row.id_tag)) "&call=" (row.trace) } { "Why rejected?" } } }
                 }
             }
             td data-label="State" { div.badges { (state(row)) } }

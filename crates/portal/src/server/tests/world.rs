@@ -167,7 +167,7 @@ impl World {
 
     /// How many chargers are led by the word of a person.
     pub(super) async fn switches(&self) -> usize {
-        self.state.browser().leader_overrides().await.unwrap().len()
+        self.state.unmasked().leader_overrides().await.unwrap().len()
     }
 }
 
