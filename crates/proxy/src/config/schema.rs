@@ -132,10 +132,11 @@ pub(crate) struct PortalToken {
 #[derive(Serialize, Deserialize, JsonSchema, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PortalRole {
-    /// Sees everything, changes nothing.
+    /// Sees everything but cards' numbers, changes nothing.
     #[default]
     Viewer,
-    /// May also make another backoffice leader, and have deliveries tried again or dropped.
+    /// Sees those, too. May also make another backoffice leader, have deliveries tried again or dropped, and say
+    /// which chargers are let in.
     Operator,
 }
 
