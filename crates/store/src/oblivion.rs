@@ -272,11 +272,13 @@ impl Card {
                 }
                 None => false,
             },
+            // Each of them is to be read: `any` would stop at the first.
             Json::Array(values) => {
-                values.iter_mut().fold(false, |any, value| self.taken_out_of_tree(value) || any)
+                values.iter_mut().filter_map(|value| self.taken_out_of_tree(value).then_some(())).count() > 0
             }
             Json::Object(fields) => {
-                fields.values_mut().fold(false, |any, value| self.taken_out_of_tree(value) || any)
+                fields.values_mut().filter_map(|value| self.taken_out_of_tree(value).then_some(())).count()
+                    > 0
             }
             _ => false,
         }
