@@ -1,6 +1,6 @@
 //! What to do: orders, in the imperative.
 
-use crate::{BackofficeId, Note, Record, Side};
+use crate::{BackofficeId, NewKey, Note, Record, Side, TraceId};
 
 /// Something the shell must do, in the order given.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,18 @@ pub enum Effect {
     HangUp(Side, Reason),
     /// Make this durable.
     Keep(Keep),
+    /// Make a key durable that a backoffice sets; the answer is `KeyKept`. From then on it counts: for the link, or
+    /// besides the one that the charger has.
+    KeepKey(NewKey),
+    /// The charger has accepted the key that this call brought.
+    KeyAccepted {
+        /// Who set it.
+        backoffice: BackofficeId,
+        /// The call.
+        trace: TraceId,
+        /// That backoffice hears of it, and expects the key from now on.
+        is_told: bool,
+    },
     /// Read what follows in a backoffice's lane; the answer is `Recalled`. A later order for the same
     /// lane replaces an earlier one, which is then not answered any more.
     Recall {
@@ -71,6 +83,8 @@ pub enum Reason {
     ProxyFailed,
     /// The plan no longer covers this charger.
     NotServed,
+    /// The backoffice has set another key: the link is opened anew with it.
+    NewKey,
 }
 
 impl Reason {
@@ -79,7 +93,7 @@ impl Reason {
         match self {
             Reason::Shutdown | Reason::Silent | Reason::ChargerLeft => 1001,
             Reason::LeaderLost | Reason::StoreFailed => 1013,
-            Reason::NotInPlan => 1000,
+            Reason::NotInPlan | Reason::NewKey => 1000,
             Reason::Replaced | Reason::NotServed => 1008,
             Reason::TooMuchGarbage => 1002,
             Reason::ProxyFailed => 1011,
@@ -99,6 +113,7 @@ impl Reason {
             Reason::StoreFailed => "proxy cannot store, try again later",
             Reason::ProxyFailed => "proxy cannot store",
             Reason::NotServed => "charger is not configured",
+            Reason::NewKey => "coming back with the new key",
         }
     }
 
@@ -115,6 +130,7 @@ impl Reason {
             Reason::StoreFailed => "store_failed",
             Reason::ProxyFailed => "proxy_failed",
             Reason::NotServed => "not_served",
+            Reason::NewKey => "new_key",
         }
     }
 }

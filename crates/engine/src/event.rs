@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{BackofficeId, Delivery, Plan, Side, Text, TransactionRow};
+use crate::{BackofficeId, Delivery, Plan, Side, Text, TraceId, TransactionRow};
 
 /// Something that happened to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,13 @@ pub enum Event {
     },
     /// An operator had deliveries of this lane tried again or dropped.
     LaneChanged(BackofficeId),
+    /// A key that was to be made durable is, or cannot be.
+    KeyKept {
+        /// The call that brought it.
+        trace: TraceId,
+        /// Whether it is durable and counts.
+        is_kept: bool,
+    },
     /// The moment named by [`crate::Session::poll_deadline`] has come.
     DeadlinePassed,
 }

@@ -13,6 +13,7 @@ mod effect;
 mod event;
 pub mod frame;
 mod ids;
+mod key;
 pub mod limits;
 mod note;
 pub mod payload;
@@ -26,11 +27,13 @@ pub use bytestring::ByteString as Text;
 pub use effect::{Effect, Keep, Reason};
 pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
+pub use key::{KeyReach, NewKey};
 pub use note::{AnswerNote, CallNote, Decider, Difference, Direction, FrameKind, Note, Outcome, Verdict};
 pub use plan::{
     Aliases, Availability, CardPattern, CardPolicy, CardRoute, Failover, Follower, Grant, InvalidPattern,
-    KeyPattern, LateReject, LocalList, MergeReply, Missing, OnLeaderLost, Outage, Plan, ProfilePurpose,
-    Profiles, RefuseWith, Role, Scope, Sharing, Supply, TurnsOn, UndecidedStart, UnknownCards, VerdictRule,
+    KeyChange, KeyPattern, KeyRules, LateReject, LocalList, MergeReply, Missing, OnLeaderLost, Outage, Plan,
+    ProfilePurpose, Profiles, RefuseWith, Role, Scope, Sharing, Supply, TurnsOn, UndecidedStart,
+    UnknownCards, VerdictRule,
 };
 pub use record::{
     Delivery, Fact, Lane, Memory, PeerState, PeerTransaction, Record, TransactionRow, TransactionState,

@@ -230,6 +230,13 @@ pub const TOLD_REMEMBERED: usize = 32;
 /// A volatile copy is of no use to a follower after this.
 pub const VOLATILE_AGE: Duration = Duration::from_secs(30);
 
+/// A backoffice that has set another key for its link gets this long to take in that it was accepted, before it is
+/// dialed with it.
+pub const KEY_TAKEN_IN: Duration = Duration::from_secs(1);
+
+/// Then its link is closed as soon as nothing is in flight on it, and after this in any case.
+pub const KEY_RECONNECTS: Duration = Duration::from_secs(15);
+
 /// A command is sent to the charger within this, or not at all (semantics F-33).
 pub const COMMAND_DISPATCH: Duration = Duration::from_secs(10);
 

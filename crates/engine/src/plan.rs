@@ -2,6 +2,7 @@
 
 mod cards;
 mod grant;
+mod keys;
 mod outage;
 mod sharing;
 
@@ -15,6 +16,7 @@ pub use cards::{
     VerdictRule,
 };
 pub use grant::{Grant, KeyPattern, ProfilePurpose, RefuseWith, Role, Scope};
+pub use keys::{KeyChange, KeyRules};
 pub use outage::{Failover, LateReject, OnLeaderLost, Outage, UnknownCards};
 pub use sharing::{Availability, LocalList, MergeReply, Profiles, Sharing, Supply};
 
@@ -50,6 +52,8 @@ pub struct Plan {
     pub cards: CardPolicy,
     /// Whose is what there is one of.
     pub sharing: Sharing,
+    /// What becomes of the keys that backoffices set.
+    pub keys: KeyRules,
     /// What a backoffice calls the cards that it knows by other numbers (semantics A-24).
     pub aliases: BTreeMap<BackofficeId, Arc<Aliases>>,
 }
@@ -63,6 +67,7 @@ impl Plan {
             outage: Outage::default(),
             cards: CardPolicy::default(),
             sharing: Sharing::default(),
+            keys: KeyRules::default(),
             aliases: BTreeMap::new(),
         }
     }

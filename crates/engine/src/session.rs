@@ -21,6 +21,7 @@ mod deliveries;
 mod dialing;
 mod intents;
 mod jobs;
+mod keys;
 mod late_verdicts;
 mod leader;
 mod links;
@@ -61,7 +62,7 @@ use configuration::Configuration;
 use reply::Reply;
 
 pub use calls::PLUG_AND_CHARGE;
-pub use configuration::{is_never_forwarded, is_virtual};
+pub use configuration::{is_authorization_key, is_never_forwarded, is_virtual};
 pub use status::{Ended, LinkStatus, Stage, Status};
 
 /// The state of one charger and its links. A value inside one task: no lock, no clock.
@@ -84,6 +85,7 @@ pub struct Session {
     owned: owned::OwnedIds,
     composites: profiles::Composites,
     jobs: jobs::Jobs,
+    keys: keys::Keys,
     boot: boot::Boot,
     states: presence::States,
     configuration: configuration::Configuration,
@@ -132,6 +134,7 @@ impl Session {
             owned: owned::OwnedIds::default(),
             composites: profiles::Composites::default(),
             jobs: jobs::Jobs::default(),
+            keys: keys::Keys::default(),
             boot: boot::Boot::default(),
             states: presence::States::default(),
             configuration: configuration::Configuration::default(),
@@ -191,6 +194,7 @@ impl Session {
                 self.recalled(&backoffice, deliveries, waiting);
             }
             Event::LaneChanged(id) => self.lane_changed(&id),
+            Event::KeyKept { trace, is_kept } => self.key_kept(trace, is_kept),
             Event::DeadlinePassed => {}
         }
         if self.deadline.is_some_and(|deadline| deadline <= now.tick) {
@@ -244,6 +248,7 @@ impl Session {
                 || self.stand_in()
                 || self.change_leader()
                 || self.next_call()
+                || self.reconnect_with_new_key()
                 || self.feed_links()
                 || self.settle_wishes()
                 || self.compose()
@@ -265,6 +270,7 @@ impl Session {
         self.lead_deadlines(&mut earliest);
         self.link_deadlines(&mut earliest);
         self.command_deadlines(&mut earliest);
+        self.key_deadlines(&mut earliest);
         self.composite_deadlines(&mut earliest);
         earliest.0
     }

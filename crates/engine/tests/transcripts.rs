@@ -15,6 +15,9 @@
 //! | `charger> FRAME`, `volt> FRAME` | a peer says something |
 //! | `charger< FRAME`, `volt< FRAME` | the proxy must say exactly this, next |
 //! | `dial acme`, `ping volt`, `hangup charger 1013` | the proxy must do this, next |
+//! | `keep key of volt for its link`, `keep key of volt for the charger` | this key must be made durable before anything comes of it |
+//! | `key kept`, `key lost` | it is, or cannot be |
+//! | `accepted key of volt` | the charger has taken it; `accepted key of volt too late` when volt was told otherwise |
 //! | `kept transaction`, `kept FACT` | this must be durable before what follows |
 //! | `note WORDS…` | this must be noted; see [`stage::words`] |
 //! | `wait 25s`, `wait 200ms` | time passes, deadlines are met |
@@ -77,6 +80,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("errors.txt", 26),
     ("failure-matrix.txt", 20),
     ("jobs.txt", 18),
+    ("keys.txt", 17),
     ("leader.txt", 28),
     ("liveness.txt", 14),
     ("message-ids.txt", 15),

@@ -7,8 +7,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use engine::{ChargerId, DialFailure};
 use hyper::header::{
     AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
@@ -29,7 +27,8 @@ use crate::limits::{
     BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SLOW_FAILURE,
     SLOW_FAILURE_REMEMBERED, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER, backoffice_socket,
 };
-use crate::routing::{BackofficeSettings, BasicAuth};
+use crate::proofs::{Proof, Proofs, Tried};
+use crate::routing::BackofficeSettings;
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 use crate::tls;
@@ -46,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) socket: Box<Socket>,
     /// The version the backoffice chose.
     pub(crate) version: Version,
+    /// With what it was let in.
+    pub(crate) tried: Tried,
 }
 
 /// How one backoffice is reached, with what its TLS needs made ready.
@@ -95,25 +96,53 @@ impl Destination {
         self: &Arc<Self>,
         charger: &ChargerId,
         versions: &[Version],
+        proofs: Proofs,
         limit: Duration,
     ) -> Dialing {
         let (destination, charger, versions) = (self.clone(), charger.clone(), versions.to_vec());
         Box::pin(async move {
             let begun = Instant::now();
-            let opened = tokio::time::timeout(limit, destination.open(&charger, &versions, limit));
+            let opened = tokio::time::timeout(limit, destination.open(&charger, &versions, &proofs, limit));
             let outcome = opened.await.unwrap_or(Err(DialFailure::TimedOut));
             destination.learn(begun, &outcome);
             outcome
         })
     }
 
+    /// Goes on to the next proof when one is refused: of a key that was just changed nobody can know whether
+    /// the backoffice has it already.
     async fn open(
         &self,
         charger: &ChargerId,
         versions: &[Version],
+        proofs: &Proofs,
         limit: Duration,
     ) -> Result<Link, DialFailure> {
-        let request = request(&self.settings, charger, versions)?;
+        let mut tried = Tried::default();
+        let mut outcome = Err(DialFailure::TimedOut);
+        for proof in proofs.in_order() {
+            outcome = self.open_with(charger, versions, proof, limit).await;
+            match &mut outcome {
+                Ok(link) => {
+                    tried.taken(proof);
+                    link.tried = std::mem::take(&mut tried);
+                    break;
+                }
+                Err(DialFailure::Refused { status: 401 | 403, .. }) => tried.refused(proof),
+                Err(_) => break,
+            }
+        }
+        outcome
+    }
+
+    async fn open_with(
+        &self,
+        charger: &ChargerId,
+        versions: &[Version],
+        proof: &Proof,
+        limit: Duration,
+    ) -> Result<Link, DialFailure> {
+        let request = request(&self.settings, charger, versions, proof)?;
         let (host, port) = host_and_port(request.uri(), self.tls.is_some())?;
         let stream = self.reach(host, port, limit).await?;
         let mut wire = match &self.tls {
@@ -131,7 +160,8 @@ impl Destination {
         let (stream, response) =
             client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
         let version = chosen(&response, versions)?;
-        Ok(Link { socket: Box::new(Socket::new(stream, BACKOFFICE_QUEUE_BYTES)), version })
+        let socket = Box::new(Socket::new(stream, BACKOFFICE_QUEUE_BYTES));
+        Ok(Link { socket, version, tried: Tried::default() })
     }
 
     /// A connection to the backoffice, or one that ends there.
@@ -155,6 +185,7 @@ fn request(
     settings: &BackofficeSettings,
     charger: &ChargerId,
     versions: &[Version],
+    proof: &Proof,
 ) -> Result<Request, DialFailure> {
     let unusable =
         |what: &str| DialFailure::Unreachable(format!("{what} cannot be used; correct it in proxy.toml"));
@@ -164,19 +195,10 @@ fn request(
     let offer = versions.iter().map(|version| version.token).collect::<Vec<_>>().join(", ");
     let offer = HeaderValue::from_str(&offer).expect("subprotocol tokens are plain ASCII");
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offer);
-    if let Some(credentials) = &settings.basic_auth {
-        request.headers_mut().insert(AUTHORIZATION, authorization(credentials, charger));
+    if let Some(header) = &proof.header {
+        request.headers_mut().insert(AUTHORIZATION, header.clone());
     }
     Ok(request)
-}
-
-fn authorization(credentials: &BasicAuth, charger: &ChargerId) -> HeaderValue {
-    let user = credentials.user.replace("{charger}", charger.as_str());
-    let password = credentials.password.reveal().replace("{charger}", charger.as_str());
-    let encoded = STANDARD.encode(format!("{user}:{password}"));
-    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).expect("base64 is plain ASCII");
-    value.set_sensitive(true);
-    value
 }
 
 fn host_and_port(uri: &Uri, secure: bool) -> Result<(&str, u16), DialFailure> {
@@ -257,38 +279,42 @@ fn shortened(error: &(impl fmt::Display + ?Sized)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::Secret;
+    use crate::proofs::basic;
     use crate::subprotocol::OCPP_16;
 
     fn settings(url: &str) -> BackofficeSettings {
-        let basic_auth =
-            BasicAuth { user: "{charger}".to_owned(), password: Secret::new("s3:{charger}".to_owned()) };
-        BackofficeSettings { basic_auth: Some(basic_auth), ..BackofficeSettings::new(url.to_owned()) }
+        BackofficeSettings::new(url.to_owned())
+    }
+
+    fn proofs() -> Proofs {
+        Proofs::only(Some(basic("CP 1/ä", "s3:CP 1/ä".as_bytes())))
     }
 
     #[test]
     fn the_request_names_the_charger_and_the_version() {
         let settings = settings("ws://acme.example/ocpp16/{charger}?tenant=7");
-        let request = request(&settings, &ChargerId::from("CP 1/ä"), &[OCPP_16]).unwrap();
+        let proofs = proofs();
+        let proof = proofs.in_order().next().unwrap();
+        let request = request(&settings, &ChargerId::from("CP 1/ä"), &[OCPP_16], proof).unwrap();
         assert_eq!(request.uri().to_string(), "ws://acme.example/ocpp16/CP%201%2F%C3%A4?tenant=7");
         assert_eq!(request.headers()[SEC_WEBSOCKET_PROTOCOL], "ocpp1.6");
-        let expected = format!("Basic {}", STANDARD.encode("CP 1/ä:s3:CP 1/ä"));
-        assert_eq!(request.headers()[AUTHORIZATION], expected.as_str());
+        assert_eq!(request.headers()[AUTHORIZATION], "Basic Q1AgMS/DpDpzMzpDUCAxL8Ok");
         assert!(request.headers()[AUTHORIZATION].is_sensitive());
         assert!(!request.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
     }
 
     #[test]
     fn a_url_without_the_charger_stays_as_it_is() {
-        let request =
-            request(&settings("ws://acme.example/fixed"), &ChargerId::from("CP1"), &[OCPP_16]).unwrap();
+        let (proofs, settings) = (Proofs::only(None), settings("ws://acme.example/fixed"));
+        let proof = proofs.in_order().next().unwrap();
+        let request = request(&settings, &ChargerId::from("CP1"), &[OCPP_16], proof).unwrap();
         assert_eq!(request.uri().path(), "/fixed");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_failed_slowly_is_remembered_for_a_while_and_what_failed_at_once_is_not() {
         let dial = |destination: &Arc<Destination>| {
-            destination.dial(&ChargerId::from("CP1"), &[OCPP_16], Duration::from_secs(5))
+            destination.dial(&ChargerId::from("CP1"), &[OCPP_16], proofs(), Duration::from_secs(5))
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -2,6 +2,7 @@
 //! paper A00, semantics §7.2). Nothing of a session is touched before that is settled.
 
 mod budgets;
+mod changed;
 mod credentials;
 mod knocks;
 mod roster;
@@ -14,14 +15,16 @@ use std::time::Duration;
 
 use engine::ChargerId;
 use hyper::HeaderMap;
-use store::{Knocking, Login, Seal, SealedKey, Store, StoreError};
+use store::{AdmissionWhat, KeyForm, Knocking, Login, Seal, SealedKey, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use self::budgets::Budgets;
+use self::changed::{ChangedKeys, Used};
 use self::credentials::Credentials;
 use self::knocks::Knocks;
 use self::roster::Roster;
+use crate::clock::unix_ms;
 use crate::limits::{LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT, TARPITS};
 use crate::peer::Peer;
 use crate::rate::Bucket;
@@ -53,6 +56,8 @@ pub(crate) enum NotLetIn {
 pub(crate) struct Entrance {
     seal: Arc<Seal>,
     pub(crate) roster: Roster,
+    /// Keys that leaders have set.
+    pub(crate) changed: ChangedKeys,
     knocks: Knocks,
     budgets: Budgets,
     tarpits: Semaphore,
@@ -68,7 +73,7 @@ enum Proof {
     /// A client certificate bears the identity.
     Certificate,
     /// The key is right.
-    Key(store::KeyForm),
+    Key(Used, KeyForm),
 }
 
 impl Entrance {
@@ -79,6 +84,7 @@ impl Entrance {
         Ok(Self {
             seal,
             roster: Roster::new(store.admissions().await?, store.logins().await?),
+            changed: ChangedKeys::new(store.charger_keys().await?),
             knocks: Knocks::new(store.knocking().await?),
             budgets: Budgets::default(),
             tarpits: Semaphore::new(TARPITS),
@@ -125,6 +131,9 @@ impl Entrance {
             _ if !is_known => NotLetIn::Unproved("nobody has admitted this charger"),
             Ok(proof) => {
                 let is_named = self.is_named(served, charger);
+                if let Proof::Key(used, _) = proof {
+                    self.used(store, charger, *used, &self.given(served, charger));
+                }
                 return self.let_in(store, charger, peer, proof, is_named).await;
             }
             Err(why) => NotLetIn::Unproved(why),
@@ -156,19 +165,22 @@ impl Entrance {
         if terms.profile == SecurityProfile::ClientCertificate {
             return Err("it has no client certificate");
         }
-        let of_file = served.key(charger);
-        let admitted = self.roster.key(charger);
-        let keys: Vec<&SealedKey> = of_file.into_iter().chain(admitted.as_ref()).collect();
-        let is_asked = !keys.is_empty() || terms.profile >= SecurityProfile::Basic;
+        let given = self.given(served, charger);
+        // Of a key that it was sent nobody can know whether it has taken it: whoever is asked for none goes on.
+        let is_asked = !given.is_empty() || terms.profile >= SecurityProfile::Basic;
+        let keys = self.changed.all(charger, &given);
         let Some(credentials) = credentials else {
             return if is_asked { Err("it sent no user name and password") } else { Ok(Proof::NotAsked) };
         };
         // Looked at in any case, so that the time says nothing.
-        let compared = if keys.is_empty() { &[&self.decoy][..] } else { &keys[..] };
-        let matched = self.seal.matches(charger, &credentials.password, compared);
+        let compared: Vec<&SealedKey> = match keys.as_slice() {
+            [] => vec![&self.decoy],
+            keys => keys.iter().map(|(_, key)| key).collect(),
+        };
+        let matched = self.seal.matches(charger, &credentials.password, &compared);
         let is_its_name = terms.is_user_of(charger, &credentials.user);
         match matched.filter(|_| !keys.is_empty() && is_its_name) {
-            Some((_, form)) => Ok(Proof::Key(form)),
+            Some((at, form)) => Ok(Proof::Key(keys[at].0, form)),
             None if !is_asked => Ok(Proof::NotAsked),
             None if keys.is_empty() => Err("it has no key here"),
             None if !is_its_name => Err("the user name is not its identity"),
@@ -188,7 +200,7 @@ impl Entrance {
             // Of identities that anybody can think of nothing is remembered.
             Proof::NotAsked if !(is_named && peer.over_tls) => return Ok(()),
             Proof::NotAsked | Proof::Certificate => None,
-            Proof::Key(form) => Some(*form),
+            Proof::Key(_, form) => Some(*form),
         };
         if !matches!(proof, Proof::NotAsked) {
             self.budgets.succeeded(peer.from, charger);
@@ -216,6 +228,17 @@ impl Entrance {
         Ok(())
     }
 
+    /// The keys that it has in `proxy.toml` and by the word of an operator.
+    fn given(&self, served: &Served, charger: &ChargerId) -> Vec<SealedKey> {
+        served.key(charger).cloned().into_iter().chain(self.roster.key(charger)).collect()
+    }
+
+    fn used(&self, store: &Store, charger: &ChargerId, used: Used, given: &[SealedKey]) {
+        if self.changed.used(store, charger, used, given, unix_ms()) {
+            tracing::info!(%charger, "the charger uses the key that its leader has set; earlier ones do not count any more");
+        }
+    }
+
     /// Whether the charger is expected at all: by its name, by an operator, or because whoever matches is.
     pub(crate) fn is_known(&self, served: &Served, charger: &ChargerId) -> bool {
         self.is_named(served, charger)
@@ -233,13 +256,17 @@ impl Entrance {
     }
 
     /// Takes in what an operator ordered, which is durable already.
-    pub(crate) fn ordered(&self, order: &store::AdmissionOrder) {
+    pub(crate) fn ordered(&self, store: &Store, order: &store::AdmissionOrder) {
         self.roster.ordered(order);
         match order.what {
-            store::AdmissionWhat::Admit(_) | store::AdmissionWhat::Forget => {
-                self.knocks.forget(&order.charger)
-            }
-            store::AdmissionWhat::Remove | store::AdmissionWhat::AllowPlain => {}
+            AdmissionWhat::Admit(_) | AdmissionWhat::Forget => self.knocks.forget(&order.charger),
+            _ => {}
+        }
+        if matches!(
+            order.what,
+            AdmissionWhat::Admit(_) | AdmissionWhat::Remove | AdmissionWhat::ForgetKeys(None)
+        ) {
+            self.changed.forget(store, &order.charger);
         }
         // What it failed at before says nothing of the key that it has from now on.
         self.budgets.forgive(&order.charger);

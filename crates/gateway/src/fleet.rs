@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use engine::{BackofficeId, ChargerId};
+use hyper::header::HeaderValue;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::shared::Shared;
@@ -44,6 +45,8 @@ pub(crate) struct Knock {
     pub(crate) from: IpAddr,
     /// What it can speak, the most wanted first; what we cannot speak is left out.
     pub(crate) versions: Vec<Version>,
+    /// Its `Authorization` header, for the backoffice to which that is forwarded.
+    pub(crate) sent: Option<HeaderValue>,
     /// Where the answer goes. Dropped unanswered when the task ends: knock again.
     pub(crate) reply: oneshot::Sender<Verdict>,
 }
@@ -75,6 +78,8 @@ pub(crate) struct Arrival {
     pub(crate) socket: Socket,
     /// Where it comes from.
     pub(crate) from: IpAddr,
+    /// Its `Authorization` header, for the backoffice to which that is forwarded.
+    pub(crate) sent: Option<HeaderValue>,
 }
 
 /// All sessions.

@@ -22,6 +22,7 @@ use crate::limits;
 use crate::listener::{self, Door};
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
+use crate::proofs::KeysOfLinks;
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::routing::Routing;
@@ -145,6 +146,7 @@ impl Gateway {
         let admissions = store.admission_orders();
         let overrides = Overrides::new(store.leader_overrides().await?);
         let entrance = Entrance::new(&store).await?;
+        let keys_of_links = KeysOfLinks::new(store.link_keys().await?);
         let served = Served::new(routing, None, &store.seal());
         let shared = Arc::new(Shared {
             handshakes: Bucket::new(settings.handshakes_per_second, settings.handshake_burst),
@@ -164,6 +166,7 @@ impl Gateway {
             overrides,
             entrance,
             store,
+            keys_of_links,
             metrics,
             fleet: Fleet::default(),
             tail: broadcast::channel(limits::TAIL_NOTES).0,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, ChargerId, Departure, DialFailure, Memory, Note, OnLeaderLost, Plan, Reason};
+use hyper::header::HeaderValue;
 use tokio::select;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -28,6 +29,8 @@ pub(crate) struct Greeted {
     pub(crate) leader: Result<Link, DialFailure>,
     pub(crate) version: Version,
     pub(crate) arrival: Box<Arrival>,
+    /// The charger's `Authorization` header with which the leader was dialed, if that is forwarded to it.
+    pub(crate) dialed_with: Option<HeaderValue>,
     pub(crate) remembered: Memory,
     /// Lanes that an operator changed since that was read.
     pub(crate) lanes_changed: Vec<BackofficeId>,
@@ -68,14 +71,15 @@ pub(crate) async fn greet(place: &Membership, controls: &mut UnboundedReceiver<C
         charger: place.as_sent.clone(),
         stage: Stage::Idle,
         knocks: Vec::new(),
+        dialed_with: None,
         remembered: Memory::default(),
         lanes_changed: Vec::new(),
     };
     let arrival = greeting.wait(controls).await;
     match (std::mem::replace(&mut greeting.stage, Stage::Idle), arrival) {
         (Stage::Ready(Ready { plan, leader, version, .. }), Some(arrival)) => {
-            let Greeting { charger, remembered, lanes_changed, .. } = greeting;
-            Some(Greeted { charger, plan, leader, version, arrival, remembered, lanes_changed })
+            let Greeting { charger, dialed_with, remembered, lanes_changed, .. } = greeting;
+            Some(Greeted { charger, plan, leader, version, arrival, dialed_with, remembered, lanes_changed })
         }
         (Stage::Ready(Ready { leader: Ok(link), .. }), None) => {
             let mut socket = *link.socket;
@@ -98,6 +102,7 @@ struct Greeting<'a> {
     charger: ChargerId,
     stage: Stage,
     knocks: Vec<Knock>,
+    dialed_with: Option<HeaderValue>,
     remembered: Memory,
     lanes_changed: Vec<BackofficeId>,
 }
@@ -196,7 +201,12 @@ impl Greeting<'_> {
                 let known = destination.slow_failure(Instant::now()).filter(|_| may_begin_without(&plan));
                 let dial: Dialing = match known {
                     Some(failure) => Box::pin(std::future::ready(Err(failure))),
-                    None => destination.dial(charger, &knock.versions, LEADER_DIAL_TIMEOUT),
+                    None => {
+                        let sent = knock.sent.as_ref();
+                        self.dialed_with = sent.cloned();
+                        let proofs = shared.proofs(charger, &plan.leader, &destination, sent);
+                        destination.dial(charger, &knock.versions, proofs, LEADER_DIAL_TIMEOUT)
+                    }
                 };
                 self.stage = Stage::Dialing { plan, destination, dial };
             }

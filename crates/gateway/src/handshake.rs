@@ -9,7 +9,7 @@ use engine::ChargerId;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
@@ -194,14 +194,15 @@ async fn admit(
         return Err(Refusal::later("rate_limited", "too many chargers at once\n"));
     }
     let offer = Offer::read(request.headers());
+    let sent = sent(request.headers());
     let upgrade = hyper::upgrade::on(&mut *request);
     let verdict = match &offer {
         Offer::NoneInCommon => Verdict::NoCommonVersion,
-        offer => knock(shared, &charger, offer, from).await,
+        offer => knock(shared, &charger, offer, from, sent.as_ref()).await,
     };
     let subprotocol = match verdict {
         Verdict::Welcome(version) => {
-            tokio::spawn(hand_over(shared.clone(), charger, upgrade, from));
+            tokio::spawn(hand_over(shared.clone(), charger, upgrade, from, sent));
             offer.answer(version)
         }
         // Not an HTTP error: the handshake is completed without the header, then closed (F-64).
@@ -279,11 +280,25 @@ fn switching_protocols(key: &[u8], subprotocol: Option<&'static str>) -> Answer 
     answer
 }
 
+/// The one `Authorization` header; what comes twice nobody can understand.
+fn sent(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let mut value = values.next().filter(|_| values.next().is_none())?.clone();
+    value.set_sensitive(true);
+    Some(value)
+}
+
 /// Asks the charger's task, which dials the leader first.
-async fn knock(shared: &Arc<Shared>, charger: &ChargerId, offer: &Offer, from: IpAddr) -> Verdict {
+async fn knock(
+    shared: &Arc<Shared>,
+    charger: &ChargerId,
+    offer: &Offer,
+    from: IpAddr,
+    sent: Option<&HeaderValue>,
+) -> Verdict {
     for _ in 0..KNOCKS {
         let (reply, verdict) = oneshot::channel();
-        let knock = Knock { from, versions: offer.versions().to_vec(), reply };
+        let knock = Knock { from, versions: offer.versions().to_vec(), sent: sent.cloned(), reply };
         // An ending task takes no more messages, or drops the knock: then there will be another one.
         let _ = Fleet::enter(shared, charger).send(Control::Knock(knock));
         if let Ok(verdict) = verdict.await {
@@ -294,12 +309,18 @@ async fn knock(shared: &Arc<Shared>, charger: &ChargerId, offer: &Offer, from: I
 }
 
 /// Brings the socket of a charger that was let in to its task.
-async fn hand_over(shared: Arc<Shared>, charger: ChargerId, upgrade: OnUpgrade, from: IpAddr) {
+async fn hand_over(
+    shared: Arc<Shared>,
+    charger: ChargerId,
+    upgrade: OnUpgrade,
+    from: IpAddr,
+    sent: Option<HeaderValue>,
+) {
     match upgraded(upgrade).await {
         Some(socket) => {
             // When the task has ended meanwhile the charger finds its socket closed and dials again.
-            let _ =
-                Fleet::enter(&shared, &charger).send(Control::Arrived(Box::new(Arrival { socket, from })));
+            let arrival = Box::new(Arrival { socket, from, sent });
+            let _ = Fleet::enter(&shared, &charger).send(Control::Arrived(arrival));
         }
         None => shared.metrics.charger_connected("aborted"),
     }

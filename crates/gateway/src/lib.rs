@@ -25,6 +25,7 @@ mod notes;
 mod overrides;
 mod peer;
 mod postponed;
+mod proofs;
 mod quarantine;
 mod rate;
 mod recalls;

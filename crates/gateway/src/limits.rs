@@ -194,6 +194,14 @@ pub(crate) const TARPIT: Duration = Duration::from_secs(1);
 /// So many wait at a time; beyond that the answer comes at once. A quarter of [`HALF_OPEN_HANDSHAKES`], so
 /// that there is always room for others.
 pub(crate) const TARPITS: usize = HALF_OPEN_HANDSHAKES / 4;
+/// Keys of one link that are remembered besides what `proxy.toml` says: the one in use, and those of which it is
+/// not known yet whether the backoffice takes them. The oldest give way.
+pub(crate) const LINK_KEYS: usize = 4;
+/// Keys of one charger, set by its leader, that count besides the one that it has. None gives way, since it may
+/// be what the charger has: beyond that a new one is refused.
+pub(crate) const CHARGER_KEYS: usize = 16;
+/// How long a key that the charger did not accept counts at least: seven days (semantics S-21).
+pub(crate) const OFFERED_KEY_COUNTS_MS: i64 = 7 * 86_400_000;
 /// Unknown chargers that are remembered as knocking; the store keeps as many. Who knocked last stays.
 pub(crate) const KNOCKING_REMEMBERED: usize = 1_000;
 /// Their knocks that are written to the store per second: strangers must not keep its disk busy.

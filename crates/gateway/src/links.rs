@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::dial::{Destination, Dialing, Link};
 use crate::limits::{DEPARTING_SOCKETS, DIAL_TIMEOUT, READS_PER_TURN};
 use crate::metrics::Counted;
+use crate::proofs::Proofs;
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 
@@ -83,12 +84,14 @@ impl Slot {
         charger: &ChargerId,
         version: Version,
         departing: &[Departing],
+        proofs: impl Fn(&BackofficeId, &Destination) -> Proofs,
     ) -> Poll<Result<Link, DialFailure>> {
         if matches!(self.state, State::Wanted) {
             if departing.iter().any(|former| former.side == self.side) {
                 return Poll::Pending;
             }
-            self.state = State::Dialing(self.destination.dial(charger, &[version], DIAL_TIMEOUT));
+            let proofs = proofs(&self.backoffice, &self.destination);
+            self.state = State::Dialing(self.destination.dial(charger, &[version], proofs, DIAL_TIMEOUT));
         }
         match &mut self.state {
             State::Dialing(dial) => dial.as_mut().poll(cx),

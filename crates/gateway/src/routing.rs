@@ -90,6 +90,8 @@ pub struct BackofficeSettings {
     pub url: String,
     /// HTTP Basic credentials, if it wants any (OCPP security profile 1 and 2).
     pub basic_auth: Option<BasicAuth>,
+    /// It is shown the `Authorization` header that the charger sent, in the place of anything else.
+    pub forward_authorization: bool,
     /// PEM certificates to trust besides the system's, as the file's bytes.
     pub ca_certificates: Option<Vec<u8>>,
     /// The certificate to show it (OCPP security profile 3).
@@ -121,6 +123,7 @@ impl BackofficeSettings {
         Self {
             url,
             basic_auth: None,
+            forward_authorization: false,
             ca_certificates: None,
             client_certificate: None,
             server_name: None,
@@ -136,6 +139,7 @@ impl fmt::Debug for BackofficeSettings {
         f.debug_struct("BackofficeSettings")
             .field("url", &format_args!("{}/…", &self.url[..end]))
             .field("basic_auth", &self.basic_auth)
+            .field("forward_authorization", &self.forward_authorization)
             .field(
                 "ca_certificates",
                 &self.ca_certificates.as_ref().map(|pem| format!("{} bytes", pem.len())),

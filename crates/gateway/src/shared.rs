@@ -5,16 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::{BackofficeId, ChargerId, Note};
-use store::{AdmissionOrder, LeaderOrder, LeaderOverride, Store};
+use hyper::header::HeaderValue;
+use store::{AdmissionOrder, AdmissionWhat, LeaderOrder, LeaderOverride, Store};
 use tokio::sync::{Notify, broadcast};
 
 use crate::clock::{Clock, unix_ms};
+use crate::dial::Destination;
 use crate::entrance::Entrance;
 use crate::fleet::{Control, Fleet};
 use crate::gateway::Settings;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::overrides::Overrides;
+use crate::proofs::{KeysOfLinks, Proofs};
 use crate::quarantine::Quarantine;
 use crate::rate::{Bucket, Paces};
 use crate::served::Served;
@@ -35,6 +38,8 @@ pub(crate) struct Shared {
     /// Who is let in.
     pub(crate) entrance: Entrance,
     pub(crate) store: Store,
+    /// Keys that backoffices have set for their links.
+    pub(crate) keys_of_links: KeysOfLinks,
     pub(crate) metrics: Metrics,
     pub(crate) fleet: Fleet,
     pub(crate) tail: broadcast::Sender<(ChargerId, Arc<Note>)>,
@@ -80,6 +85,18 @@ impl Shared {
         }
     }
 
+    /// What a dial proves itself with; the header is the one that the charger sent.
+    pub(crate) fn proofs(
+        &self,
+        charger: &ChargerId,
+        backoffice: &BackofficeId,
+        destination: &Destination,
+        charger_sent: Option<&HeaderValue>,
+    ) -> Proofs {
+        let (seal, settings) = (self.store.seal(), &destination.settings);
+        self.keys_of_links.proofs(&seal, settings, charger, backoffice, charger_sent)
+    }
+
     /// Every certificate that is shown to somebody.
     pub(crate) fn own_certificates(&self) -> Vec<OwnCertificate> {
         let listening = self.listening.load();
@@ -91,7 +108,10 @@ impl Shared {
     pub(crate) fn admission_ordered(&self, order: &AdmissionOrder) {
         let AdmissionOrder { charger, what, by } = order;
         tracing::info!(%charger, what = what.label(), by, "an operator ordered who is let in");
-        self.entrance.ordered(order);
+        self.entrance.ordered(&self.store, order);
+        if let AdmissionWhat::ForgetKeys(Some(backoffice)) = what {
+            self.keys_of_links.forget(&self.store, charger, backoffice);
+        }
         self.fleet.tell(charger, Control::RoutingChanged);
     }
 

@@ -4,6 +4,7 @@
 
 mod charger;
 mod describe;
+mod keys;
 mod lead;
 mod perform;
 mod poll;
@@ -18,8 +19,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use engine::{
-    BackofficeId, ChargerId, Departure, DialFailure, Event, Note, Plan, Reason, Session, Side, Violation,
+    BackofficeId, ChargerId, Departure, DialFailure, Event, NewKey, Note, Plan, Reason, Session, Side,
+    Violation,
 };
+use hyper::header::HeaderValue;
 use store::{Kept, Recalled, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, timeout};
@@ -37,6 +40,7 @@ use crate::recalls::Recalls;
 use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
+use keys::KeysKept;
 use lead::{Lead, Source};
 
 /// Serves one charger from its first knock until its session is over.
@@ -72,12 +76,15 @@ struct Talk {
     seat: Option<ChargerSeat>,
     /// Where the charger last came from.
     from: IpAddr,
+    /// The `Authorization` header that it last sent.
+    charger_sent: Option<HeaderValue>,
     /// The leader's first.
     slots: Vec<Slot>,
     departures: Departures,
     held: Held<Kept>,
     postponed: Postponed,
     recalls: Recalls,
+    keys_kept: KeysKept,
     /// Facts that came up while effects were performed; handed in after the batch.
     raised: VecDeque<Event>,
     /// A handshake from elsewhere that waits for the present socket to show that it lives.
@@ -112,6 +119,8 @@ enum Happening {
     Settled(Settled<StoreError>),
     /// More of a lane was read.
     Recalled(BackofficeId, Result<Recalled, StoreError>),
+    /// A key is durable, or cannot be.
+    KeyKept(NewKey, bool),
     Dialed(usize, Result<Link, DialFailure>),
     Heard(Peer, Heard),
     /// Writing failed.
@@ -122,18 +131,21 @@ enum Happening {
 impl Talk {
     fn begin(place: &Membership, greeted: Greeted) -> Self {
         let shared = place.shared.clone();
-        let Greeted { charger, plan, leader, version, arrival, remembered, lanes_changed } = greeted;
+        let Greeted { charger, plan, leader, version, arrival, dialed_with, remembered, lanes_changed } =
+            greeted;
         let session = Session::new(charger.clone(), plan.clone(), remembered, seed());
         let mut talk = Self {
             session,
             version,
             seat: None,
             from: arrival.from,
+            charger_sent: dialed_with,
             slots: Vec::new(),
             departures: Departures::default(),
             held: Held::default(),
             postponed: Postponed::default(),
             recalls: Recalls::default(),
+            keys_kept: KeysKept::default(),
             raised: VecDeque::new(),
             challenge: None,
             yielded_to: None,
@@ -197,6 +209,7 @@ impl Talk {
             Happening::Told(control) => self.told(control),
             Happening::Settled(settled) => self.settled(settled),
             Happening::Recalled(backoffice, outcome) => self.recalled(backoffice, outcome),
+            Happening::KeyKept(new, is_kept) => self.key_kept(new, is_kept),
             Happening::Dialed(at, outcome) => self.dialed(at, outcome),
             Happening::Heard(peer, heard) => self.heard(peer, heard),
             Happening::Broke(peer, departure) => self.lost(peer, departure),
@@ -264,7 +277,9 @@ impl Talk {
 
     fn link_opened(&mut self, at: usize, link: Link) {
         let slot = &mut self.slots[at];
-        let counted = self.shared.metrics.count_link(&slot.backoffice);
+        let (shared, charger) = (&self.shared, &self.charger);
+        shared.keys_of_links.tried(&shared.store, charger, &slot.backoffice, &link.tried);
+        let counted = shared.metrics.count_link(&slot.backoffice);
         slot.state = State::Up(Box::new(Seat::new(*link.socket, counted)));
         let backoffice = slot.backoffice.clone();
         self.tell(Event::BackofficeUp(backoffice));

@@ -140,6 +140,11 @@ const RULES: &[(&str, &str)] = &[
     ("K-71", "a session of another backoffice runs, and proxy.toml protects it from a reset"),
     ("K-72", "another backoffice has stopped this session just now"),
     ("M-3", "this backoffice has made no such reservation"),
+    (
+        "S-20",
+        "the key is for its own connection with the proxy, which uses it from now on; the charger keeps its own",
+    ),
+    ("S-30", "it is shown the charger's own key (forward_authorization), so that it can have no other"),
     ("T-20", "the charger repeated a start and gets the answer it got before"),
     ("T-36", "the leader asked for fewer meter values than another backoffice, and is told of as many"),
     ("T-43", "the charger repeated a stop and gets the answer it got before"),
@@ -151,12 +156,18 @@ const RULES: &[(&str, &str)] = &[
     ("T-66", "the leader is still being told what it missed; this is next"),
     ("T-72", "who leads, or what this backoffice may do, was changed meanwhile"),
     ("composite", "the proxy holds everybody's charging limits and sends the charger the lowest of them"),
+    ("key busy", "the former key of this backoffice was still being stored"),
+    ("key not kept", "the proxy could not store the key, so nothing was changed"),
     ("leader owns", "this belongs to the leader alone"),
     ("leader's key", "this setting is the leader's"),
     ("local_allow", "the card stands in the list in proxy.toml"),
     (
         "merged list",
         "each backoffice has a local list of its own, which the proxy keeps; the charger has what they come to",
+    ),
+    (
+        "no key",
+        "this can be no key: it has to be 16 to 20 bytes in hexadecimal, or 16 to 40 letters, digits and signs",
     ),
     ("not granted", "what proxy.toml lets it do (role and allow/deny) does not include this command"),
     ("profiles by_band", "this stack level is not among those that proxy.toml gives it at this charger"),
@@ -174,7 +185,7 @@ pub fn meaning_of_rule(rule: &str) -> Option<&'static str> {
 }
 
 /// What had a part in a call besides what its sender wanted: the remarks that the engine names, in order.
-const FLAGS: [(&str, &str); 28] = [
+const FLAGS: [(&str, &str); 29] = [
     ("alias", "a card was put into the number by which the backoffice knows it"),
     ("all_accept", "the card may charge only if everybody accepts it who decides"),
     ("any_accept", "the card may charge as soon as one accepts it who decides"),
@@ -193,6 +204,7 @@ const FLAGS: [(&str, &str); 28] = [
     ("long_message_id", "its message id is longer than OCPP allows"),
     ("merged_availability", "a connector is out of service as long as one backoffice wants so"),
     ("merged_list", "the charger's list of cards is made of those of all backoffices"),
+    ("new_key", "the key counts for the charger besides its former one, until it has used it"),
     ("ordered", "who decides about cards is asked in turn"),
     ("overlay", "the backoffice was shown its own view of the charger's settings"),
     ("real_value", "the charger was given another value, which suits all backoffices"),

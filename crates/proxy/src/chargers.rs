@@ -7,7 +7,10 @@ use engine::ChargerId;
 use gateway::{AdmitError, Routing, SecurityProfile, UnknownChargers, new_charger};
 use jiff::tz::TimeZone;
 use portal::words::shown;
-use store::{Admission, AdmissionOrder, AdmissionWhat, Browser, KeyForm, Knocking, Login, Seal, new_key};
+use store::{
+    Admission, AdmissionOrder, AdmissionWhat, Browser, ChargerKeys, KeyForm, KeyStage, Knocking, LinkKeys,
+    Login, Seal, new_key,
+};
 
 use crate::cli::{Chargers, ChargersOrder, One};
 use crate::leader::who;
@@ -28,6 +31,24 @@ pub(crate) fn look_after(which: &Chargers) -> anyhow::Result<()> {
         Some(ChargersOrder::Forget(one)) => order(one, AdmissionWhat::Forget, |charger| {
             format!("{charger} is off the list of those that knock, until it knocks again.\n")
         }),
+        Some(ChargersOrder::ForgetKeys { one, backoffice: Some(backoffice) }) => {
+            let what = AdmissionWhat::ForgetKeys(Some(backoffice.as_str().into()));
+            order(one, what, |charger| {
+                let backoffice = shown(backoffice);
+                format!(
+                    "What {backoffice} has set as key for {charger} is forgotten; from the next time that it is dialed on, it is \
+                     shown what proxy.toml says.\n"
+                )
+            })
+        }
+        Some(ChargersOrder::ForgetKeys { one, backoffice: None }) => {
+            order(one, AdmissionWhat::ForgetKeys(None), |charger| {
+                format!(
+                    "What its leader has set as key for {charger} is forgotten; the key in proxy.toml, or that it was admitted \
+                     with, counts again.\n"
+                )
+            })
+        }
         Some(ChargersOrder::AllowPlain(one)) => order(one, AdmissionWhat::AllowPlain, |charger| {
             format!(
                 "{charger} may come without TLS, unless its rule wants TLS. Once it comes with TLS, it must again.\n"
@@ -86,6 +107,8 @@ struct Known {
     logins: Vec<Login>,
     /// The last first.
     knocking: Vec<Knocking>,
+    of_links: Vec<LinkKeys>,
+    of_chargers: Vec<ChargerKeys>,
 }
 
 impl Known {
@@ -94,7 +117,8 @@ impl Known {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(async {
             let (admissions, logins) = (browser.admissions().await?, browser.logins().await?);
-            Ok(Self { admissions, logins, knocking: browser.knocking().await? })
+            let (of_links, of_chargers) = (browser.link_keys().await?, browser.charger_keys().await?);
+            Ok(Self { admissions, logins, knocking: browser.knocking().await?, of_links, of_chargers })
         })
     }
 
@@ -139,10 +163,39 @@ impl Known {
             let all = if all.is_empty() { "none named".to_owned() } else { all.join(", ") };
             say(format!("  {}  {all}", shown(rule.pattern.text())));
         }
+        let changed = self.changed(zone);
+        if !changed.is_empty() {
+            say("\nKeys that backoffices have changed:".to_owned());
+        }
+        changed.into_iter().for_each(&mut say);
         if let Some(one) = self.knocking.first() {
             say(format!("\nocpp-proxy chargers admit {} lets it in.", shown(one.charger.as_str())));
         }
         text
+    }
+
+    /// What counts in the place of what proxy.toml says: that it does, never the key itself.
+    fn changed(&self, zone: &TimeZone) -> Vec<String> {
+        let of_links = self.of_links.iter().flat_map(|link| link.keys.iter().map(move |key| (link, key)));
+        let of_links = of_links.map(|(link, key)| {
+            let state = match (key.form, key.is_first) {
+                (Some(_), true) => "in use",
+                (None, true) => "not yet used",
+                (_, false) => "tried after what proxy.toml says",
+            };
+            let (charger, backoffice) = (shown(link.charger.as_str()), shown(link.backoffice.as_str()));
+            format!("  {charger}  for the connection with {backoffice}, {}: {state}", time(key.unix_ms, zone))
+        });
+        let of_chargers = self.of_chargers.iter().flat_map(|of| of.keys.iter().map(move |key| (of, key)));
+        let of_chargers = of_chargers.map(|(of, key)| {
+            let state = match key.stage {
+                KeyStage::Offered => "not accepted; it counts besides the former for now",
+                KeyStage::Accepted => "accepted; the former counts until the charger uses it",
+                KeyStage::Used => "in use; the former does not count any more",
+            };
+            format!("  {}  by its leader, {}: {state}", shown(of.charger.as_str()), time(key.unix_ms, zone))
+        });
+        of_links.chain(of_chargers).collect()
     }
 
     fn json(&self) -> String {
@@ -161,6 +214,22 @@ impl Known {
                 "key_form": login.and_then(|login| login.form).map(KeyForm::label),
             })
         });
-        knocking.chain(admitted).map(|line| format!("{line}\n")).collect()
+        let of_links = self.of_links.iter().flat_map(|link| {
+            link.keys.iter().map(move |key| {
+                serde_json::json!({
+                    "charger": link.charger.as_str(), "state": "key_of_link", "backoffice": link.backoffice.as_str(),
+                    "unix_ms": key.unix_ms, "is_first": key.is_first, "key_form": key.form.map(KeyForm::label),
+                })
+            })
+        });
+        let of_chargers = self.of_chargers.iter().flat_map(|of| {
+            of.keys.iter().map(move |key| {
+                serde_json::json!({
+                    "charger": of.charger.as_str(), "state": "key_of_charger", "stage": key.stage.label(),
+                    "unix_ms": key.unix_ms,
+                })
+            })
+        });
+        knocking.chain(admitted).chain(of_links).chain(of_chargers).map(|line| format!("{line}\n")).collect()
     }
 }

@@ -250,6 +250,17 @@ pub(crate) enum ChargersOrder {
     Forget(One),
     /// Let a charger come without TLS once more although it came with TLS before.
     AllowPlain(One),
+    /// Forget keys that backoffices have changed, so that what proxy.toml or an operator says counts again.
+    ///
+    /// With --backoffice, what that backoffice has set for its connection with the proxy. Without, what the
+    /// charger's leader has set for the charger itself; the charger may have it still, and is then not let in.
+    ForgetKeys {
+        #[command(flatten)]
+        one: One,
+        /// The backoffice, by its name in the configuration.
+        #[arg(long, value_name = "NAME")]
+        backoffice: Option<String>,
+    },
 }
 
 /// One charger.
@@ -431,6 +442,12 @@ mod tests {
         assert!(matches!(order("ocpp-proxy chargers remove CP1"), Some(ChargersOrder::Remove(_))));
         assert!(matches!(order("ocpp-proxy chargers forget CP1"), Some(ChargersOrder::Forget(_))));
         assert!(matches!(order("ocpp-proxy chargers allow-plain CP1"), Some(ChargersOrder::AllowPlain(_))));
+        match order("ocpp-proxy chargers forget-keys CP1 --backoffice volt") {
+            Some(ChargersOrder::ForgetKeys { one, backoffice }) => {
+                assert_eq!((one.charger.as_str(), backoffice.as_deref()), ("CP1", Some("volt")));
+            }
+            other => panic!("{other:?}"),
+        }
         for line in ["chargers admit", "chargers remove", "chargers CP1"] {
             assert!(command(&format!("ocpp-proxy {line}")).is_err(), "{line}");
         }

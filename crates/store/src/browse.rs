@@ -24,6 +24,7 @@ pub use self::comparison::{CardDifference, Comparison, ComparisonQuery, FieldDif
 pub use self::search::{Caller, CallsQuery, OutcomeIs};
 pub use self::transactions::{ListedTransaction, TransactionsQuery};
 use crate::entrance::{self, Admission, AdmissionChange, Knocking, Login};
+use crate::keys::{self, ChargerKeys, LinkKeys};
 use crate::lead::{self, LeadChange, LeaderOverride};
 use crate::memory::Readers;
 use crate::{ListedLane, LoggedCall, LoggedOccurrence, News, OpenError, StoreError, database};
@@ -212,6 +213,22 @@ impl Browser {
     /// When the file cannot be read, or too many questions wait.
     pub async fn logins(&self) -> Result<Vec<Login>, StoreError> {
         self.ask(entrance::logins).await
+    }
+
+    /// Every key that a backoffice has set for a link.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn link_keys(&self) -> Result<Vec<LinkKeys>, StoreError> {
+        self.ask(keys::link_keys).await
+    }
+
+    /// Every charger that its leader has given another key.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or too many questions wait.
+    pub async fn charger_keys(&self) -> Result<Vec<ChargerKeys>, StoreError> {
+        self.ask(keys::charger_keys).await
     }
 
     /// Chargers that asked to be let in and were not, the last first.

@@ -6,9 +6,10 @@ mod table;
 use std::fmt;
 use std::path::Path;
 
-use engine::ChargerId;
+use engine::{BackofficeId, ChargerId};
 
 pub(crate) use self::table::{admissions, from_outside, history, knocks, last, logins};
+use crate::keys::{ChargerKeys, LinkKeys};
 use crate::seal::{KeyForm, SealedKey};
 use crate::{OpenError, database};
 
@@ -47,6 +48,9 @@ pub enum AdmissionWhat {
     AllowPlain,
     /// That it knocked is of no interest; it will be if it knocks again.
     Forget,
+    /// Keys that were changed do not count any more: what a backoffice has set for its link, or what the charger
+    /// was given by its leader.
+    ForgetKeys(Option<BackofficeId>),
 }
 
 impl AdmissionWhat {
@@ -57,6 +61,7 @@ impl AdmissionWhat {
             AdmissionWhat::Remove => "removed",
             AdmissionWhat::AllowPlain => "plain_allowed",
             AdmissionWhat::Forget => "forgotten",
+            AdmissionWhat::ForgetKeys(_) => "keys_forgotten",
         }
     }
 }
@@ -127,4 +132,6 @@ pub(crate) enum EntranceRecord {
     Ordered(AdmissionOrder),
     LoggedIn(Login),
     Knocked(Knocking),
+    LinkKeys(LinkKeys),
+    ChargerKeys(ChargerKeys),
 }

@@ -17,6 +17,7 @@ mod entrance;
 mod error;
 mod figures;
 mod json;
+mod keys;
 mod lead;
 mod log;
 mod memory;
@@ -43,12 +44,13 @@ pub use deliveries::orders::{Asked, DeliveryOrder, LaneChange, OrderWhat, Ordere
 pub use entrance::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, Knocking, Login};
 pub use error::{OpenError, StoreError};
 pub use figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
+pub use keys::{ChargerKey, ChargerKeys, KeyStage, LinkKey, LinkKeys};
 pub use lead::{LeadChange, LeaderOrder, LeaderOverride};
 pub use log::{
     Filter, LogReader, LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem,
 };
 pub use oblivion::{FORGOTTEN, ForgetError, Forgotten, forget_card};
 pub use rows::LogEntry;
-pub use seal::{KeyForm, Seal, SealedKey, new_key};
+pub use seal::{KeyForm, LockedKey, Seal, SealedKey, new_key, passwords};
 pub use settings::{Limits, Settings};
 pub use store::{Kept, Recalled, Store};

@@ -2,6 +2,8 @@
 //! paper A00, semantics S-12), made with a secret of this installation that lies in a file of its own. Whoever
 //! has a copy of the database alone can neither read a key nor try keys out.
 
+mod locked;
+
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -12,6 +14,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use engine::ChargerId;
 
+pub use self::locked::{LockedKey, passwords};
 use crate::OpenError;
 
 /// Bytes of the secret and of an HMAC.
@@ -228,7 +231,7 @@ fn write(path: &Path, secret: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn seal() -> (tempfile::TempDir, Seal) {
+    pub(super) fn seal() -> (tempfile::TempDir, Seal) {
         let folder = tempfile::tempdir().unwrap();
         let seal = Seal::open(&folder.path().join("x.db")).unwrap();
         (folder, seal)

@@ -1,5 +1,7 @@
 //! The handle that everyone holds.
 
+mod entrance;
+
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
@@ -17,7 +19,7 @@ use crate::counters::{Attempt, Counters};
 use crate::database::{self, Files};
 use crate::deliveries::bounds::Bounds;
 use crate::deliveries::orders::{LaneChange, Watchers};
-use crate::entrance::{self, Admission, AdmissionOrder, EntranceRecord, Knocking, Login};
+use crate::entrance::AdmissionOrder;
 use crate::lead::{self, LeaderOrder, LeaderOverride};
 use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Done, Order, Queue};
@@ -228,62 +230,6 @@ impl Store {
     /// Tells from now on what other programs ordered about who leads; it stands in the file already.
     pub fn leader_orders(&self) -> UnboundedReceiver<LeaderOrder> {
         self.0.leader_watchers.subscribe()
-    }
-
-    /// With what chargers' keys are sealed.
-    pub fn seal(&self) -> Arc<Seal> {
-        self.0.seal.clone()
-    }
-
-    /// Every charger that an operator has let in.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
-        self.read(entrance::admissions).await
-    }
-
-    /// How each charger proved last who it is.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn logins(&self) -> Result<Vec<Login>, StoreError> {
-        self.read(entrance::logins).await
-    }
-
-    /// Chargers that asked to be let in and were not, the last first.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn knocking(&self) -> Result<Vec<Knocking>, StoreError> {
-        self.read(entrance::knocks).await
-    }
-
-    /// Makes an operator's word about who is let in durable.
-    pub fn admit(&self, order: AdmissionOrder) -> Kept {
-        self.entrance(EntranceRecord::Ordered(order))
-    }
-
-    /// Makes durable how a charger proved who it is.
-    pub fn logged_in(&self, login: Login) -> Kept {
-        self.entrance(EntranceRecord::LoggedIn(login))
-    }
-
-    /// Remembers that a charger knocks; as it is now, in place of what was remembered of it. Need not be
-    /// waited for.
-    pub fn knocked(&self, knocking: Knocking) -> Kept {
-        self.entrance(EntranceRecord::Knocked(knocking))
-    }
-
-    fn entrance(&self, record: EntranceRecord) -> Kept {
-        let (done, outcome) = oneshot::channel();
-        self.0.queue.order(Order::Entrance(Box::new(record), done));
-        Kept(outcome)
-    }
-
-    /// Tells from now on what other programs ordered about who is let in; it stands in the file already.
-    pub fn admission_orders(&self) -> UnboundedReceiver<AdmissionOrder> {
-        self.0.admission_watchers.subscribe()
     }
 
     /// Adds to the message log. Never waits; what does not fit is dropped and counted.

@@ -183,6 +183,7 @@ impl Session {
                 }
                 return;
             }
+            Consequence::SetsKey => return self.key_accepted(command),
             Consequence::Sets(setting) => return self.is_set(&setting),
             Consequence::Reads(key) => {
                 if let Reply::Result(answer) = reply {

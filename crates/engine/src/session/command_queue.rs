@@ -93,6 +93,8 @@ pub(super) enum Consequence {
     Sets(Setting),
     /// It is known what the charger has of this setting.
     Reads(&'static str),
+    /// The charger has another key.
+    SetsKey,
 }
 
 /// A command that the charger was sent.
@@ -146,6 +148,13 @@ impl CommandQueue {
     pub(super) fn is_quiet(&self) -> bool {
         self.waiting.iter().all(|command| command.is_replied)
             && self.sent.as_ref().is_none_or(|sent| sent.command.is_replied)
+    }
+
+    /// Whether this backoffice waits for an answer.
+    pub(super) fn is_at_work_for(&self, id: &BackofficeId) -> bool {
+        let open = self.sent.iter().map(|sent| &sent.command).chain(&self.waiting);
+        open.filter(|command| !command.is_replied)
+            .any(|command| command.requesters.iter().any(|requester| requester.id == *id))
     }
 
     /// Takes one from the follower's budget, if there is one (semantics K-3).

@@ -40,7 +40,10 @@ impl Session {
             flags: Vec::new(),
         };
         // The same id while the first is still worked on (semantics F-15).
-        if let Some(is_same) = self.queue.in_progress(&command.requesters[0], action_token, payload) {
+        let requester = &command.requesters[0];
+        let in_progress = self.queue.in_progress(requester, action_token, payload);
+        if let Some(is_same) = in_progress.or_else(|| self.keys.in_progress(requester, action_token, payload))
+        {
             if is_same {
                 self.violation(Side::Backoffice(id), "repeated_call");
             } else {
@@ -62,6 +65,7 @@ impl Session {
                 command.flags.push("virtual_key");
                 self.reply_to(&mut command, Reply::result(ACCEPTED), Decider::Proxy(rule));
             }
+            Ok(Admission::Key(reach)) => self.keep_key(&id, command, reach),
             Ok(Admission::Local(reply, rule)) => {
                 self.reply_to(&mut command, reply, Decider::Proxy(rule));
                 self.serve_trigger(&id, &command);

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{Fact, Text, Tick, limits, payload};
 
-pub use keys::{is_never_forwarded, is_virtual};
+pub use keys::{is_authorization_key, is_never_forwarded, is_virtual};
 pub(super) use writing::Setting;
 
 /// What is known of the charger's configuration.

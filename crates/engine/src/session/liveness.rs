@@ -66,7 +66,8 @@ impl Session {
 
     /// A draining session ends once nothing is in flight.
     pub(super) fn end_drain_when_quiet(&mut self) {
-        if self.is_draining && self.charger.current.is_none() && self.queue.is_quiet() {
+        if self.is_draining && self.charger.current.is_none() && self.queue.is_quiet() && self.keys.is_quiet()
+        {
             self.end(Reason::Shutdown);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::actions::{Action, Class, FromBackoffice, Kind, Refusal, known};
 use crate::session::calls::is_plug_and_charge;
-use crate::session::configuration::{is_never_forwarded, is_virtual};
+use crate::session::configuration::{is_authorization_key, is_never_forwarded, is_virtual};
 use crate::session::jobs::{Installation, Job};
 use crate::session::translations::Admission;
 use crate::session::{Reply, Session};
@@ -73,7 +73,9 @@ impl Session {
         let leads = self.leads(id);
         let follower = self.plan.follower(id).filter(|_| !leads).cloned();
         let no = Refuses { rules, with: self.refuses_with(id) };
-        if rules.class == Class::Never || is_never_sent(action, request) {
+        let is_key = action.name == "ChangeConfiguration"
+            && payload::text(request, "key").is_some_and(|key| is_authorization_key(&key));
+        if rules.class == Class::Never || is_never_sent(action, request) && !is_key {
             return Err(no.by("I-7", "never sent through the proxy"));
         }
         // Else the key that was looked at need not be the one that the charger reads, from the leader either.
@@ -208,7 +210,7 @@ impl Session {
         match action.name {
             "ChangeConfiguration" => {
                 let key = payload::text(request, "key").unwrap_or_default();
-                if is_virtual(&key) || grant.may_write(&key) {
+                if is_virtual(&key) || is_authorization_key(&key) || grant.may_write(&key) {
                     return Ok(());
                 }
                 Err(no.by("leader's key", "this setting is the leader's"))

@@ -11,7 +11,7 @@ use crate::session::owned::{Family, Owned};
 use crate::session::transactions::Meant;
 use crate::session::{Reply, Session};
 use crate::time::instant;
-use crate::{BackofficeId, LocalList, Text, TraceId, limits, payload};
+use crate::{BackofficeId, KeyReach, LocalList, Text, TraceId, limits, payload};
 
 /// What becomes of a command that may be sent.
 pub(super) enum Admission {
@@ -19,6 +19,8 @@ pub(super) enum Admission {
     Local(Reply, &'static str),
     /// Accepted here: it concerns a value that the backoffice has of its own. The rule says why.
     Own(&'static str),
+    /// A key that must be durable before anything else comes of it.
+    Key(KeyReach),
     /// Sent to the charger, possibly in several steps.
     Send(Sending),
 }

@@ -181,7 +181,10 @@ impl Scene {
                 Effect::Ping(side) => pinged.push(side),
                 // The disk is fast here, and links open by themselves.
                 Effect::Keep(_) | Effect::Note(_) | Effect::Dial(_) => {}
-                Effect::HangUp(..) | Effect::Recall { .. } => panic!("{effect:?}"),
+                Effect::HangUp(..)
+                | Effect::Recall { .. }
+                | Effect::KeepKey(_)
+                | Effect::KeyAccepted { .. } => panic!("{effect:?}"),
             }
         }
         pinged.into_iter().for_each(|side| self.happen(Event::Ponged(side)));

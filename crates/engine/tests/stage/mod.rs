@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use engine::{
     BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Keep, Moment, Plan, Record, Session,
-    Side, Tick,
+    Side, Tick, TraceId,
 };
 use memory::Kept;
 use tables::Row;
@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     /// The actions of the table's rows.
     rows: Vec<String>,
     started: u32,
+    /// The key that was last to be made durable.
+    key: Option<TraceId>,
 }
 
 impl Stage {
@@ -50,6 +52,7 @@ impl Stage {
             history: Vec::new(),
             rows: Vec::new(),
             started: 0,
+            key: None,
         }
     }
 
@@ -65,7 +68,7 @@ impl Stage {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "times" => return self.times(rest),
-            "dial" | "ping" | "hangup" => return self.expect_act(line),
+            "dial" | "ping" | "hangup" | "keep" | "accepted" => return self.expect_act(line),
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
             "killed" => return self.killed(rest),
@@ -143,6 +146,10 @@ impl Stage {
                 }
                 self.happen(Event::LaneChanged(id.into()));
             }
+            ("key", outcome) => {
+                let trace = self.key.take().ok_or("no key was to be kept")?;
+                self.happen(Event::KeyKept { trace, is_kept: outcome == "kept" });
+            }
             ("drain", _) => self.happen(Event::DrainBegan),
             ("store", _) => self.happen(Event::StoreFailed),
             _ => return Err("no such line".into()),
@@ -200,7 +207,12 @@ impl Stage {
                     }
                 }
                 Effect::Recall { backoffice, after } => recalls.push((backoffice, after)),
-                effect => self.pending.push_back(effect),
+                effect => {
+                    if let Effect::KeepKey(new) = &effect {
+                        self.key = Some(new.trace);
+                    }
+                    self.pending.push_back(effect);
+                }
             }
         }
         for (backoffice, after) in recalls {

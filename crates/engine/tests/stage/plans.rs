@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use engine::actions::{OCPP16, known};
 use engine::{
-    Aliases, Availability, BackofficeId, CardPattern, CardRoute, Failover, Follower, Grant, KeyPattern,
-    LateReject, LocalList, MergeReply, Missing, OnLeaderLost, Outage, Plan, ProfilePurpose, Profiles,
-    RefuseWith, Role, Scope, Supply, TurnsOn, UndecidedStart, UnknownCards, VerdictRule,
+    Aliases, Availability, BackofficeId, CardPattern, CardRoute, Failover, Follower, Grant, KeyChange,
+    KeyPattern, LateReject, LocalList, MergeReply, Missing, OnLeaderLost, Outage, Plan, ProfilePurpose,
+    Profiles, RefuseWith, Role, Scope, Supply, TurnsOn, UndecidedStart, UnknownCards, VerdictRule,
 };
 
 /// How long a leader is away before another leads, where the transcript does not say.
@@ -24,6 +24,7 @@ const FAILOVER_AFTER: Duration = Duration::from_secs(60);
 ///   `accepts=CARD`, `start=accept`, `start=refuse`, `foreign-stop=no`, `wait=4s`;
 /// - whose is what: `profiles=by_purpose`, `by_band/0-2`, `composite`, `composite/230x1`, `list=acme`, `list=merge`,
 ///   `availability=merge`, `availability=merge/rejected`, `clears=all`, `reset=careful`, `status=memory`;
+/// - keys that backoffices set: `keys=passthrough`, `keys.forwarded=acme`;
 /// - while the leader is away: `absorb`, `mirror`, `failover=acme,eye`, `after=60s`, `back=300s`,
 ///   `grace=60s`, `cards=refuse`, `cards=accept`, `late=ignore`, `errors=absorb`.
 pub(super) fn plan(text: &str) -> Result<Plan, String> {
@@ -32,7 +33,11 @@ pub(super) fn plan(text: &str) -> Result<Plan, String> {
     let mut plan = Plan::new(leader, Vec::new());
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        if let Some((follower, role)) = name.split_once(':') {
+        if (name, value) == ("keys", "passthrough") {
+            plan.keys.change = KeyChange::Passthrough;
+        } else if name == "keys.forwarded" {
+            plan.keys.forwarded.insert(value.into());
+        } else if let Some((follower, role)) = name.split_once(':') {
             let role = Role::ALL.into_iter().find(|known| known.label() == role);
             plan.followers.push(Follower::new(follower.into(), role.ok_or(format!("no role: {word}"))?));
         } else if let Some((who, what)) = name.split_once('.') {

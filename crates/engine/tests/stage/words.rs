@@ -1,6 +1,6 @@
 //! Effects in the words of a transcript.
 
-use engine::{Decider, Delivery, Effect, Note, Record, TransactionRow};
+use engine::{Decider, Delivery, Effect, KeyReach, Note, Record, TransactionRow};
 
 /// `transaction STATE charger=N volt=N …`, `delivery BACKOFFICE NUMBER ACTION`, `delivered …`,
 /// `parked … WHY`, or the key of a fact, with `forgotten` where it is.
@@ -83,6 +83,15 @@ pub(crate) fn show(effect: &Effect) -> String {
             let kept: Vec<String> = keep.records.iter().map(kept_words).collect();
             format!("kept {}", kept.join(", "))
         }
+        Effect::KeepKey(new) => {
+            let whose = match new.reach {
+                KeyReach::Link => "its link",
+                KeyReach::Charger => "the charger",
+            };
+            format!("keep key of {} for {whose}", new.backoffice)
+        }
+        Effect::KeyAccepted { backoffice, is_told: true, .. } => format!("accepted key of {backoffice}"),
+        Effect::KeyAccepted { backoffice, .. } => format!("accepted key of {backoffice} too late"),
         Effect::Recall { backoffice, after } => format!("recall {backoffice} after {after}"),
         Effect::Note(note) => format!("note {}", words(note)),
     }

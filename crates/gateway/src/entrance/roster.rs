@@ -64,7 +64,7 @@ impl Roster {
                     login.over_tls = false;
                 }
             }
-            AdmissionWhat::Forget => {}
+            AdmissionWhat::Forget | AdmissionWhat::ForgetKeys(_) => {}
         }
     }
 

@@ -1,13 +1,14 @@
 //! The charger's socket: the first one, a newer one, and one from somewhere else (semantics F-70).
 
 use engine::{Departure, Event, Note, Reason, Side};
+use hyper::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::{ChargerSeat, Talk};
 use crate::clock::unix_ms;
 use crate::fleet::{Arrival, Knock, Verdict};
 use crate::limits::{CHALLENGE_TIMEOUT, CLOSE_TIMEOUT, REPLACED_CLOSE_TIMEOUT};
-use crate::links::Seat;
+use crate::links::{Seat, State};
 use crate::notes;
 
 impl Talk {
@@ -54,6 +55,7 @@ impl Talk {
             return;
         }
         self.yielded_to = None;
+        self.charger_proved(arrival.sent);
         let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
         // The new one is installed first, so that the end of the old one cannot disturb it.
         let former = self.seat.replace(ChargerSeat { seat, from: arrival.from, since_unix_ms: unix_ms() });
@@ -67,6 +69,29 @@ impl Talk {
             self.part(Side::Charger, socket, Reason::Replaced, Instant::now() + REPLACED_CLOSE_TIMEOUT);
         }
         self.tell(Event::ChargerArrived);
+    }
+
+    /// A link that was opened with the charger's own header is another's when that is another.
+    fn charger_proved(&mut self, sent: Option<HeaderValue>) {
+        if self.charger_sent == sent {
+            return;
+        }
+        self.charger_sent = sent;
+        for at in 0..self.slots.len() {
+            let slot = &mut self.slots[at];
+            if !slot.destination.settings.forward_authorization {
+                continue;
+            }
+            match slot.state {
+                State::Dialing(_) => slot.state = State::Wanted,
+                State::Up(_) => self.move_link(at, "the charger has sent another Authorization header"),
+                State::Idle => {
+                    let backoffice = slot.backoffice.clone();
+                    self.tell(Event::BackofficeMoved(backoffice));
+                }
+                State::Wanted => {}
+            }
+        }
     }
 
     /// The present socket did not show in time that it lives: whoever knocked takes its place.

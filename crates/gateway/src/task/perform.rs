@@ -58,6 +58,10 @@ impl Talk {
             Effect::Dial(backoffice) => self.dial(backoffice),
             Effect::HangUp(side, reason) => self.hang_up(side, reason),
             Effect::Keep(keep) => self.keep(keep),
+            Effect::KeepKey(new) => self.keep_key(new),
+            Effect::KeyAccepted { backoffice, trace, is_told } => {
+                self.key_accepted(&backoffice, trace, is_told);
+            }
             Effect::Recall { backoffice, after } => {
                 // Whoever reads is to see everything.
                 self.keep_postponed();

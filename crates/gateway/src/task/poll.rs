@@ -4,10 +4,12 @@
 use std::future::Future;
 use std::task::{Context, Poll};
 
+use engine::BackofficeId;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::{Happening, Peer, Talk};
+use crate::dial::Destination;
 use crate::fleet::Control;
 use crate::limits::READS_PER_TURN;
 use crate::socket::Heard;
@@ -33,9 +35,16 @@ impl Talk {
         if let Poll::Ready((backoffice, outcome)) = self.recalls.poll(cx) {
             return Poll::Ready(Happening::Recalled(backoffice, outcome));
         }
+        if let Poll::Ready((new, is_kept)) = self.keys_kept.poll(cx) {
+            return Poll::Ready(Happening::KeyKept(new, is_kept));
+        }
         self.departures.poll(cx);
+        let (shared, charger, sent) = (&self.shared, &self.charger, self.charger_sent.as_ref());
+        let proofs = |backoffice: &BackofficeId, destination: &Destination| {
+            shared.proofs(charger, backoffice, destination, sent)
+        };
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            let dial = slot.poll_dial(cx, &self.charger, self.version, self.departures.as_slice());
+            let dial = slot.poll_dial(cx, charger, self.version, self.departures.as_slice(), proofs);
             if let Poll::Ready(outcome) = dial {
                 return Poll::Ready(Happening::Dialed(at, outcome));
             }

@@ -38,7 +38,7 @@ impl Talk {
             slot.destination = destination.clone();
             match &mut slot.state {
                 State::Dialing(_) => slot.state = State::Wanted,
-                State::Up(_) => self.move_link(at),
+                State::Up(_) => self.move_link(at, "it is reached otherwise by proxy.toml"),
                 State::Idle => {
                     let backoffice = slot.backoffice.clone();
                     self.tell(Event::BackofficeMoved(backoffice));
@@ -49,13 +49,13 @@ impl Talk {
     }
 
     /// The backoffice is reached otherwise from now on; the engine dials it again.
-    fn move_link(&mut self, at: usize) {
+    pub(super) fn move_link(&mut self, at: usize, why: &str) {
         let side = self.slots[at].side.clone();
         let Some(seat) = self.slots[at].vacate() else { return };
         // The departure alone would look as if the backoffice had closed the link.
-        let detail = "it is reached otherwise by proxy.toml: its link is closed and dialed anew";
+        let detail = format!("{why}: its link is closed and dialed anew");
         tracing::info!(charger = %self.charger, backoffice = %self.slots[at].backoffice, "{detail}");
-        notes::log(&self.shared, &self.charger, "link_moved", &side, detail.to_owned());
+        notes::log(&self.shared, &self.charger, "link_moved", &side, detail);
         let mut socket = seat.socket;
         socket.close(1012, "configuration changed");
         self.held.forget(&side);

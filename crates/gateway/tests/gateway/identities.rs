@@ -11,7 +11,7 @@ use crate::backoffice::{Backoffice, Manner};
 use crate::charger::{Charger, UPGRADE};
 use crate::world::{World, routing};
 
-const KEY: &str = "00ff3ac3280a0102030405060708090a0b0c0d0e";
+pub(crate) const KEY: &str = "00ff3ac3280a0102030405060708090a0b0c0d0e";
 
 /// The same rules on these terms.
 pub(crate) fn on_terms(mut routing: Routing, terms: EntranceTerms) -> Routing {
@@ -21,7 +21,7 @@ pub(crate) fn on_terms(mut routing: Routing, terms: EntranceTerms) -> Routing {
     routing
 }
 
-fn keyed() -> EntranceTerms {
+pub(crate) fn keyed() -> EntranceTerms {
     let keys = [("CP1", KEY), ("CP2", "correct horse battery staple")];
     EntranceTerms {
         profile: SecurityProfile::Basic,

@@ -12,6 +12,7 @@ mod fronts;
 mod handshakes;
 mod identities;
 mod journal;
+mod keys;
 mod leaders;
 mod outages;
 mod rules;

@@ -47,6 +47,7 @@ pub fn order(what: &str, with_key: bool) -> &str {
         "admitted" => "admitted without a key",
         "removed" => "removed: not let in any more",
         "plain_allowed" => "may come without TLS once more",
+        "keys_forgotten" => "keys that backoffices had changed were forgotten",
         "forgotten" => "taken off the list of those who knock",
         other => other,
     }

@@ -50,6 +50,12 @@ pub(crate) fn check_all(
             check_user(name, &auth.user, node.get("basic_auth").unwrap_or(node).place("user"), remarks);
             BasicAuth { user: auth.user.clone(), password: Secret::new(auth.password.clone()) }
         });
+        if backoffice.forward_authorization && backoffice.basic_auth.is_some() {
+            let message = format!(
+                "{name:?} has basic_auth and forward_authorization; it can be shown only one: take one out"
+            );
+            remarks.error(node.place("forward_authorization"), message);
+        }
         let ca_certificates = match &backoffice.ca_file {
             None => Some(None),
             Some(path) => certificates(path, node.place("ca_file"), around, files, remarks).map(Some),
@@ -91,6 +97,7 @@ pub(crate) fn check_all(
             let settings = BackofficeSettings {
                 url,
                 basic_auth,
+                forward_authorization: backoffice.forward_authorization,
                 ca_certificates,
                 client_certificate,
                 server_name,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::ChargerId;
+use engine::{BackofficeId, ChargerId, Follower, KeyChange, KeyRules};
 use gateway::{EntranceTerms, Pattern, Secret, SecurityProfile, UnknownChargers, new_charger};
 
 use super::check::Remarks;
 use super::explain::quoted;
-use super::schema::{self, UnknownChargersName};
+use super::schema::{self, KeyChangeName, UnknownChargersName};
 use super::source::Node;
 
 /// OCPP's least length of a key, in bytes (security white paper A00): in hexadecimal twice as many characters.
@@ -40,6 +40,34 @@ pub(crate) fn terms(
         hide_unknown: rule.hide_unknown,
         keys: keys?,
     })
+}
+
+/// What becomes of the keys that backoffices set, or `None` when a charger's own key would be shown to several.
+pub(crate) fn key_rules(
+    file: &schema::File,
+    rule: &schema::ChargerRule,
+    followers: &[Follower],
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<KeyRules> {
+    let names =
+        std::iter::once(rule.leader.as_str()).chain(followers.iter().map(|one| one.backoffice.as_str()));
+    let is_shown = |name: &&str| file.backoffices.get(*name).is_some_and(|one| one.forward_authorization);
+    let forwarded: Vec<&str> = names.filter(is_shown).collect();
+    if let [one, other, ..] = forwarded.as_slice() {
+        let message = format!(
+            "{} and {} both have forward_authorization: each could pass for the charger at the other; a key belongs to one",
+            quoted(one),
+            quoted(other)
+        );
+        remarks.error(node.place("leader"), message);
+        return None;
+    }
+    let change = match rule.authorization_key_change {
+        KeyChangeName::Terminate => KeyChange::Terminate,
+        KeyChangeName::Passthrough => KeyChange::Passthrough,
+    };
+    Some(KeyRules { change, forwarded: forwarded.into_iter().map(BackofficeId::from).collect() })
 }
 
 fn profile(number: u8) -> SecurityProfile {

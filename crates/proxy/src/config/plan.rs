@@ -7,7 +7,7 @@ use gateway::{LeaderSource, Pattern, Rule};
 
 use super::cards::{aliases, cards};
 use super::check::Remarks;
-use super::entrance::terms;
+use super::entrance::{key_rules, terms};
 use super::explain::{quoted, suggestion};
 use super::grants::followers;
 use super::outage::outage;
@@ -94,12 +94,14 @@ fn plan(
     let outage = outage(file, rule, node, remarks);
     let cards = cards(file, rule, &followers, node, remarks);
     let sharing = sharing(file, rule, &followers, node, remarks);
+    let keys = key_rules(file, rule, &followers, node, remarks);
     let plan = Plan {
         leader: rule.leader.as_str().into(),
         followers,
         outage: outage?,
         cards: cards?,
         sharing: sharing?,
+        keys: keys?,
         aliases: aliases(file, rule),
     };
     (valid && follow).then_some(plan)

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cards::{CardsRule, MissingName, NextOnName, PolicyName, UndecidedStartName};
-pub(crate) use entrance::UnknownChargersName;
+pub(crate) use entrance::{KeyChangeName, UnknownChargersName};
 pub(crate) use followers::{FollowerRule, PurposeName, RefuseWithName, RoleName, ScopeName};
 pub(crate) use listen::{CertificateFiles, Listen};
 pub(crate) use sharing::{AvailabilityName, OverruledName, ProfilesName, SharingRule};
@@ -152,6 +152,11 @@ pub(crate) struct Backoffice {
     /// User name and password, if the backoffice wants them (OCPP security profiles 1 and 2).
     #[serde(default)]
     pub(crate) basic_auth: Option<BasicAuth>,
+    /// Whether it is shown the key that the charger itself has sent (its `Authorization` header). Only for a
+    /// backoffice that gave the charger its key: it learns what opens the proxy for that charger. Stands in the
+    /// place of `basic_auth`. No other backoffice is ever shown it.
+    #[serde(default)]
+    pub(crate) forward_authorization: bool,
     /// A PEM file with certificates to trust besides those of the system, for a backoffice with a
     /// private certificate authority.
     #[serde(default)]
@@ -234,6 +239,11 @@ pub(crate) struct ChargerRule {
     /// tells a stranger which identities exist. Without this key it is where `security_profile` is 1 or more.
     #[serde(default)]
     pub(crate) hide_unknown: Option<bool>,
+    /// What becomes of a new AuthorizationKey that the leader sets with ChangeConfiguration. One that a follower
+    /// sets is always for its own connection with the proxy. [security.md](security.md) says how neither locks a
+    /// charger out.
+    #[serde(default)]
+    pub(crate) authorization_key_change: KeyChangeName,
     /// Chargers and their keys: 16 to 20 bytes in hexadecimal as in OCPP's AuthorizationKey, or any text.
     /// Others are admitted with `ocpp-proxy chargers`.
     #[serde(default)]

@@ -19,6 +19,7 @@ mod doors;
 mod edits;
 mod followers;
 mod fronts;
+mod keys;
 mod leaders;
 mod matrix;
 mod operation;

@@ -35,7 +35,14 @@ function answer(action, payload) {
 }
 
 const server = new RPCServer({ protocols: behaviour.subprotocols ?? ['ocpp1.6'], strictMode: true, pingIntervalMs: 0 });
-server.auth((accept) => accept());
+server.auth((accept, reject, handshake) => {
+  const authorization = handshake.headers.authorization ?? null;
+  if (behaviour.authorizations && !behaviour.authorizations.includes(authorization)) {
+    tell('turned_away', { authorization });
+    return reject(401, 'not let in');
+  }
+  accept();
+});
 server.on('client', (client) => {
   const charger = client.identity;
   links.set(charger, client);

@@ -2,7 +2,7 @@
 
 Behaviour (first argument, JSON; changed by the cue `set`): `port`, `tls` (cert, key, and client_ca if it asks for certificates: file paths),
 `first_transaction`, `rejected` (cards), `delay_ms` (by action or `*`), `answers` (by action),
-`garbage`, `silent`, `refuse` (lists of actions), `refuse_as` (code and description), `interval`, `subprotocols`, `journal` (file path: what is
+`authorizations` (the only headers that are let in; others get 401), `garbage`, `silent`, `refuse` (lists of actions), `refuse_as` (code and description), `interval`, `subprotocols`, `journal` (file path: what is
 to be booked is written there before it is answered, and numbers go on from there), `quiet` (frames are not
 told).
 Cues: `call` (charger, action, payload, id), `raw` (charger, text, times), `set` (behaviour), `stall`,
@@ -95,6 +95,12 @@ async def main(behaviour):
         if links.get(charger) is link:
             del links[charger]
 
+    def check(connection, request):
+        header = request.headers.get("Authorization")
+        if "authorizations" in behaviour and header not in behaviour["authorizations"]:
+            tell("turned_away", authorization=header)
+            return connection.respond(401, "not let in\n")
+
     def link_of(cue):
         return links[cue["charger"]] if "charger" in cue else next(iter(links.values()))
 
@@ -133,6 +139,7 @@ async def main(behaviour):
         behaviour.get("port", 0),
         subprotocols=behaviour.get("subprotocols", ["ocpp1.6"]),
         ssl=tls,
+        process_request=check,
         ping_interval=None,
         max_size=None,
     ) as server:

@@ -329,7 +329,7 @@ impl Judge {
                     });
                     keep.records.iter().for_each(|record| self.refusals.keeps(record));
                 }
-                Effect::Note(_) => {}
+                Effect::KeepKey(_) | Effect::KeyAccepted { .. } | Effect::Note(_) => {}
             }
         }
     }

@@ -26,6 +26,7 @@ impl World {
             matches!(effect, Effect::SayToBackoffice(_, text)
                 if text.contains("\"StartTransaction\"") || text.contains("\"StopTransaction\""))
         });
+        let mut keys = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Keep(keep) => {
@@ -35,7 +36,8 @@ impl World {
                     }
                 }
                 Effect::Recall { backoffice, after } => self.recall(backoffice, after),
-                Effect::Note(_) => {}
+                Effect::KeepKey(new) => keys.push(new.trace),
+                Effect::KeyAccepted { .. } | Effect::Note(_) => {}
                 // These wait for nobody.
                 Effect::Dial(ref to) => {
                     let side = Side::Backoffice(to.clone());
@@ -58,6 +60,9 @@ impl World {
         }
         self.edit_in_transaction(begins_or_ends);
         self.release();
+        for trace in keys {
+            self.hand(Event::KeyKept { trace, is_kept: true });
+        }
         if self.session.as_ref().is_some_and(engine::Session::is_over) {
             self.session_over();
         } else {
@@ -182,7 +187,11 @@ impl World {
                 self.schedule_at(at, Happening::ChargerHearsClose { epoch });
             }
             Effect::HangUp(Side::Backoffice(who), _) => self.hang_up(who),
-            Effect::Keep(_) | Effect::Recall { .. } | Effect::Note(_) => {}
+            Effect::Keep(_)
+            | Effect::KeepKey(_)
+            | Effect::KeyAccepted { .. }
+            | Effect::Recall { .. }
+            | Effect::Note(_) => {}
         }
     }
 

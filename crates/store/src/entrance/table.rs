@@ -4,9 +4,9 @@ use engine::ChargerId;
 use rusqlite::{Connection, params};
 
 use super::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, EntranceRecord, Knocking, Login};
-use crate::StoreError;
 use crate::seal::{KeyForm, SealedKey};
 use crate::upkeep::unix_ms;
+use crate::{StoreError, keys};
 
 /// So many orders are remembered, of all chargers together.
 const HISTORY: i64 = 100_000;
@@ -22,6 +22,8 @@ impl EntranceRecord {
             EntranceRecord::Ordered(order) => order.write(connection, false),
             EntranceRecord::LoggedIn(login) => logged_in(connection, login),
             EntranceRecord::Knocked(knocking) => knocked(connection, knocking),
+            EntranceRecord::LinkKeys(keys) => keys.write(connection),
+            EntranceRecord::ChargerKeys(keys) => keys.write(connection),
         }
     }
 }
@@ -32,7 +34,7 @@ impl AdmissionOrder {
     pub(crate) fn write(&self, connection: &Connection, from_outside: bool) -> rusqlite::Result<()> {
         let (charger, unix_ms) = (self.charger.as_str(), unix_ms());
         let by: String = self.by.chars().take(TEXT_CHARS).collect();
-        let mut key = None;
+        let (mut key, mut of) = (None, None);
         match &self.what {
             AdmissionWhat::Admit(sealed) => {
                 key = sealed.as_ref().map(SealedKey::to_bytes);
@@ -41,8 +43,11 @@ impl AdmissionOrder {
                                said_by = excluded.said_by, unix_ms = excluded.unix_ms";
                 connection.prepare_cached(sql)?.execute(params![charger, key, by, unix_ms])?;
                 delete(connection, "knocks", charger)?;
+                // Else what it has from now on would not be the only one.
+                keys::forget_of_charger(connection, &self.charger)?;
             }
             AdmissionWhat::Remove => {
+                keys::forget_of_charger(connection, &self.charger)?;
                 delete(connection, "admissions", charger)?;
                 delete(connection, "logins", charger)?;
             }
@@ -51,10 +56,16 @@ impl AdmissionOrder {
                 connection.prepare_cached(sql)?.execute([charger])?;
             }
             AdmissionWhat::Forget => delete(connection, "knocks", charger)?,
+            AdmissionWhat::ForgetKeys(None) => keys::forget_of_charger(connection, &self.charger)?,
+            AdmissionWhat::ForgetKeys(Some(backoffice)) => {
+                of = Some(backoffice.as_str());
+                keys::forget_of_link(connection, &self.charger, backoffice)?;
+            }
         }
-        let sql = "INSERT INTO admission_history (charger, unix_ms, what, key, said_by, from_outside)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let values = params![charger, unix_ms, self.what.label(), key, by, from_outside];
+        let sql = "INSERT INTO admission_history
+                       (charger, unix_ms, what, key, said_by, from_outside, backoffice)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let values = params![charger, unix_ms, self.what.label(), key, by, from_outside, of];
         connection.prepare_cached(sql)?.execute(values)?;
         let sql = "DELETE FROM admission_history WHERE id <= (SELECT max(id) FROM admission_history) - ?1";
         connection.prepare_cached(sql)?.execute([HISTORY]).map(drop)
@@ -163,7 +174,7 @@ pub(crate) fn last(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// What other programs ordered after this place.
 pub(crate) fn from_outside(connection: &Connection, after: i64) -> rusqlite::Result<Vec<AdmissionOrder>> {
-    let sql = "SELECT charger, what, key, said_by FROM admission_history
+    let sql = "SELECT charger, what, key, said_by, backoffice FROM admission_history
                WHERE id > ?1 AND from_outside ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let orders = statement.query_map([after], |row| {
@@ -174,6 +185,10 @@ pub(crate) fn from_outside(connection: &Connection, after: i64) -> rusqlite::Res
                 "admitted" => AdmissionWhat::Admit(key.map(|key| SealedKey::from_bytes(&key))),
                 "plain_allowed" => AdmissionWhat::AllowPlain,
                 "forgotten" => AdmissionWhat::Forget,
+                "keys_forgotten" => {
+                    let backoffice = row.get::<_, Option<String>>(4)?;
+                    AdmissionWhat::ForgetKeys(backoffice.map(|name| name.as_str().into()))
+                }
                 _ => AdmissionWhat::Remove,
             },
             by: row.get(3)?,

@@ -9,6 +9,7 @@ mod deliveries;
 mod durable;
 mod entrance;
 mod full_disk;
+mod keys;
 mod lane_bounds;
 mod lead;
 mod log;

@@ -25,6 +25,11 @@ pub fn is_never_forwarded(key: &str) -> bool {
     standard.contains(&key.as_str()) || is_address || is_access_point
 }
 
+/// Whether the setting is the charger's password (semantics §7.3).
+pub fn is_authorization_key(key: &str) -> bool {
+    key.eq_ignore_ascii_case("AuthorizationKey")
+}
+
 /// Whether the key is write-only: it is shown to nobody, even where the charger itself returns it
 /// (semantics S-24).
 pub(super) fn is_secret(key: &str) -> bool {

@@ -44,6 +44,9 @@ impl Session {
         request: &Text,
     ) -> Admission {
         let [key, value] = ["key", "value"].map(|name| payload::text(request, name).unwrap_or_default());
+        if let Some(admission) = self.change_key(id, request) {
+            return admission;
+        }
         let as_it_is = || Sending::one(request.clone(), Some(Consequence::ConfigurationChanged));
         let Some((key, kind)) = virtual_key(&key) else { return as_it_is() };
         match (kind, self.leads(id)) {

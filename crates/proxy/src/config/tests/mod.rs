@@ -66,7 +66,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 171);
+    assert_eq!(seen, 174);
 }
 
 #[test]
@@ -113,6 +113,35 @@ fn a_usual_file_becomes_a_routing() {
     let auth = acme.basic_auth.as_ref().unwrap();
     assert_eq!((auth.user.as_str(), auth.password.reveal()), ("{charger}", "from the environment"));
     assert!(acme.ca_certificates.as_ref().unwrap().starts_with(b"-----BEGIN CERTIFICATE-----"));
+}
+
+#[test]
+fn keys_that_backoffices_set_reach_the_charger_only_where_the_rule_says_so() {
+    let folder = folder();
+    let text = r#"
+        [backoffices.volt]
+        url = "wss://volt.example/{charger}"
+        [backoffices.acme]
+        url = "wss://acme.example/{charger}"
+        forward_authorization = true
+        [[chargers]]
+        match = "SITE1-*"
+        leader = "volt"
+        authorization_key_change = "passthrough"
+        [[chargers]]
+        match = "*"
+        leader = "volt"
+        followers = [{ backoffice = "acme", role = "observer" }]
+    "#;
+    let config = read_in(folder.path(), text).unwrap();
+    let keys = |charger: &str| config.routing.rule(&charger.into()).unwrap().plan.keys.clone();
+    let nobody = std::collections::BTreeSet::new();
+    let passed = engine::KeyRules { change: engine::KeyChange::Passthrough, forwarded: nobody };
+    assert_eq!(keys("SITE1-7"), passed);
+    let own = engine::KeyRules { change: engine::KeyChange::Terminate, forwarded: ["acme".into()].into() };
+    assert_eq!(keys("SITE2-7"), own);
+    let shown = |name: &str| config.routing.backoffices[&name.into()].forward_authorization;
+    assert!(shown("acme") && !shown("volt"));
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! Keys that backoffices have changed.
+
+use engine::{BackofficeId, TraceId};
+use store::{
+    AdmissionOrder, AdmissionWhat, ChargerKey, ChargerKeys, KeyForm, KeyStage, LinkKey, LinkKeys, Store,
+};
+
+use crate::world::*;
+
+const KEY: &str = "c4n4ryc4n4ryc4n4ry";
+
+fn trace(number: u128) -> TraceId {
+    TraceId(ulid::Ulid(number))
+}
+
+fn link_key(store: &Store, number: u128) -> LinkKey {
+    let key = store.seal().lock(&"CP1".into(), &BackofficeId::from("volt"), KEY);
+    LinkKey { trace: trace(number), key, form: Some(KeyForm::Bytes), is_first: number > 1, unix_ms: 7 }
+}
+
+fn of_volt(keys: Vec<LinkKey>) -> LinkKeys {
+    LinkKeys { charger: "CP1".into(), backoffice: "volt".into(), keys }
+}
+
+fn charger_keys(store: &Store) -> ChargerKeys {
+    let sealed = |key: &str| store.seal().close(&"CP1".into(), key);
+    let stages = [(3, KeyStage::Offered), (2, KeyStage::Accepted), (1, KeyStage::Used)];
+    let key = |(number, stage)| ChargerKey { trace: trace(number), key: sealed(KEY), stage, unix_ms: 7 };
+    ChargerKeys { keys: stages.map(key).into(), replaced: vec![sealed("former")], charger: "CP1".into() }
+}
+
+#[tokio::test]
+async fn changed_keys_outlive_the_program_and_are_nowhere_in_its_files() {
+    let world = World::new();
+    let store = world.open();
+    let (links, chargers) = (of_volt(vec![link_key(&store, 2), link_key(&store, 1)]), charger_keys(&store));
+    store.keep_link_keys(of_volt(vec![link_key(&store, 9)])).await.unwrap();
+    store.keep_link_keys(links.clone()).await.unwrap();
+    store.keep_charger_keys(chargers.clone()).await.unwrap();
+    store.close().await;
+    let mut files = 0;
+    for file in std::fs::read_dir(world.path().parent().unwrap()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(KEY.len()).any(|part| part == KEY.as_bytes()));
+        files += 1;
+    }
+    assert!(files >= 2, "{files}");
+
+    let store = world.open();
+    assert_eq!(store.link_keys().await.unwrap(), std::slice::from_ref(&links), "what was written last");
+    assert_eq!(store.charger_keys().await.unwrap(), [chargers]);
+    let kept = &links.keys[0].key;
+    assert_eq!(store.seal().unlock(&"cp1".into(), &"volt".into(), kept).as_deref(), Some(KEY));
+}
+
+#[tokio::test]
+async fn an_operator_has_changed_keys_forgotten_and_a_new_admission_does_too() {
+    let world = World::new();
+    let store = world.open();
+    let mut orders = store.admission_orders();
+    let order = |what| AdmissionOrder { charger: "cp1".into(), what, by: "anna".to_owned() };
+    let keep = || async {
+        store.keep_link_keys(of_volt(vec![link_key(&store, 1)])).await.unwrap();
+        store.keep_charger_keys(charger_keys(&store)).await.unwrap();
+    };
+    let counts =
+        || async { (store.link_keys().await.unwrap().len(), store.charger_keys().await.unwrap().len()) };
+    let cases = [
+        (AdmissionWhat::ForgetKeys(Some("volt".into())), (0, 1)),
+        (AdmissionWhat::ForgetKeys(Some("acme".into())), (1, 1)),
+        (AdmissionWhat::ForgetKeys(None), (1, 0)),
+        (AdmissionWhat::Admit(None), (1, 0)),
+        (AdmissionWhat::Remove, (1, 0)),
+        (AdmissionWhat::AllowPlain, (1, 1)),
+    ];
+    for (what, left) in cases {
+        keep().await;
+        store.admit(order(what.clone())).await.unwrap();
+        assert_eq!(counts().await, left, "{what:?}");
+    }
+    let (path, given) = (world.path(), order(AdmissionWhat::ForgetKeys(Some("volt".into()))));
+    let from_outside = given.clone();
+    std::thread::spawn(move || from_outside.give(&path).unwrap()).join().unwrap();
+    assert_eq!(orders.recv().await, Some(given));
+    assert_eq!(counts().await, (0, 1));
+}
