@@ -57,7 +57,7 @@ impl Reload {
     /// Waits until the files hold something else, and reads them. Cancel-safe.
     pub(crate) async fn changed(&mut self) -> Loaded {
         loop {
-            let deadline = self.quiet_at.map_or(self.next_poll, |quiet| quiet.min(self.next_poll));
+            let deadline = self.quiet_at.unwrap_or(self.next_poll);
             tokio::select! {
                 () = stirred(self.watch.as_ref()) => {
                     self.quiet_at = Some(Instant::now() + QUIET);
@@ -65,14 +65,19 @@ impl Reload {
                 }
                 () = sleep_until(deadline) => {}
             }
-            self.quiet_at = None;
+            let was_quiet = self.quiet_at.take().is_some();
             self.next_poll = Instant::now() + self.poll;
             if let Some(watch) = &mut self.watch {
                 watch.follow(&self.path);
             }
-            if self.files.changed() {
+            if !self.files.changed() {
+                continue;
+            }
+            if was_quiet {
                 return self.now();
             }
+            // Somebody may be in the middle of writing: half a file can be a valid one that serves nobody.
+            self.quiet_at = Some(Instant::now() + QUIET);
         }
     }
 

@@ -118,6 +118,22 @@ async fn an_invalid_file_is_reported_once_and_a_valid_one_follows() {
     assert_eq!(leader(&changed(&mut reload).await), "acme");
 }
 
+/// An editor that writes in place empties the file first.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_being_written_is_not_read_yet() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("proxy.toml");
+    fs::write(&path, text("volt")).unwrap();
+    let loaded = config::load(&path);
+    let mut reload = Reload { watch: None, ..Reload::with_poll(&path, loaded.files, NEVER) };
+    fs::write(&path, "").unwrap();
+    let mut look = Box::pin(reload.changed());
+    // The first look finds it empty; what it says counts only when it says so for a while.
+    assert!(timeout(QUIET / 2, look.as_mut()).await.is_err());
+    fs::write(&path, text("acme")).unwrap();
+    assert_eq!(leader(&timeout(LONG_ENOUGH, look).await.expect("the change is noticed")), "acme");
+}
+
 #[tokio::test]
 async fn a_secret_that_changes_is_noticed_by_the_poll() {
     let folder = TempDir::new().unwrap();
