@@ -45,6 +45,8 @@ pub struct Settings {
     pub path: String,
     /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` serves them nowhere.
     pub admin: Option<SocketAddr>,
+    /// Whether messages and their answers go into the message log.
+    pub log_messages: bool,
     /// Chargers' handshakes answered per second once the burst is used up.
     pub handshakes_per_second: u32,
     /// Chargers' handshakes that may come at once.
@@ -62,6 +64,7 @@ impl Settings {
             proxy_protocol: Vec::new(),
             path: "/ocpp/".to_owned(),
             admin,
+            log_messages: true,
             handshakes_per_second: limits::HANDSHAKES_PER_SECOND,
             handshake_burst: limits::HANDSHAKE_BURST,
             half_open_handshakes: limits::HALF_OPEN_HANDSHAKES,

@@ -21,6 +21,9 @@ pub(crate) fn take(shared: &Shared, charger: &ChargerId, note: Note) {
         // Nobody may have stayed to listen: that is no failure.
         let _ = shared.tail.send((charger.clone(), Arc::new(note.clone())));
     }
+    if !shared.settings.log_messages && matches!(note, Note::Call(_) | Note::Answer(_)) {
+        return;
+    }
     if let Some(entry) = entry(note) {
         shared.store.note(charger, entry);
     }

@@ -157,6 +157,11 @@ impl View {
         Self { shared }
     }
 
+    /// Whether messages go into the message log.
+    pub fn logs_messages(&self) -> bool {
+        self.shared.settings.log_messages
+    }
+
     /// How the session of a charger stands; `None` when there is none.
     pub async fn charger(&self, charger: &ChargerId) -> Option<LiveCharger> {
         let (reply, answer) = oneshot::channel();

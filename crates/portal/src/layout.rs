@@ -92,6 +92,12 @@ pub(crate) fn charger_page(
                 }
                 (tabs)
             }
+            @if matches!(tab, Tab::Logs | Tab::Cards) && !state.view().logs_messages() {
+                div.notice { p {
+                    "Messages are not logged: proxy.toml has " code { "messages = false" } " under " code { "[log]" }
+                    ". What was said meanwhile cannot be looked up."
+                } }
+            }
             (content)
         },
     )

@@ -40,6 +40,7 @@ async fn serve(path: &Path, config: Config, files: Files) -> anyhow::Result<()> 
         path: fixed.path.clone(),
         tls: fixed.tls.zip(config.certificates),
         proxy_protocol: fixed.proxy_protocol.clone(),
+        log_messages: fixed.log_messages,
         ..gateway::Settings::new(fixed.chargers, fixed.admin)
     };
     let unproved = unproved(&config.routing);

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::backoffice::{Backoffice, Manner, answer_all};
 use crate::charger::{Charger, UPGRADE, connect};
-use crate::world::{World, mirrored, routing};
+use crate::world::{World, mirrored, routing, settings};
 
 /// A charger whose leader answers everything with the time.
 async fn led(world: &World, leader: &Backoffice) -> Charger {
@@ -55,6 +55,21 @@ async fn the_leader_answers_and_the_follower_is_told() {
     assert!(matches!(*note, engine::Note::LinkUp(_) | engine::Note::ChargerArrived), "{note:?}");
     let calls = "ocpp_proxy_messages_total{action=\"StatusNotification\",direction=\"in\",kind=\"call\",peer=\"charger\"}";
     assert_eq!(world.metric(calls).await, 1.0);
+}
+
+#[tokio::test]
+async fn where_messages_are_not_logged_what_happened_still_is() {
+    for log_messages in [true, false] {
+        let leader = Backoffice::new().await;
+        let settings = gateway::Settings { log_messages, ..settings() };
+        let world = World::with(settings, routing(&[("volt", &leader.url())])).await;
+        let mut charger = led(&world, &leader).await;
+        call(&mut charger, "17", "Heartbeat", "{}").await;
+        world.store.flush().await.unwrap();
+        let (log, of_charger) = (world.log(), store::Filter::of("CP1".into()));
+        assert_eq!(log.calls(&of_charger).unwrap().len(), usize::from(log_messages));
+        assert!(!log.occurrences(&of_charger).unwrap().is_empty());
+    }
 }
 
 #[tokio::test]

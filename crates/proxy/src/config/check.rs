@@ -122,6 +122,7 @@ fn fixed(
         admin: admin?,
         portal: portal?,
         store: around.folder.join(&file.store.path),
+        log_messages: file.log.messages,
         keep_log_for: days(file.log.keep_days),
         keep_log_bytes: keep_log_bytes?,
         keep_transactions_for: days(file.store.keep_transactions_days),

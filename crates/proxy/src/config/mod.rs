@@ -67,6 +67,8 @@ pub(crate) struct Fixed {
     pub(crate) portal: Option<SocketAddr>,
     /// The embedded database.
     pub(crate) store: PathBuf,
+    /// Whether messages are logged.
+    pub(crate) log_messages: bool,
     /// How long messages are kept.
     pub(crate) keep_log_for: Duration,
     /// How many bytes of messages are kept.
@@ -82,7 +84,8 @@ impl Fixed {
         let before = |fixed: &Fixed| (fixed.path.clone(), fixed.proxy_protocol.clone());
         let listen = of(self) != of(other) || before(self) != before(other);
         let store = (&self.store, self.keep_transactions_for) != (&other.store, other.keep_transactions_for);
-        let log = (self.keep_log_for, self.keep_log_bytes) != (other.keep_log_for, other.keep_log_bytes);
+        let of = |fixed: &Fixed| (fixed.log_messages, fixed.keep_log_for, fixed.keep_log_bytes);
+        let log = of(self) != of(other);
         let sections = [
             ("[listen]", listen),
             ("[store]", store),

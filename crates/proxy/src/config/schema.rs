@@ -59,10 +59,14 @@ impl Default for StoreFile {
     }
 }
 
-/// How much of the message log is kept: until the first of both limits is reached.
+/// The message log, and how much of it is kept: until the first of both limits is reached.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Log {
+    /// Whether messages and what became of them are logged. With `false` only connections, changes of leader and
+    /// alerts are: less work and less disk, but nobody can look up afterwards what was said, nor why a card was
+    /// rejected.
+    pub(crate) messages: bool,
     /// Days for which messages are kept.
     #[schemars(range(min = 1, max = 36500))]
     pub(crate) keep_days: u32,
@@ -72,7 +76,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { keep_days: 30, keep_size: "10 GB".to_owned() }
+        Self { messages: true, keep_days: 30, keep_size: "10 GB".to_owned() }
     }
 }
 

@@ -80,6 +80,7 @@ fn a_usual_file_becomes_a_routing() {
         [store]
         path = "ocpp-proxy.db"
         [log]
+        messages = false
         keep_days = 7
         keep_size = "500 MB"
         [backoffices.volt]
@@ -101,6 +102,7 @@ fn a_usual_file_becomes_a_routing() {
     assert_eq!(config.fixed.chargers, Some("0.0.0.0:9000".parse().unwrap()));
     assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.fixed.store, folder.path().join("ocpp-proxy.db"));
+    assert!(!config.fixed.log_messages);
     assert_eq!(config.fixed.keep_log_for, Duration::from_secs(7 * 86_400));
     assert_eq!(config.fixed.keep_log_bytes, 500_000_000);
     let plan = |charger: &str| config.routing.rule(&charger.into()).unwrap().plan.clone();
@@ -314,6 +316,7 @@ fn an_empty_file_is_the_defaults() {
     assert_eq!(config.fixed.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(config.fixed.portal, Some("127.0.0.1:8080".parse().unwrap()));
     assert_eq!(config.fixed.store, PathBuf::from("/etc/p/ocpp-proxy.db"));
+    assert!(config.fixed.log_messages);
     assert_eq!(config.fixed.keep_log_for, Duration::from_secs(30 * 86_400));
     assert_eq!(config.fixed.keep_log_bytes, 10_000_000_000);
     assert!(config.routing.rule(&"CP1".into()).is_none());
@@ -392,6 +395,7 @@ fn the_reference_names_every_key() {
         "path",
         "admin",
         "keep_transactions_days",
+        "messages",
         "keep_days",
         "keep_size",
         "listen",
