@@ -2,70 +2,14 @@
 //!
 //! Wall times vary with the machine; read the ratios within one run.
 
+#[path = "engine/rig.rs"]
+mod rig;
+
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::{ChargerId, Effect, Event, Follower, Memory, Moment, Plan, Role, Session, Tick, frame, payload};
-
-const METER_VALUES: &str = r#"{"connectorId":1,"transactionId":1,"meterValue":[{"timestamp":"2026-11-22T12:05:00Z","sampledValue":[{"value":"1024.5","context":"Sample.Periodic","format":"Raw","measurand":"Energy.Active.Import.Register","location":"Outlet","unit":"Wh"},{"value":"16.02","context":"Sample.Periodic","format":"Raw","measurand":"Current.Import","phase":"L1","location":"Outlet","unit":"A"},{"value":"15.97","context":"Sample.Periodic","format":"Raw","measurand":"Current.Import","phase":"L2","location":"Outlet","unit":"A"},{"value":"230.1","context":"Sample.Periodic","format":"Raw","measurand":"Voltage","phase":"L1","location":"Outlet","unit":"V"}]}]}"#;
-
-/// A session whose charger is charging; every call is answered at once by everyone.
-struct Rig {
-    session: Session,
-    now: Moment,
-    calls: u64,
-}
-
-impl Rig {
-    fn new(followers: usize) -> Self {
-        let names: Vec<_> = (1..=followers).map(|n| format!("follower{n}")).collect();
-        let followers = names.iter().map(|name| Follower::new(name.as_str().into(), Role::Control)).collect();
-        let plan = Arc::new(Plan::new("leader".into(), followers));
-        let session = Session::new(ChargerId::from("CP1"), plan.clone(), Memory::default(), 1);
-        let now = Moment { tick: Tick(1), unix_ms: 1_795_349_000_000 };
-        let mut rig = Self { session, now, calls: 0 };
-        rig.happen(Event::BackofficeUp("leader".into()));
-        rig.happen(Event::ChargerArrived);
-        for follower in &plan.followers {
-            rig.happen(Event::BackofficeUp(follower.backoffice.clone()));
-        }
-        rig.call(
-            "StartTransaction",
-            r#"{"connectorId":1,"idTag":"CARD","meterStart":0,"timestamp":"2026-11-22T12:04:00Z"}"#,
-        );
-        rig
-    }
-
-    fn happen(&mut self, event: Event) -> Vec<Effect> {
-        self.now.tick = Tick(self.now.tick.0 + 10);
-        self.session.handle(self.now, event);
-        std::iter::from_fn(|| self.session.poll_effect()).collect()
-    }
-
-    /// One call of the charger, from its receipt to the last backoffice's answer.
-    fn call(&mut self, action: &str, request: &str) -> usize {
-        self.calls += 1;
-        let text = format!(r#"[2,"{}","{action}",{request}]"#, self.calls);
-        let mut said = self.happen(Event::ChargerSaid(text.into()));
-        let mut answered = 0;
-        while let Some(effect) = said.pop() {
-            if let Effect::SayToBackoffice(id, text) = effect {
-                let answer = match action {
-                    "StartTransaction" => r#"{"transactionId":1,"idTagInfo":{"status":"Accepted"}}"#,
-                    "Heartbeat" => r#"{"currentTime":"2026-11-22T12:03:20Z"}"#,
-                    _ => "{}",
-                };
-                let answer = format!("[3,{},{answer}]", &text[3..41]);
-                said.extend(self.happen(Event::BackofficeSaid(id, answer.into())));
-            } else if let Effect::SayToCharger(_) = effect {
-                answered += 1;
-            }
-        }
-        assert_eq!(answered, 1, "the charger has its answer");
-        answered
-    }
-}
+use engine::{frame, payload};
+use rig::{METER_VALUES, Rig};
 
 fn calls(c: &mut Criterion) {
     let mut group = c.benchmark_group("call");
@@ -77,7 +21,7 @@ fn calls(c: &mut Criterion) {
         });
         let mut rig = Rig::new(followers);
         group.bench_function(format!("MeterValues, {followers} followers"), |b| {
-            b.iter(|| rig.call("MeterValues", METER_VALUES));
+            b.iter(|| rig.meter());
         });
     }
     group.finish();

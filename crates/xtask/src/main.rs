@@ -6,10 +6,12 @@ mod deny;
 mod dockerfile;
 mod docs;
 mod endurance;
+mod instructions;
 mod limits;
 mod matrix;
 mod package;
 mod peers;
+mod performance;
 mod purity;
 mod screenshots;
 mod security;
@@ -53,6 +55,12 @@ enum Task {
     Security(security::Security),
     /// Runs the simulated world with many seeds, optimised.
     Swarm(swarm::Swarm),
+    /// Counts the engine's instructions for a message, against the counts that are kept.
+    Instructions(instructions::Instructions),
+    /// Compares system calls for a message and memory of an idle charger with what is allowed.
+    Costs,
+    /// Measures the program beside nginx and HAProxy and writes docs/performance.md.
+    Performance(performance::Performance),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,
     /// Checks what the dependencies bring with them: licences, sources, known vulnerabilities.
@@ -77,6 +85,9 @@ fn main() -> Result<()> {
         Task::Endurance(asked) => endurance::run(&asked),
         Task::Security(asked) => security::run(&asked),
         Task::Swarm(swarm) => swarm.run(),
+        Task::Instructions(asked) => instructions::count(&asked),
+        Task::Costs => performance::watch_costs(),
+        Task::Performance(asked) => performance::measure(&asked),
         Task::Purity => purity::prove(),
         Task::Deny(asked) => deny::check(&asked),
         Task::Package(asked) => package::build(&asked).map(|_| ()),
