@@ -19,13 +19,15 @@ use store::{AdmissionWhat, KeyForm, Knocking, Login, Seal, SealedKey, Store, Sto
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use self::budgets::Budgets;
+use self::budgets::{Budgets, network};
 use self::changed::{ChangedKeys, Used};
 use self::credentials::Credentials;
 use self::knocks::Knocks;
 use self::roster::Roster;
 use crate::clock::unix_ms;
-use crate::limits::{LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT, TARPITS};
+use crate::limits::{
+    KEY_NOBODY_GUESSES_BYTES, LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT, TARPITS,
+};
 use crate::peer::Peer;
 use crate::rate::Bucket;
 use crate::served::Served;
@@ -117,9 +119,12 @@ impl Entrance {
             }
             return Err(NotLetIn::WithoutTls);
         }
-        if credentials.is_some()
-            && let Some(wait) = self.budgets.locked_out(peer.from, charger, begun)
-        {
+        let is_home = self.roster.is_at_home(charger, network(peer.from));
+        let locked_out = credentials.as_ref().and_then(|credentials| {
+            let wait = self.budgets.locked_out(peer.from, charger, is_home, begun)?;
+            Some((wait, is_home && credentials.password.len() >= KEY_NOBODY_GUESSES_BYTES))
+        });
+        if let Some((wait, false)) = locked_out {
             return Err(NotLetIn::LockedOut(wait));
         }
         let proof = self.proof(served, terms, charger, credentials.as_ref(), peer);
@@ -130,16 +135,19 @@ impl Entrance {
             _ if !is_known && !terms.hides_unknown() => NotLetIn::Unknown,
             _ if !is_known => NotLetIn::Unproved("nobody has admitted this charger"),
             Ok(proof) => {
-                let is_named = self.is_named(served, charger);
                 if let Proof::Key(used, _) = proof {
                     self.used(store, charger, *used, &self.given(served, charger));
                 }
-                return self.let_in(store, charger, peer, proof, is_named).await;
+                return self.let_in(store, charger, peer, proof).await;
             }
             Err(why) => NotLetIn::Unproved(why),
         };
         if credentials.is_some() {
-            self.budgets.failed(peer.from, charger, begun);
+            self.budgets.failed(peer.from, charger, is_home, begun);
+            // Looked at for the sake of the right key alone.
+            if let Some((wait, _)) = locked_out {
+                return Err(NotLetIn::LockedOut(wait));
+            }
             // Bounded: a flood of guesses must not fill the room of those who have yet to ask.
             if let Ok(_place) = self.tarpits.try_acquire() {
                 sleep_until(begun + TARPIT).await;
@@ -194,35 +202,33 @@ impl Entrance {
         charger: &ChargerId,
         peer: &Peer,
         proof: &Proof,
-        is_named: bool,
     ) -> Result<(), NotLetIn> {
         let form = match proof {
-            // Of identities that anybody can think of nothing is remembered.
-            Proof::NotAsked if !(is_named && peer.over_tls) => return Ok(()),
-            Proof::NotAsked | Proof::Certificate => None,
+            // Anybody may say so: whoever proved nothing leaves nothing behind that the charger could fail at.
+            Proof::NotAsked => return Ok(()),
+            Proof::Certificate => None,
             Proof::Key(_, form) => Some(*form),
         };
-        if !matches!(proof, Proof::NotAsked) {
-            self.budgets.succeeded(peer.from, charger);
-        }
+        self.budgets.succeeded(peer.from, charger);
         let over_tls = peer.over_tls || self.roster.is_pinned(charger);
-        let login = Login { charger: charger.clone(), form, over_tls };
-        let former = self.roster.login(charger).filter(|former| former.over_tls == over_tls);
-        if !self.roster.logged_in(&login) {
+        let login = Login { charger: charger.clone(), form, over_tls, network: Some(network(peer.from)) };
+        let former = self.roster.login(charger);
+        let is_news = self.roster.logged_in(&login);
+        let is_newly_pinned = over_tls && former.as_ref().is_none_or(|former| !former.over_tls);
+        // Where only the form or the network is another, it is written the next time.
+        let is_urgent = is_newly_pinned || former.is_none();
+        if !is_news || !(is_urgent || self.logins_written.take(Instant::now())) {
             return Ok(());
         }
-        if let Some(former) = former
-            && !self.logins_written.take(Instant::now())
-        {
-            // Only the form is another. As if it had not been: the next time it is written.
-            self.roster.logged_in(&former);
-            return Ok(());
+        if former.as_ref().is_none_or(|former| (former.form, former.over_tls) != (form, over_tls)) {
+            let form = form.map(KeyForm::label);
+            tracing::info!(%charger, form, over_tls, "the charger's way to prove who it is");
         }
-        tracing::info!(%charger, form = form.map(store::KeyForm::label), over_tls, "the charger's way to prove who it is");
+        self.roster.written(charger);
         let kept = store.logged_in(login);
-        if over_tls && kept.await.is_err() {
+        if is_newly_pinned && kept.await.is_err() {
             // Not yet known to be pinned: it is to be tried again.
-            self.roster.log_out(charger);
+            self.roster.restore(charger, former);
             return Err(NotLetIn::StoreFailed);
         }
         Ok(())

@@ -183,11 +183,18 @@ pub(crate) const FAILURES_OF_AN_ADDRESS: u32 = 100;
 pub(crate) const FAILURES_OF_AN_IDENTITY: u32 = 60;
 /// The time in which they are counted.
 pub(crate) const FAILURES_WITHIN: Duration = Duration::from_secs(60);
-/// Addresses, chargers and pairs of both of which failures are counted, each; about 2 MB together. The
+/// Addresses, networks, chargers and pairs of which failures are counted, each; about 3 MB together. The
 /// oldest give way.
 pub(crate) const FAILURES_REMEMBERED: usize = 8_192;
-/// Chargers of which it is remembered from where they last proved who they are; a large fleet, about 10 MB.
-pub(crate) const GOOD_ADDRESSES: usize = 65_536;
+/// How long whoever failed too often for one charger from one address waits until one more of its keys is looked
+/// at: so often that the right key has a chance, and too seldom to guess.
+pub(crate) const CHANCE_AFTER: Duration = Duration::from_secs(5);
+/// With fewer failures within [`FAILURES_WITHIN`] an address is not one of those that guess at a charger, and a
+/// charger none of those that an address guesses at: what others failed at is not held against them.
+pub(crate) const FAILURES_OF_THE_INNOCENT: u32 = 3;
+/// A key of so many bytes cannot be guessed however often somebody tries: OCPP's least length. Where its charger
+/// last proved who it is such a key is always looked at.
+pub(crate) const KEY_NOBODY_GUESSES_BYTES: usize = 16;
 /// How long a wrong key and an unknown identity wait for their answer: both the same, and too long to try
 /// many.
 pub(crate) const TARPIT: Duration = Duration::from_secs(1);

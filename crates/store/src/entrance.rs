@@ -4,6 +4,7 @@
 mod table;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
 use engine::{BackofficeId, ChargerId};
@@ -101,6 +102,8 @@ pub struct Login {
     pub form: Option<KeyForm>,
     /// It came with TLS, now or before, and is not accepted without.
     pub over_tls: bool,
+    /// From which network: its address, of IPv6 the first 64 bits.
+    pub network: Option<IpAddr>,
 }
 
 /// A charger that asked to be let in and was not, because nobody has admitted it.

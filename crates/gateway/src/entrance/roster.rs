@@ -1,5 +1,7 @@
 //! Chargers that operators have admitted, and how each proved last who it is.
 
+use std::net::IpAddr;
+
 use dashmap::DashMap;
 use engine::ChargerId;
 use store::{Admission, AdmissionOrder, AdmissionWhat, Login, SealedKey};
@@ -11,7 +13,15 @@ use crate::fleet::folded;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     admissions: DashMap<String, Admission>,
-    logins: DashMap<String, Login>,
+    logins: DashMap<String, Known>,
+}
+
+/// How a charger proved last who it is.
+#[derive(Debug, Clone)]
+struct Known {
+    login: Login,
+    /// The store was told.
+    is_written: bool,
 }
 
 impl Roster {
@@ -19,7 +29,10 @@ impl Roster {
         let keyed = admissions.into_iter().map(|one| (folded(&one.charger), one));
         Self {
             admissions: keyed.collect(),
-            logins: logins.into_iter().map(|one| (folded(&one.charger), one)).collect(),
+            logins: logins
+                .into_iter()
+                .map(|login| (folded(&login.charger), Known { login, is_written: true }))
+                .collect(),
         }
     }
 
@@ -34,17 +47,43 @@ impl Roster {
 
     /// Whether it came with TLS before, and is not accepted without (semantics S-2).
     pub(super) fn is_pinned(&self, charger: &ChargerId) -> bool {
-        self.logins.get(&folded(charger)).is_some_and(|login| login.over_tls)
+        self.logins.get(&folded(charger)).is_some_and(|known| known.login.over_tls)
     }
 
-    /// True when this is something else than what was known.
+    /// Whether it last proved who it is from this network.
+    pub(super) fn is_at_home(&self, charger: &ChargerId, network: IpAddr) -> bool {
+        self.logins.get(&folded(charger)).is_some_and(|known| known.login.network == Some(network))
+    }
+
+    /// True when the store has yet to be told; [`Roster::written`] says that it was.
     pub(super) fn logged_in(&self, login: &Login) -> bool {
-        let former = self.logins.insert(folded(&login.charger), login.clone());
-        former.is_none_or(|former| (former.form, former.over_tls) != (login.form, login.over_tls))
+        let mut known = self
+            .logins
+            .entry(folded(&login.charger))
+            .or_insert_with(|| Known { login: login.clone(), is_written: false });
+        let Known { login: former, is_written } = known.value_mut();
+        *is_written &=
+            (former.form, former.over_tls, former.network) == (login.form, login.over_tls, login.network);
+        *former = login.clone();
+        !*is_written
     }
 
-    pub(super) fn log_out(&self, charger: &ChargerId) {
-        self.logins.remove(&folded(charger));
+    pub(super) fn written(&self, charger: &ChargerId) {
+        if let Some(mut known) = self.logins.get_mut(&folded(charger)) {
+            known.is_written = true;
+        }
+    }
+
+    /// As if it had not come since.
+    pub(super) fn restore(&self, charger: &ChargerId, former: Option<Login>) {
+        match former {
+            Some(login) => {
+                self.logins.insert(folded(charger), Known { login, is_written: false });
+            }
+            None => {
+                self.logins.remove(&folded(charger));
+            }
+        }
     }
 
     pub(super) fn ordered(&self, order: &AdmissionOrder) {
@@ -57,11 +96,11 @@ impl Roster {
             }
             AdmissionWhat::Remove => {
                 self.admissions.remove(&folded(charger));
-                self.log_out(charger);
+                self.restore(charger, None);
             }
             AdmissionWhat::AllowPlain => {
-                if let Some(mut login) = self.logins.get_mut(&folded(charger)) {
-                    login.over_tls = false;
+                if let Some(mut known) = self.logins.get_mut(&folded(charger)) {
+                    known.login.over_tls = false;
                 }
             }
             AdmissionWhat::Forget | AdmissionWhat::ForgetKeys(_) => {}
@@ -77,11 +116,11 @@ impl Roster {
 
     /// How everybody proved last who it is, in no order.
     pub(crate) fn logins(&self) -> Vec<Login> {
-        self.logins.iter().map(|one| one.clone()).collect()
+        self.logins.iter().map(|known| known.login.clone()).collect()
     }
 
     /// How a charger proved last who it is.
     pub(crate) fn login(&self, charger: &ChargerId) -> Option<Login> {
-        self.logins.get(&folded(charger)).map(|login| login.clone())
+        self.logins.get(&folded(charger)).map(|known| known.login.clone())
     }
 }

@@ -26,7 +26,7 @@ pub struct KnownCharger {
     pub charger: ChargerId,
     /// The operator's word; `None` for one that `proxy.toml` lets in.
     pub admission: Option<Admission>,
-    /// How it proved last who it is; `None` when it has not come yet, or was asked for nothing without TLS.
+    /// How it proved last who it is; `None` when it has not come yet, or was asked for nothing.
     pub login: Option<Login>,
 }
 

@@ -83,6 +83,16 @@ impl World {
         World { address: gateway.charger_address().unwrap(), gateway, store, directory }
     }
 
+    /// The same once more, with what the store remembers.
+    pub(crate) async fn restarted(self, routing: Routing) -> World {
+        let World { gateway, store, directory, .. } = self;
+        gateway.drain(Duration::from_secs(60)).await;
+        store.close().await;
+        let store = Store::open(&directory.path().join("test.db"), store::Settings::default()).unwrap();
+        let gateway = Gateway::start(settings(), routing, store.clone(), Metrics::new("test")).await.unwrap();
+        World { address: gateway.charger_address().unwrap(), gateway, store, directory }
+    }
+
     /// What was written about chargers.
     pub(crate) fn log(&self) -> store::LogReader {
         store::LogReader::open(&self.database()).unwrap()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::figures::counted;
-use gateway::{ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES, Settings};
+use gateway::{EntranceTerms, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES, Settings};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::backoffice::Backoffice;
 use crate::charger::{Charger, UPGRADE, connect};
+use crate::identities::on_terms;
 use crate::world::{World, routing, settings};
 
 pub(crate) type Issuer = CertifiedIssuer<'static, KeyPair>;
@@ -217,6 +218,49 @@ async fn a_certificate_that_is_not_good_opens_nothing() {
         }
     }
     assert_eq!(cases.len(), 6);
+}
+
+/// S-2: only who proves who it is is held to TLS
+#[tokio::test]
+async fn who_proves_nothing_holds_no_charger_to_tls_and_who_does_is_held_to_it() {
+    let (own, signer) = (authority("root"), authority("maker"));
+    let backoffice = Backoffice::new().await;
+    // Known, and asked for nothing.
+    let routing = on_terms(routing(&[("volt", &backoffice.url())]), EntranceTerms::default());
+    backoffice.agree_with_all();
+    let world = World::with(with_tls(shown(&own, "proxy.pem", Some(&signer))), routing.clone()).await;
+    for name in ["CP1", "CP2"] {
+        world.gateway.view().admit(&name.into(), None, "anna").await.unwrap();
+    }
+    let mut plain = Charger::dial_from(world.address, "127.0.0.7", "CP1").await;
+    plain.assert_served().await;
+    let challenge = async {
+        while plain.frame().await.opcode != 9 {}
+        plain.send(0x8a, b"").await;
+    };
+    let connector = charger(&own, None);
+    let (stranger, ()) = tokio::join!(dial(&world, &connector, "CP1"), challenge);
+    assert_eq!(stranger.unwrap().0, 409);
+    plain.assert_served().await;
+    drop(plain);
+    // Also one that gets in while nobody is there.
+    let (status, stranger) = dial(&world, &connector, "CP1").await.unwrap();
+    assert_eq!(status, 101);
+    drop(stranger);
+    let again = Charger::dial_from(world.address, "127.0.0.7", "CP1").await;
+    assert_eq!(again.status, 101);
+    assert_eq!(world.store.logins().await.unwrap(), []);
+
+    let (chain, key) = signed(&signer, "CP2", false);
+    let (status, with_certificate) = dial(&world, &charger(&own, Some((&chain, &key))), "CP2").await.unwrap();
+    assert_eq!(status, 101);
+    drop((again, with_certificate));
+    assert_eq!(Charger::dial(world.address, "CP2").await.status, 401);
+    let world = world.restarted(routing).await;
+    assert_eq!(Charger::dial(world.address, "CP2").await.status, 401);
+    assert_eq!(Charger::dial(world.address, "CP1").await.status, 101);
+    world.gateway.view().allow_plain(&"CP2".into(), "anna").await.unwrap();
+    assert_eq!(Charger::dial(world.address, "CP2").await.status, 101);
 }
 
 /// Asks without end whether it is served, until told to stop; how often it was.

@@ -78,11 +78,12 @@ fn delete(connection: &Connection, table: &str, charger: &str) -> rusqlite::Resu
 }
 
 fn logged_in(connection: &Connection, login: &Login) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO logins (charger, form, over_tls, unix_ms) VALUES (?1, ?2, ?3, ?4)
+    let sql = "INSERT INTO logins (charger, form, over_tls, network, unix_ms) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (charger) DO UPDATE SET form = excluded.form, over_tls = excluded.over_tls,
-                   unix_ms = excluded.unix_ms";
+                   network = excluded.network, unix_ms = excluded.unix_ms";
     let form = login.form.map(KeyForm::label);
-    let values = params![login.charger.as_str(), form, login.over_tls, unix_ms()];
+    let network = login.network.map(|network| network.to_string());
+    let values = params![login.charger.as_str(), form, login.over_tls, network, unix_ms()];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
@@ -120,12 +121,13 @@ pub(crate) fn admissions(connection: &Connection) -> Result<Vec<Admission>, Stor
 
 /// See [`crate::Store::logins`].
 pub(crate) fn logins(connection: &Connection) -> Result<Vec<Login>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT charger, form, over_tls FROM logins")?;
+    let mut statement = connection.prepare_cached("SELECT charger, form, over_tls, network FROM logins")?;
     let logins = statement.query_map([], |row| {
         Ok(Login {
             charger: row.get::<_, String>(0)?.as_str().into(),
             form: row.get::<_, Option<String>>(1)?.and_then(|label| KeyForm::from_label(&label)),
             over_tls: row.get(2)?,
+            network: row.get::<_, Option<String>>(3)?.and_then(|network| network.parse().ok()),
         })
     })?;
     Ok(logins.collect::<rusqlite::Result<_>>()?)

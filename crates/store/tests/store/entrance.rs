@@ -64,12 +64,16 @@ async fn orders_of_another_program_are_told_and_stand_in_the_file() {
 async fn how_a_charger_proved_who_it_is_is_replaced_and_its_pin_can_be_lifted() {
     let world = World::new();
     let store = world.open();
-    let login = |form, over_tls| Login { charger: "CP1".into(), form, over_tls };
+    let login = |form, over_tls| {
+        let network = if over_tls { "2001:db8:1:2::" } else { "10.0.0.1" }.parse().ok();
+        Login { charger: "CP1".into(), form, over_tls, network }
+    };
     store.logged_in(login(Some(KeyForm::Bytes), false)).await.unwrap();
     store.logged_in(login(Some(KeyForm::HexUpper), true)).await.unwrap();
     assert_eq!(store.logins().await.unwrap(), [login(Some(KeyForm::HexUpper), true)]);
     store.admit(order("CP1", AdmissionWhat::AllowPlain)).await.unwrap();
-    assert_eq!(store.logins().await.unwrap(), [login(Some(KeyForm::HexUpper), false)]);
+    let lifted = Login { over_tls: false, ..login(Some(KeyForm::HexUpper), true) };
+    assert_eq!(store.logins().await.unwrap(), [lifted]);
     store.admit(order("CP1", AdmissionWhat::Remove)).await.unwrap();
     assert_eq!(store.logins().await.unwrap(), []);
 }
