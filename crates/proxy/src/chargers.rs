@@ -22,12 +22,7 @@ pub(crate) fn look_after(which: &Chargers) -> anyhow::Result<()> {
     match &which.order {
         None => list(which),
         Some(ChargersOrder::Admit { one, without_key }) => admit(one, *without_key),
-        Some(ChargersOrder::Remove(one)) => order(one, AdmissionWhat::Remove, |charger| {
-            format!(
-                "{charger} is not let in by an operator's word any more; if it is connected it is sent away. \
-                 What proxy.toml says of it holds.\n"
-            )
-        }),
+        Some(ChargersOrder::Remove(one)) => remove(one),
         Some(ChargersOrder::Forget(one)) => order(one, AdmissionWhat::Forget, |charger| {
             format!("{charger} is off the list of those that knock, until it knocks again.\n")
         }),
@@ -77,13 +72,39 @@ fn admit(one: &One, without_key: bool) -> anyhow::Result<()> {
     let name = shown(charger.as_str());
     let user = rule.entrance.user_of(&charger);
     let follows = "A proxy that runs follows within a second or two.\n";
+    let other = match rule.entrance.keys.contains_key(&charger) {
+        true => "Its key in proxy.toml opens as well; take it out there if it is to open no more.\n",
+        false => "",
+    };
     logs::print(&match key {
         Some(key) => format!(
             "{name} is let in from now on with this key (AuthorizationKey). It is shown this once:\n\n    {key}\n\n\
-             The charger sends it as its password, with the user name {}. {follows}",
+             The charger sends it as its password, with the user name {}. {follows}{other}",
             shown(&user)
         ),
         None => format!("{name} is let in from now on, and is asked for no key. {follows}"),
+    })
+}
+
+fn remove(one: &One) -> anyhow::Result<()> {
+    let rules = config::rules(&one.config.path)?;
+    let charger = new_charger(&one.charger)?;
+    let still = rules.rule(&charger).and_then(|rule| {
+        let terms = &rule.entrance;
+        if terms.keys.contains_key(&charger) {
+            Some("its key stands there under keys")
+        } else if rule.pattern.identity().is_some() {
+            Some("a match there is its name")
+        } else {
+            (terms.unknown == UnknownChargers::Admit).then_some("its rule has unknown_chargers = \"admit\"")
+        }
+    });
+    order(one, AdmissionWhat::Remove, |charger| match still {
+        Some(why) => format!(
+            "{charger} is not let in by an operator's word any more, BUT proxy.toml still lets it in: {why}. Take that out, \
+             too.\n"
+        ),
+        None => format!("{charger} is let in no more; if it is connected it is sent away.\n"),
     })
 }
 

@@ -15,6 +15,7 @@ const KEY_BYTES: usize = 16;
 
 /// What the rule says, or `None` when it cannot be used.
 pub(crate) fn terms(
+    file: &schema::File,
     rule: &schema::ChargerRule,
     pattern: Option<&Pattern>,
     node: &Node,
@@ -29,12 +30,12 @@ pub(crate) fn terms(
     }
     let keys = keys(rule, pattern, node, remarks);
     if profile == SecurityProfile::ClientCertificate && !rule.keys.is_empty() {
-        let message =
-            "keys has no effect with security_profile = 3: the charger's certificate says who it is";
+        let message = "with security_profile = 3 nobody is asked for the keys, the charger's certificate says who it is; but \
+                       the chargers that keys names are known by it, so leave the names";
         remarks.warning(node.place("keys"), message);
     }
     Some(EntranceTerms {
-        profile,
+        profile: with_its_listener(profile, file, rule, node, remarks)?,
         unknown: unknown?,
         basic_user: has_name.then(|| rule.basic_user.clone())?,
         hide_unknown: rule.hide_unknown,
@@ -68,6 +69,29 @@ pub(crate) fn key_rules(
         KeyChangeName::Passthrough => KeyChange::Passthrough,
     };
     Some(KeyRules { change, forwarded: forwarded.into_iter().map(BackofficeId::from).collect() })
+}
+
+/// The profile, or `None` when no listener lets anybody in who must prove that much.
+fn with_its_listener(
+    profile: SecurityProfile,
+    file: &schema::File,
+    rule: &schema::ChargerRule,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) -> Option<SecurityProfile> {
+    let needs = match (profile, &file.listen.tls) {
+        (SecurityProfile::TlsWithBasic | SecurityProfile::ClientCertificate, None) => "[listen.tls]",
+        (SecurityProfile::ClientCertificate, Some(tls)) if tls.client_ca.is_none() => {
+            "client_ca in [listen.tls]"
+        }
+        _ => return Some(profile),
+    };
+    let message = format!(
+        "security_profile = {} lets nobody in without {needs}, which there is not",
+        rule.security_profile
+    );
+    remarks.error(node.place("security_profile"), message);
+    None
 }
 
 fn profile(number: u8) -> SecurityProfile {
