@@ -29,6 +29,15 @@ pub enum Effect {
         /// That backoffice hears of it, and expects the key from now on.
         is_told: bool,
     },
+    /// The charger has not taken the key that this call brought, and is not going to.
+    KeyRefused {
+        /// Who set it.
+        backoffice: BackofficeId,
+        /// The call.
+        trace: TraceId,
+        /// The charger itself has said no; otherwise it was never sent it.
+        was_sent: bool,
+    },
     /// Read what follows in a backoffice's lane; the answer is `Recalled`. A later order for the same
     /// lane replaces an earlier one, which is then not answered any more.
     Recall {

@@ -18,6 +18,7 @@
 //! | `keep key of volt for its link`, `keep key of volt for the charger` | this key must be made durable before anything comes of it |
 //! | `key kept`, `key lost` | it is, or cannot be |
 //! | `accepted key of volt` | the charger has taken it; `accepted key of volt too late` when volt was told otherwise |
+//! | `refused key of volt`, `key of volt not sent` | the charger has said no to it, or was never sent it |
 //! | `kept transaction`, `kept FACT` | this must be durable before what follows |
 //! | `note WORDS…` | this must be noted; see [`stage::words`] |
 //! | `wait 25s`, `wait 200ms` | time passes, deadlines are met |
@@ -80,7 +81,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("errors.txt", 26),
     ("failure-matrix.txt", 20),
     ("jobs.txt", 18),
-    ("keys.txt", 17),
+    ("keys.txt", 18),
     ("leader.txt", 28),
     ("liveness.txt", 14),
     ("message-ids.txt", 15),

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, http::Uri};
 
 use crate::framing::Framing;
 use crate::limits::{
-    BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, RETRY_AFTER_BELIEVED_S, SLOW_FAILURE,
+    BACKOFFICE_QUEUE_BYTES, DIAL_ERROR_CHARACTERS, NEXT_PROOFS_S, RETRY_AFTER_BELIEVED_S, SLOW_FAILURE,
     SLOW_FAILURE_REMEMBERED, SOCKET_RECEIVE_BUFFER, SOCKET_SEND_BUFFER, backoffice_socket,
 };
 use crate::proofs::{Proof, Proofs, Tried};
@@ -102,33 +102,44 @@ impl Destination {
         let (destination, charger, versions) = (self.clone(), charger.clone(), versions.to_vec());
         Box::pin(async move {
             let begun = Instant::now();
-            let opened = tokio::time::timeout(limit, destination.open(&charger, &versions, &proofs, limit));
-            let outcome = opened.await.unwrap_or(Err(DialFailure::TimedOut));
+            let mut refusal = None;
+            let opened = destination.open(&charger, &versions, &proofs, limit, &mut refusal);
+            let outcome = tokio::time::timeout(limit, opened).await.unwrap_or(Err(DialFailure::TimedOut));
+            // Who refuses is there, however long he takes to.
+            let outcome = match (outcome, refusal) {
+                (Err(DialFailure::Refused { status, retry_after_s }), _) if !matches!(status, 401 | 403) => {
+                    Err(DialFailure::Refused { status, retry_after_s })
+                }
+                (Err(_), Some(refusal)) => Err(later(refusal, proofs.are_left())),
+                (outcome, _) => outcome,
+            };
             destination.learn(begun, &outcome);
             outcome
         })
     }
 
     /// Goes on to the next proof when one is refused: of a key that was just changed nobody can know whether
-    /// the backoffice has it already.
+    /// the backoffice has it already. What it refused last is told at once, since the time may be over at any moment.
     async fn open(
         &self,
         charger: &ChargerId,
         versions: &[Version],
         proofs: &Proofs,
         limit: Duration,
+        refusal: &mut Option<DialFailure>,
     ) -> Result<Link, DialFailure> {
-        let mut tried = Tried::default();
         let mut outcome = Err(DialFailure::TimedOut);
-        for proof in proofs.in_order() {
+        for proof in proofs.next() {
             outcome = self.open_with(charger, versions, proof, limit).await;
             match &mut outcome {
                 Ok(link) => {
-                    tried.taken(proof);
-                    link.tried = std::mem::take(&mut tried);
+                    link.tried = proofs.taken(proof);
                     break;
                 }
-                Err(DialFailure::Refused { status: 401 | 403, .. }) => tried.refused(proof),
+                Err(failure @ DialFailure::Refused { status: 401 | 403, .. }) => {
+                    proofs.refused(proof);
+                    *refusal = Some(failure.clone());
+                }
                 Err(_) => break,
             }
         }
@@ -254,6 +265,17 @@ fn refusal(error: Error) -> DialFailure {
     }
 }
 
+/// When there is something else to prove oneself with, the next dial does not wait as long as after a refusal that is
+/// final, unless the backoffice asks for more.
+fn later(refusal: DialFailure, are_left: bool) -> DialFailure {
+    match refusal {
+        DialFailure::Refused { status, retry_after_s } if are_left => {
+            DialFailure::Refused { status, retry_after_s: Some(retry_after_s.unwrap_or(NEXT_PROOFS_S)) }
+        }
+        refusal => refusal,
+    }
+}
+
 /// Seconds only: a date would need a clock that both sides agree on.
 fn retry_after(response: &Response) -> Option<u32> {
     let seconds: u32 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
@@ -294,7 +316,7 @@ mod tests {
     fn the_request_names_the_charger_and_the_version() {
         let settings = settings("ws://acme.example/ocpp16/{charger}?tenant=7");
         let proofs = proofs();
-        let proof = proofs.in_order().next().unwrap();
+        let proof = proofs.next().next().unwrap();
         let request = request(&settings, &ChargerId::from("CP 1/ä"), &[OCPP_16], proof).unwrap();
         assert_eq!(request.uri().to_string(), "ws://acme.example/ocpp16/CP%201%2F%C3%A4?tenant=7");
         assert_eq!(request.headers()[SEC_WEBSOCKET_PROTOCOL], "ocpp1.6");
@@ -306,7 +328,7 @@ mod tests {
     #[test]
     fn a_url_without_the_charger_stays_as_it_is() {
         let (proofs, settings) = (Proofs::only(None), settings("ws://acme.example/fixed"));
-        let proof = proofs.in_order().next().unwrap();
+        let proof = proofs.next().next().unwrap();
         let request = request(&settings, &ChargerId::from("CP1"), &[OCPP_16], proof).unwrap();
         assert_eq!(request.uri().path(), "/fixed");
     }
@@ -327,6 +349,52 @@ mod tests {
         drop(listener);
         assert!(matches!(dial(&silent).await, Err(DialFailure::Unreachable(_))));
         assert_eq!(silent.slow_failure(Instant::now()), None, "the next one learns at once, too");
+    }
+
+    /// Answers the handshake that comes next with a refusal; what it was shown.
+    async fn refuse(listener: &tokio::net::TcpListener) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        let request = String::from_utf8(request).unwrap();
+        let shown = request.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("authorization").then(|| value.to_owned())
+        });
+        shown.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_refuses_slowly_is_shown_the_next_password_by_the_next_dial() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let destination = Arc::new(Destination::new(Arc::new(settings(&url))));
+        let headers = ["one", "two", "three"].map(|password| basic("CP1", password.as_bytes()));
+        let proofs = Proofs::of(&headers);
+        let dial =
+            || destination.dial(&ChargerId::from("CP1"), &[OCPP_16], proofs.clone(), Duration::from_secs(5));
+        let refused = |retry_after_s| DialFailure::Refused { status: 401, retry_after_s };
+        // One is refused, and of the other nothing is heard as long as the dial may take.
+        let silent = async {
+            let shown = refuse(&listener).await;
+            (shown, listener.accept().await.unwrap())
+        };
+        let (failed, (shown, _held)) = tokio::join!(dial(), silent);
+        assert_eq!(
+            (failed.unwrap_err(), shown),
+            (refused(Some(NEXT_PROOFS_S)), headers[0].to_str().unwrap().to_owned())
+        );
+        assert_eq!(destination.slow_failure(Instant::now()), None, "it is there for every other charger");
+        let both = async { [refuse(&listener).await, refuse(&listener).await] };
+        let (failed, shown) = tokio::join!(dial(), both);
+        assert_eq!(failed.unwrap_err(), refused(None), "nothing is left");
+        assert_eq!(shown, [&headers[1], &headers[2]].map(|header| header.to_str().unwrap().to_owned()));
+        let (_, shown) = tokio::join!(dial(), async { [refuse(&listener).await, refuse(&listener).await] });
+        assert_eq!(shown[0], headers[0].to_str().unwrap(), "once more from the first");
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl Entrance {
         let given = self.given(served, charger);
         // Of a key that it was sent nobody can know whether it has taken it: whoever is asked for none goes on.
         let is_asked = !given.is_empty() || terms.profile >= SecurityProfile::Basic;
-        let keys = self.changed.all(charger, &given);
+        let keys = self.changed.all(charger, &given, unix_ms());
         let Some(credentials) = credentials else {
             return if is_asked { Err("it sent no user name and password") } else { Ok(Proof::NotAsked) };
         };

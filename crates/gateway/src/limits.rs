@@ -202,10 +202,16 @@ pub(crate) const TARPIT: Duration = Duration::from_secs(1);
 /// that there is always room for others.
 pub(crate) const TARPITS: usize = HALF_OPEN_HANDSHAKES / 4;
 /// Keys of one link that are remembered besides what `proxy.toml` says: the one in use, and those of which it is
-/// not known yet whether the backoffice takes them. The oldest give way.
+/// not known yet whether the backoffice takes them. Of these the oldest give way; the one that was taken last does not.
 pub(crate) const LINK_KEYS: usize = 4;
-/// Keys of one charger, set by its leader, that count besides the one that it has. None gives way, since it may
-/// be what the charger has: beyond that a new one is refused.
+/// Passwords that one dial shows: more would be guesses to a backoffice that counts them, and the time of a dial is
+/// short. The next dial goes on with those that are left.
+pub(crate) const PROOFS_OF_A_DIAL: usize = 2;
+/// After how many seconds it does: eight wrong passwords a minute are fewer than what others and this proxy itself
+/// lock out.
+pub(crate) const NEXT_PROOFS_S: u32 = 15;
+/// Keys of one charger, set by its leader, that count besides the one that it has. Those that the charger refused give
+/// way; no other does, since it may be what the charger has: beyond that a new one is refused.
 pub(crate) const CHARGER_KEYS: usize = 16;
 /// How long a key that the charger did not accept counts at least: seven days (semantics S-21).
 pub(crate) const OFFERED_KEY_COUNTS_MS: i64 = 7 * 86_400_000;

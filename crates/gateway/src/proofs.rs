@@ -1,6 +1,8 @@
 //! With what the proxy proves to a backoffice that it speaks for a charger: what `proxy.toml` says, the charger's
 //! own header, or a key that the backoffice itself has set (semantics §7.3, §7.4).
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dashmap::DashMap;
@@ -10,23 +12,31 @@ use store::{Kept, KeyForm, LinkKey, LinkKeys, Seal, Store};
 
 use crate::clock::unix_ms;
 use crate::fleet::folded;
-use crate::limits::LINK_KEYS;
+use crate::limits::{LINK_KEYS, PROOFS_OF_A_DIAL};
 use crate::routing::BackofficeSettings;
 
-/// What one dial may prove itself with, the most promising first. Never empty.
-#[derive(Debug)]
+/// What a link may prove itself with, the most promising first. Never empty. One dial shows two of them at most: time is
+/// short, and a backoffice counts what it refuses; the next dial goes on where this one ended.
+#[derive(Debug, Clone)]
 pub(crate) struct Proofs {
     all: Vec<Proof>,
-    /// The first was never taken so far: a backoffice may still be at taking it in.
-    first_is_new: bool,
+    round: Arc<Mutex<Round>>,
 }
 
 /// One `Authorization` header, or none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Proof {
     /// The key that the backoffice has set, in which form; `None`: it comes from `proxy.toml` or the charger.
     key: Option<(TraceId, KeyForm)>,
     pub(crate) header: Option<HeaderValue>,
+}
+
+/// What was refused since something was taken, or since the keys were others.
+#[derive(Debug, Default)]
+struct Round {
+    refusals: usize,
+    /// Keys that were refused.
+    keys: Vec<TraceId>,
 }
 
 /// What came of a dial's proofs.
@@ -41,39 +51,71 @@ pub(crate) struct Tried {
 impl Proofs {
     /// With one header, or none.
     pub(crate) fn only(header: Option<HeaderValue>) -> Self {
-        Self { all: vec![Proof { key: None, header }], first_is_new: false }
+        Self { all: vec![Proof { key: None, header }], round: Arc::default() }
     }
 
-    /// In the order in which they are tried.
-    pub(crate) fn in_order(&self) -> impl Iterator<Item = &Proof> {
-        let again = self.all.first().filter(|_| self.first_is_new && self.all.len() > 1);
-        self.all.iter().chain(again)
+    #[cfg(test)]
+    pub(crate) fn of(headers: &[HeaderValue]) -> Self {
+        let all = headers.iter().map(|header| Proof { key: None, header: Some(header.clone()) });
+        Self { all: all.collect(), round: Arc::default() }
     }
-}
 
-impl Tried {
-    pub(crate) fn refused(&mut self, proof: &Proof) {
+    /// Those that the next dial shows.
+    pub(crate) fn next(&self) -> impl Iterator<Item = &Proof> {
+        let count = self.all.len();
+        let from = self.round().refusals % count;
+        self.all.iter().cycle().skip(from).take(count.min(PROOFS_OF_A_DIAL))
+    }
+
+    /// Learns at once, since the dial may be given up at any moment.
+    pub(crate) fn refused(&self, proof: &Proof) {
+        let mut round = self.round();
+        round.refusals += 1;
         if let Some((trace, _)) = proof.key
-            && !self.refused.contains(&trace)
+            && !round.keys.contains(&trace)
         {
-            self.refused.push(trace);
+            round.keys.push(trace);
         }
     }
 
-    pub(crate) fn taken(&mut self, proof: &Proof) {
-        self.taken = proof.key;
-        self.refused.retain(|trace| self.taken.is_none_or(|(taken, _)| *trace != taken));
+    /// Whether there is one that was not refused yet.
+    pub(crate) fn are_left(&self) -> bool {
+        self.round().refusals < self.all.len()
+    }
+
+    pub(crate) fn taken(&self, proof: &Proof) -> Tried {
+        let Round { keys: mut refused, .. } = std::mem::take(&mut *self.round());
+        refused.retain(|trace| proof.key.is_none_or(|(taken, _)| *trace != taken));
+        Tried { taken: proof.key, refused }
+    }
+
+    fn round(&self) -> MutexGuard<'_, Round> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Keys that backoffices have set for their links. Only the leaders of chargers and followers that may change
 /// settings make it grow, by [`LINK_KEYS`] each.
 #[derive(Debug, Default)]
-pub(crate) struct KeysOfLinks(DashMap<(String, BackofficeId), LinkKeys>);
+pub(crate) struct KeysOfLinks(DashMap<(String, BackofficeId), OfLink>);
+
+/// The keys of one link, and how far its dials are with them.
+#[derive(Debug)]
+struct OfLink {
+    keys: LinkKeys,
+    round: Arc<Mutex<Round>>,
+}
 
 impl KeysOfLinks {
     pub(crate) fn new(all: Vec<LinkKeys>) -> Self {
-        Self(all.into_iter().map(|keys| (place(&keys.charger, &keys.backoffice), keys)).collect())
+        Self(
+            all.into_iter()
+                .map(|keys| {
+                    let round = Arc::default();
+                    (place(&keys.charger, &keys.backoffice), OfLink { keys, round })
+                })
+                .collect(),
+        )
     }
 
     /// What a dial proves itself with.
@@ -96,22 +138,26 @@ impl KeysOfLinks {
         });
         let mut proofs = Proofs::only(of_file);
         let Some(set) = self.0.get(&place(charger, backoffice)) else { return proofs };
+        let OfLink { keys: LinkKeys { keys, .. }, round } = set.value();
+        // What a backoffice takes once it takes again.
+        let usual = keys.iter().find_map(|key| key.form);
         let of = |key: &LinkKey| {
             let text = seal.unlock(charger, backoffice, &key.key).unwrap_or_default();
-            let passwords = store::passwords(&text).into_iter();
-            let wanted = passwords.filter(|(form, _)| key.form.is_none_or(|taken| taken == *form));
+            let mut passwords = store::passwords(&text);
+            passwords.retain(|(form, _)| key.form.is_none_or(|taken| taken == *form));
+            passwords.sort_by_key(|(form, _)| usual.is_some_and(|usual| usual != *form));
             let proof = |(form, password): (KeyForm, Vec<u8>)| Proof {
                 key: Some((key.trace, form)),
                 header: Some(basic(&user, &password)),
             };
             // With another secret beside the store it cannot be read any more.
-            wanted.filter(|_| !text.is_empty()).map(proof).collect::<Vec<_>>()
+            passwords.into_iter().filter(|_| !text.is_empty()).map(proof).collect::<Vec<_>>()
         };
-        let first: Vec<Proof> = set.keys.iter().filter(|key| key.is_first).flat_map(of).collect();
-        let last = set.keys.iter().filter(|key| !key.is_first).flat_map(of);
-        proofs.first_is_new = set.keys.first().is_some_and(|key| key.is_first && key.form.is_none());
+        let first: Vec<Proof> = keys.iter().filter(|key| key.is_first).flat_map(of).collect();
+        let last = keys.iter().filter(|key| !key.is_first).flat_map(of);
         proofs.all.splice(..0, first);
         proofs.all.extend(last);
+        proofs.round = round.clone();
         proofs
     }
 
@@ -125,15 +171,26 @@ impl KeysOfLinks {
         is_first: bool,
     ) -> Kept {
         let (trace, key) = (key.0, store.seal().lock(charger, backoffice, key.1));
-        let none = || LinkKeys { charger: charger.clone(), backoffice: backoffice.clone(), keys: Vec::new() };
-        let mut keys = self.0.entry(place(charger, backoffice)).or_insert_with(none);
-        keys.keys.insert(0, LinkKey { trace, key, form: None, is_first, unix_ms: unix_ms() });
-        keys.keys.truncate(LINK_KEYS);
+        let none = || {
+            let keys =
+                LinkKeys { charger: charger.clone(), backoffice: backoffice.clone(), keys: Vec::new() };
+            OfLink { keys, round: Arc::default() }
+        };
+        let mut of_link = self.0.entry(place(charger, backoffice)).or_insert_with(none);
+        of_link.round = Arc::default();
+        let LinkKeys { keys, .. } = &mut of_link.keys;
+        keys.insert(0, LinkKey { trace, key, form: None, is_first, unix_ms: unix_ms() });
+        if keys.len() > LINK_KEYS {
+            // The one that was taken last may be in force, however many came after it in vain.
+            let in_force = keys.iter().position(|key| key.form.is_some());
+            let oldest = (1..keys.len()).rev().find(|at| Some(*at) != in_force);
+            oldest.map(|at| keys.remove(at));
+        }
         // Under the lock, so that what is written last is what counts.
-        store.keep_link_keys(keys.clone())
+        store.keep_link_keys(of_link.keys.clone())
     }
 
-    /// A key that could not be kept does not count.
+    /// A key that could not be kept, or that the charger has not taken, does not count.
     pub(crate) fn withdraw(
         &self,
         store: &Store,
@@ -185,17 +242,19 @@ impl KeysOfLinks {
         change: impl FnOnce(&mut Vec<LinkKey>),
     ) {
         let place = place(charger, backoffice);
-        let Some(mut keys) = self.0.get_mut(&place) else { return };
+        let Some(mut of_link) = self.0.get_mut(&place) else { return };
+        let OfLink { keys, round } = of_link.value_mut();
         let former = keys.keys.clone();
         change(&mut keys.keys);
         if keys.keys != former {
+            *round = Arc::default();
             // Not waited for: whatever is lost of it is found out again by dialing.
             drop(store.keep_link_keys(keys.clone()));
         }
         let is_empty = keys.keys.is_empty();
-        drop(keys);
+        drop(of_link);
         if is_empty {
-            self.0.remove_if(&place, |_, keys| keys.keys.is_empty());
+            self.0.remove_if(&place, |_, of_link| of_link.keys.keys.is_empty());
         }
     }
 }
@@ -245,7 +304,7 @@ mod tests {
 
         fn passwords(&self) -> Vec<Vec<u8>> {
             let proofs = self.of("CP1");
-            let headers = proofs.in_order().map(|proof| proof.header.clone().unwrap());
+            let headers = proofs.all.iter().map(|proof| proof.header.clone().unwrap());
             let password = |header: HeaderValue| {
                 let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap().to_owned();
                 STANDARD.decode(encoded).unwrap().strip_prefix(b"x-CP1:").unwrap().to_vec()
@@ -264,17 +323,25 @@ mod tests {
             trace
         }
 
-        /// A backoffice that takes this password and no other.
-        fn dialed(&self, takes: &[u8]) {
-            let proofs = self.of("CP1");
-            let mut tried = Tried::default();
-            for (proof, password) in proofs.in_order().zip(self.passwords()) {
-                if password == takes {
-                    tried.taken(proof);
-                    return self.keys.tried(&self.store, &"CP1".into(), &"volt".into(), &tried);
+        /// Dials a backoffice that takes this password and no other, until it is linked; what it was shown by each dial.
+        fn dialed(&self, takes: &[u8]) -> Vec<usize> {
+            let mut dials = Vec::new();
+            for _ in 0..2 * LINK_KEYS {
+                let (proofs, right) = (self.of("CP1"), basic("x-CP1", takes));
+                let mut shown = 0;
+                for proof in proofs.next() {
+                    shown += 1;
+                    if proof.header.as_ref() == Some(&right) {
+                        dials.push(shown);
+                        let tried = proofs.taken(proof);
+                        self.keys.tried(&self.store, &"CP1".into(), &"volt".into(), &tried);
+                        return dials;
+                    }
+                    proofs.refused(proof);
                 }
-                tried.refused(proof);
+                dials.push(shown);
             }
+            panic!("never linked: {:?}", self.texts());
         }
     }
 
@@ -286,14 +353,12 @@ mod tests {
         let bytes = store::passwords(HEX)[0].1.clone();
         let file = b"of the file".to_vec();
         let hex = HEX.as_bytes().to_vec();
-        assert_eq!(
-            world.passwords(),
-            [bytes.clone(), hex.clone(), file.clone(), bytes],
-            "the new one once more"
-        );
-        world.dialed(&hex);
+        assert_eq!(world.passwords(), [bytes, hex.clone(), file.clone()]);
+        assert_eq!(world.dialed(&hex), [2]);
         assert_eq!(world.passwords(), [hex, file]);
-        assert_eq!(world.of("CP2").in_order().count(), 1, "another charger's link is another");
+        world.set(2, &HEX.replace("00ff", "11ff"), true);
+        assert_eq!(world.passwords()[0], b"11ff3ac3280a0102030405060708090a", "as it took the former");
+        assert_eq!(world.of("CP2").next().count(), 1, "another charger's link is another");
     }
 
     #[test]
@@ -317,16 +382,59 @@ mod tests {
         let first = world.set(1, "the first of all", false);
         assert_eq!(world.texts(), ["of the file", "the first of all"]);
         world.keys.accepted(&world.store, &"cp1".into(), &"volt".into(), first);
-        assert_eq!(world.texts(), ["the first of all", "of the file", "the first of all"]);
+        assert_eq!(world.texts(), ["the first of all", "of the file"]);
         world.keys.withdraw(&world.store, &"CP1".into(), &"volt".into(), first);
         assert_eq!(world.texts(), ["of the file"]);
         for number in 2..20 {
             world.set(number, &format!("number {number} of many"), true);
         }
-        assert_eq!(world.texts().len(), LINK_KEYS + 2);
+        assert_eq!(world.texts().len(), LINK_KEYS + 1);
         world.keys.forget(&world.store, &"CP1".into(), &"volt".into());
         assert_eq!(world.texts(), ["of the file"]);
         assert!(world.keys.0.is_empty());
+    }
+
+    #[test]
+    fn the_key_in_force_is_not_displaced_by_those_that_were_never_taken() {
+        for is_first in [true, false] {
+            let world = World::new();
+            world.set(1, "the one in force", true);
+            world.dialed(b"the one in force");
+            for number in 2..20 {
+                world.set(number, &format!("number {number} of many"), is_first);
+            }
+            assert_eq!(world.texts().len(), LINK_KEYS + 1);
+            assert!(world.texts().contains(&"number 19 of many".to_owned()));
+            world.dialed(b"the one in force");
+            assert_eq!(world.texts()[0], "the one in force");
+            // Once a later one was taken the former is of no use.
+            world.dialed(b"number 19 of many");
+            assert_eq!(world.texts(), ["number 19 of many", "of the file"]);
+        }
+    }
+
+    #[test]
+    fn a_dial_shows_two_and_the_next_goes_on_there() {
+        let world = World::new();
+        world.set(1, "the first of all", true);
+        world.dialed(b"the first of all");
+        world.set(2, HEX, true);
+        world.set(3, &HEX.replace("00ff", "11ff"), true);
+        assert_eq!(world.passwords().len(), 6);
+        assert_eq!(world.dialed(b"of the file"), [2, 2, 2]);
+        assert_eq!(world.dialed(b"of the file"), [1], "what it refused is not shown first again");
+        // A dial that ends in the middle has told already what was refused.
+        let proofs = world.of("CP1");
+        proofs.refused(proofs.next().next().unwrap());
+        assert!(proofs.are_left());
+        let next = |proofs: &Proofs| proofs.next().next().unwrap().header.clone();
+        assert_eq!(next(&world.of("CP1")), proofs.all[1].header);
+        (1..proofs.all.len()).for_each(|at| proofs.refused(&proofs.all[at]));
+        assert!(!proofs.are_left());
+        assert_eq!(next(&world.of("CP1")), proofs.all[0].header, "and again from the first");
+        world.set(4, "the last of them", true);
+        assert_eq!(world.of("CP1").next().count(), 2);
+        assert_eq!(next(&world.of("CP1")), Some(basic("x-CP1", b"the last of them")));
     }
 
     #[test]
@@ -335,7 +443,7 @@ mod tests {
         world.set(1, "the first of all", true);
         world.settings.forward_authorization = true;
         let proofs = world.of("CP1");
-        let headers: Vec<_> = proofs.in_order().map(|proof| proof.header.clone().unwrap()).collect();
+        let headers: Vec<_> = proofs.next().map(|proof| proof.header.clone().unwrap()).collect();
         assert_eq!(headers, ["Basic of the charger"]);
     }
 }

@@ -211,6 +211,7 @@ impl Known {
         let of_chargers = of_chargers.map(|(of, key)| {
             let state = match key.stage {
                 KeyStage::Offered => "not accepted; it counts besides the former for now",
+                KeyStage::Refused => "the charger refused it; it counts besides the former for a week",
                 KeyStage::Accepted => "accepted; the former counts until the charger uses it",
                 KeyStage::Used => "in use; the former does not count any more",
             };

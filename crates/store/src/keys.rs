@@ -69,8 +69,10 @@ pub struct ChargerKey {
 /// How far a charger is with a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStage {
-    /// It was or was to be sent it; what it made of that is not known, or it said no.
+    /// It was or was to be sent it; what it made of that is not known.
     Offered,
+    /// It has said that it does not take it.
+    Refused,
     /// It has accepted it.
     Accepted,
     /// It has proved itself with it.
@@ -82,12 +84,14 @@ impl KeyStage {
     pub fn label(self) -> &'static str {
         match self {
             KeyStage::Offered => "offered",
+            KeyStage::Refused => "refused",
             KeyStage::Accepted => "accepted",
             KeyStage::Used => "used",
         }
     }
 
     pub(crate) fn from_label(label: &str) -> Option<Self> {
-        [KeyStage::Offered, KeyStage::Accepted, KeyStage::Used].into_iter().find(|it| it.label() == label)
+        let all = [KeyStage::Offered, KeyStage::Refused, KeyStage::Accepted, KeyStage::Used];
+        all.into_iter().find(|it| it.label() == label)
     }
 }

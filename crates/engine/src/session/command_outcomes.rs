@@ -66,6 +66,7 @@ impl Session {
             }
         } else {
             self.give_up_numbers(&command);
+            self.key_refused(&command, &reply);
             if let Some(Consequence::Reads(key)) = command.consequences.first() {
                 self.is_not_read(key);
             }
@@ -304,6 +305,7 @@ impl Session {
     pub(super) fn give_up_unsent(&mut self, command: &Command) {
         if !command.steps.is_empty() {
             self.give_up_numbers(command);
+            self.give_up_key(command);
         }
     }
 }

@@ -92,10 +92,12 @@ impl Session {
                 self.reconnect(&id);
             }
             KeyReach::Charger if !self.charger.is_here => {
+                self.key_not_sent(&id, trace);
                 self.fail(command, "GenericError", "charger offline", "E12");
             }
             // Meanwhile another leads, or the plan is another.
             KeyReach::Charger if !self.leads(&id) || self.plan.keys.change != KeyChange::Passthrough => {
+                self.key_not_sent(&id, trace);
                 self.fail(command, "GenericError", "plan changed", "T-72");
             }
             KeyReach::Charger => {
@@ -104,6 +106,31 @@ impl Session {
                 command.flags.push("new_key");
                 self.queue_command(command);
             }
+        }
+    }
+
+    /// The charger does not have a key that is durable already: it counts for nobody any more.
+    fn key_not_sent(&mut self, id: &BackofficeId, trace: TraceId) {
+        self.effects.push_back(Effect::KeyRefused { backoffice: id.clone(), trace, was_sent: false });
+    }
+
+    /// A command that may have brought a key is given up before the charger was sent it.
+    pub(super) fn give_up_key(&mut self, command: &Command) {
+        if let Some(requester) = command.requesters.first().filter(|_| sets_key(command)) {
+            self.key_not_sent(&requester.id.clone(), command.trace);
+        }
+    }
+
+    /// The charger did not accept a command that may have brought a key. Of an error other than that it knows no such
+    /// command nobody can say what it made of the key.
+    pub(super) fn key_refused(&mut self, command: &Command, reply: &Reply) {
+        let is_no = match reply {
+            Reply::Result(_) => true,
+            Reply::Error { code, .. } => matches!(&**code, "NotImplemented" | "NotSupported"),
+        };
+        if let Some(requester) = command.requesters.first().filter(|_| is_no && sets_key(command)) {
+            let backoffice = requester.id.clone();
+            self.effects.push_back(Effect::KeyRefused { backoffice, trace: command.trace, was_sent: true });
         }
     }
 
@@ -154,6 +181,10 @@ impl Session {
             earliest.at(if reconnect.from > self.now.tick { reconnect.from } else { reconnect.by });
         }
     }
+}
+
+fn sets_key(command: &Command) -> bool {
+    command.consequences.iter().any(|consequence| matches!(consequence, Consequence::SetsKey))
 }
 
 /// Whether a text can be a key: 16 to 20 bytes in hexadecimal, or a text of as many characters as these have, of

@@ -184,7 +184,8 @@ impl Scene {
                 Effect::HangUp(..)
                 | Effect::Recall { .. }
                 | Effect::KeepKey(_)
-                | Effect::KeyAccepted { .. } => panic!("{effect:?}"),
+                | Effect::KeyAccepted { .. }
+                | Effect::KeyRefused { .. } => panic!("{effect:?}"),
             }
         }
         pinged.into_iter().for_each(|side| self.happen(Event::Ponged(side)));

@@ -69,6 +69,9 @@ impl Stage {
         match word {
             "times" => return self.times(rest),
             "dial" | "ping" | "hangup" | "keep" | "accepted" => return self.expect_act(line),
+            "refused" if rest.starts_with("key of ") => return self.expect_act(line),
+            "key" if rest.starts_with("of ") => return self.expect_act(line),
+
             "kept" | "note" => return self.expect_soft(word, rest),
             "over" => return self.session().is_over().then_some(()).ok_or("the session is not over".into()),
             "killed" => return self.killed(rest),

@@ -92,6 +92,8 @@ pub(crate) fn show(effect: &Effect) -> String {
         }
         Effect::KeyAccepted { backoffice, is_told: true, .. } => format!("accepted key of {backoffice}"),
         Effect::KeyAccepted { backoffice, .. } => format!("accepted key of {backoffice} too late"),
+        Effect::KeyRefused { backoffice, was_sent: true, .. } => format!("refused key of {backoffice}"),
+        Effect::KeyRefused { backoffice, .. } => format!("key of {backoffice} not sent"),
         Effect::Recall { backoffice, after } => format!("recall {backoffice} after {after}"),
         Effect::Note(note) => format!("note {}", words(note)),
     }

@@ -29,18 +29,24 @@ impl ChangedKeys {
 
     /// Every key that counts, of those that the charger was given in other ways and those that its leader has
     /// set.
-    pub(super) fn all(&self, charger: &ChargerId, given: &[SealedKey]) -> Vec<(Used, SealedKey)> {
+    pub(super) fn all(
+        &self,
+        charger: &ChargerId,
+        given: &[SealedKey],
+        now_unix_ms: i64,
+    ) -> Vec<(Used, SealedKey)> {
         let given = given.iter().cloned();
         let Some(keys) = self.0.get(&folded(charger)) else {
             return given.map(|key| (Used::Given, key)).collect();
         };
-        let changed = keys.keys.iter().map(|key| (Used::Changed(key.trace), key.key.clone()));
+        let counting = keys.keys.iter().filter(|key| !is_long_refused(key, now_unix_ms));
+        let changed = counting.map(|key| (Used::Changed(key.trace), key.key.clone()));
         let given = given.filter(|key| !keys.replaced.contains(key)).map(|key| (Used::Given, key));
         changed.chain(given).collect()
     }
 
-    /// A key that the charger is about to be sent counts from now on. `None` when there are too many already: one
-    /// of those may be what the charger has.
+    /// A key that the charger is about to be sent counts from now on, and the one that it refused the longest ago gives
+    /// way when there are too many. `None` when it refused none of them: one may be what the charger has.
     pub(crate) fn offered(
         &self,
         store: &Store,
@@ -49,15 +55,18 @@ impl ChangedKeys {
         key: SealedKey,
     ) -> Option<Kept> {
         let mut keys = self.0.entry(folded(charger)).or_insert_with(|| ChargerKeys::none(charger.clone()));
+        let now = unix_ms();
+        keys.keys.retain(|key| !is_long_refused(key, now));
         if keys.keys.len() >= CHARGER_KEYS {
-            return None;
+            let at = keys.keys.iter().rposition(|key| key.stage == KeyStage::Refused)?;
+            keys.keys.remove(at);
         }
-        keys.keys.insert(0, ChargerKey { trace, key, stage: KeyStage::Offered, unix_ms: unix_ms() });
+        keys.keys.insert(0, ChargerKey { trace, key, stage: KeyStage::Offered, unix_ms: now });
         // Under the lock, so that what is written last is what counts.
         Some(store.keep_charger_keys(keys.clone()))
     }
 
-    /// A key that could not be kept, and that the charger was therefore not sent.
+    /// A key that the charger was not sent: it could not be kept, or nobody could send it any more.
     pub(crate) fn withdraw(&self, store: &Store, charger: &ChargerId, trace: TraceId) {
         self.change(store, charger, |keys| keys.keys.retain(|key| key.trace != trace));
     }
@@ -68,6 +77,16 @@ impl ChangedKeys {
             for key in keys.keys.iter_mut().filter(|key| key.trace == trace && key.stage == KeyStage::Offered)
             {
                 key.stage = KeyStage::Accepted;
+            }
+        });
+    }
+
+    /// The charger has said that it does not take it.
+    pub(crate) fn refused(&self, store: &Store, charger: &ChargerId, trace: TraceId) {
+        self.change(store, charger, |keys| {
+            for key in keys.keys.iter_mut().filter(|key| key.trace == trace && key.stage == KeyStage::Offered)
+            {
+                key.stage = KeyStage::Refused;
             }
         });
     }
@@ -129,6 +148,11 @@ impl ChangedKeys {
     }
 }
 
+/// What the charger itself has refused counts for a week, whoever comes meanwhile.
+fn is_long_refused(key: &ChargerKey, now_unix_ms: i64) -> bool {
+    key.stage == KeyStage::Refused && now_unix_ms.saturating_sub(key.unix_ms) >= OFFERED_KEY_COUNTS_MS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +189,12 @@ mod tests {
         }
 
         fn counting(&self) -> Vec<Used> {
-            self.keys.all(&"cp1".into(), &self.given).into_iter().map(|(used, _)| used).collect()
+            self.counting_after(0)
+        }
+
+        fn counting_after(&self, days: i64) -> Vec<Used> {
+            let now = unix_ms() + days * DAY_MS;
+            self.keys.all(&"cp1".into(), &self.given, now).into_iter().map(|(used, _)| used).collect()
         }
 
         /// What a program that starts now would know.
@@ -229,5 +258,25 @@ mod tests {
         assert!(world.counting().contains(&first));
         world.keys.withdraw(&world.store, &"CP1".into(), TraceId(ulid::Ulid(2)));
         assert!(world.offer(200).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_the_charger_refuses_gives_way_and_is_over_after_a_week_without_a_login() {
+        let mut world = World::new();
+        let first = Used::Changed(world.offer(1).unwrap());
+        for number in 2..100 {
+            let trace = world.offer(number).unwrap();
+            world.keys.refused(&world.store, &"CP1".into(), trace);
+        }
+        world.restarted().await;
+        let counting = world.counting();
+        assert_eq!(counting.len(), CHARGER_KEYS + 1);
+        assert!(counting.contains(&first), "nobody knows what the charger made of it");
+        assert_eq!(world.counting_after(6), counting);
+        assert_eq!(world.counting_after(8), [first, Used::Given]);
+        // What the charger says it has refused it may have taken.
+        let last = Used::Changed(TraceId(ulid::Ulid(99)));
+        assert!(world.used(last, 1));
+        assert_eq!(world.counting_after(30), [last]);
     }
 }

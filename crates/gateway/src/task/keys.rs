@@ -77,6 +77,19 @@ impl Talk {
         }
         tracing::info!(%charger, %backoffice, "the charger has accepted another key; the former counts until it uses it");
     }
+
+    /// The charger does not have a key, so that its leader does not expect it either.
+    pub(super) fn key_refused(&mut self, backoffice: &BackofficeId, trace: TraceId, was_sent: bool) {
+        let (shared, charger) = (&self.shared, &self.charger);
+        shared.keys_of_links.withdraw(&shared.store, charger, backoffice, trace);
+        if was_sent {
+            shared.entrance.changed.refused(&shared.store, charger, trace);
+            tracing::warn!(%charger, %backoffice, "the charger has refused another key; it counts for a week besides the former");
+        } else {
+            shared.entrance.changed.withdraw(&shared.store, charger, trace);
+            tracing::warn!(%charger, %backoffice, "another key was given up: the charger could not be sent it");
+        }
+    }
 }
 
 fn whose(reach: KeyReach) -> &'static str {

@@ -62,6 +62,9 @@ impl Talk {
             Effect::KeyAccepted { backoffice, trace, is_told } => {
                 self.key_accepted(&backoffice, trace, is_told);
             }
+            Effect::KeyRefused { backoffice, trace, was_sent } => {
+                self.key_refused(&backoffice, trace, was_sent);
+            }
             Effect::Recall { backoffice, after } => {
                 // Whoever reads is to see everything.
                 self.keep_postponed();

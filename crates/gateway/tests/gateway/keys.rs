@@ -156,27 +156,50 @@ async fn a_leaders_key_is_its_links_alone_and_the_former_serves_until_it_was_tak
     let (mut charger, (asked, mut link)) = tokio::join!(connect(&world, KEY.as_bytes()), next_link(&volt));
     assert_eq!((charger.status, asked.authorization), (101, None));
 
-    change_key(&mut link, NEW).await;
+    let new = "correct:horse/battery";
+    change_key(&mut link, new).await;
     assert_eq!(heard(&mut link).await.unwrap(), r#"[3,"k",{"status":"Accepted"}]"#);
     assert_eq!(heard(&mut link).await, None, "the link is opened anew");
-    // A backoffice that wants the text, and takes it only at the second attempt.
-    assert_eq!(refuse(&volt).await, proof(&bytes(NEW)));
-    assert_eq!(refuse(&volt).await, proof(NEW.as_bytes()));
+    // A backoffice that takes it only at the second attempt.
+    assert_eq!(refuse(&volt).await, proof(new.as_bytes()));
     let (asked, mut link) = next_link(&volt).await;
     assert_eq!(asked.authorization, None, "what held before");
     link.close(None).await.unwrap();
     assert_eq!(refuse(&volt).await, None);
-    assert_eq!(refuse(&volt).await, proof(&bytes(NEW)));
     let (asked, mut link) = next_link(&volt).await;
-    assert_eq!(asked.authorization, proof(NEW.as_bytes()));
+    assert_eq!(asked.authorization, proof(new.as_bytes()));
     link.close(None).await.unwrap();
     let (asked, _link) = next_link(&volt).await;
-    assert_eq!(asked.authorization, proof(NEW.as_bytes()), "what was taken comes first from then on");
+    assert_eq!(asked.authorization, proof(new.as_bytes()), "what was taken comes first from then on");
 
     // The charger had no part in that, and keeps its key.
     charger.assert_served().await;
-    assert_eq!(connect(&world, &bytes(NEW)).await.status, 401);
+    assert_eq!(connect(&world, new.as_bytes()).await.status, 401);
     assert_eq!(connect(&world, KEY.as_bytes()).await.status, 101);
+}
+
+#[tokio::test]
+async fn a_key_that_the_charger_refuses_is_not_the_links_and_opens_no_more_places() {
+    let volt = Backoffice::new().await;
+    let routing = on_terms(routing(&[("volt", &volt.url())]), keyed());
+    let world = World::new(with_keys(routing, KeyChange::Passthrough)).await;
+    let (mut charger, (_, mut link)) = tokio::join!(connect(&world, KEY.as_bytes()), next_link(&volt));
+    boot(&mut charger, &mut link).await;
+    // More than are kept.
+    for number in 10..30 {
+        change_key(&mut link, &format!("{number}{}", &NEW[2..])).await;
+        let call = told(&mut charger).await;
+        let id = call.split('"').nth(1).unwrap();
+        charger.send(0x81, format!(r#"[3,"{id}",{{"status":"Rejected"}}]"#).as_bytes()).await;
+        assert_eq!(heard(&mut link).await.unwrap(), r#"[3,"k",{"status":"Rejected"}]"#);
+    }
+    world.store.flush().await.unwrap();
+    assert_eq!(world.store.link_keys().await.unwrap(), []);
+    let kept = world.store.charger_keys().await.unwrap().remove(0).keys;
+    assert_eq!(kept.len(), 16);
+    assert!(kept.iter().all(|key| key.stage == store::KeyStage::Refused), "{kept:?}");
+    link.close(None).await.unwrap();
+    assert_eq!(next_link(&volt).await.0.authorization, None);
 }
 
 #[tokio::test]

@@ -329,7 +329,10 @@ impl Judge {
                     });
                     keep.records.iter().for_each(|record| self.refusals.keeps(record));
                 }
-                Effect::KeepKey(_) | Effect::KeyAccepted { .. } | Effect::Note(_) => {}
+                Effect::KeepKey(_)
+                | Effect::KeyAccepted { .. }
+                | Effect::KeyRefused { .. }
+                | Effect::Note(_) => {}
             }
         }
     }

@@ -37,7 +37,7 @@ impl World {
                 }
                 Effect::Recall { backoffice, after } => self.recall(backoffice, after),
                 Effect::KeepKey(new) => keys.push(new.trace),
-                Effect::KeyAccepted { .. } | Effect::Note(_) => {}
+                Effect::KeyAccepted { .. } | Effect::KeyRefused { .. } | Effect::Note(_) => {}
                 // These wait for nobody.
                 Effect::Dial(ref to) => {
                     let side = Side::Backoffice(to.clone());
@@ -190,6 +190,7 @@ impl World {
             Effect::Keep(_)
             | Effect::KeepKey(_)
             | Effect::KeyAccepted { .. }
+            | Effect::KeyRefused { .. }
             | Effect::Recall { .. }
             | Effect::Note(_) => {}
         }
