@@ -10,6 +10,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,12 +149,23 @@ impl Entrance {
             if let Some((wait, _)) = locked_out {
                 return Err(NotLetIn::LockedOut(wait));
             }
-            // Bounded: a flood of guesses must not fill the room of those who have yet to ask.
-            if let Ok(_place) = self.tarpits.try_acquire() {
-                sleep_until(begun + TARPIT).await;
-            }
+            self.tarpit(begun).await;
         }
         Err(failure)
+    }
+
+    /// What was sent proves nothing to the backoffice that is shown it. Counts for this address alone: the charger
+    /// itself proves nothing here by which it could be told from others.
+    pub(crate) async fn proves_nothing_there(&self, charger: &ChargerId, from: IpAddr, begun: Instant) {
+        self.budgets.failed(from, charger, true, begun);
+        self.tarpit(begun).await;
+    }
+
+    /// Bounded: a flood of guesses must not fill the room of those who have yet to ask.
+    async fn tarpit(&self, begun: Instant) {
+        if let Ok(_place) = self.tarpits.try_acquire() {
+            sleep_until(begun + TARPIT).await;
+        }
     }
 
     fn proof(
@@ -175,7 +187,8 @@ impl Entrance {
         }
         let given = self.given(served, charger);
         // Of a key that it was sent nobody can know whether it has taken it: whoever is asked for none goes on.
-        let is_asked = !given.is_empty() || terms.profile >= SecurityProfile::Basic;
+        let is_asked =
+            !given.is_empty() || self.changed.is_used(charger) || terms.profile >= SecurityProfile::Basic;
         let keys = self.changed.all(charger, &given, unix_ms());
         let Some(credentials) = credentials else {
             return if is_asked { Err("it sent no user name and password") } else { Ok(Proof::NotAsked) };
@@ -251,9 +264,10 @@ impl Entrance {
             || served.terms(charger).is_some_and(|terms| terms.unknown == UnknownChargers::Admit)
     }
 
-    /// Whether it is expected by its name.
+    /// Whether it is expected by its name. Who has used a key that its leader has set is, also when the line with the
+    /// former one was taken out of `proxy.toml`.
     fn is_named(&self, served: &Served, charger: &ChargerId) -> bool {
-        served.names(charger) || self.roster.is_admitted(charger)
+        served.names(charger) || self.roster.is_admitted(charger) || self.changed.is_used(charger)
     }
 
     /// Makes of a key what is kept of it.

@@ -61,6 +61,8 @@ pub(crate) enum Verdict {
     LeaderDown,
     /// The leader speaks none of its versions.
     NoCommonVersion,
+    /// The leader, to which the charger's own `Authorization` header is shown, does not take it for the charger.
+    Unproved,
     /// Another socket of this identity is alive.
     Duplicate,
     /// No rule matches any more.

@@ -45,8 +45,11 @@ enum Stage {
     /// It is there, or not needed; the charger's handshake is about to finish.
     Ready(Ready),
     /// It could not be had; until then nobody tries again.
-    Failed { verdict: Verdict, until: Instant },
+    Failed { verdict: Verdict, until: Instant, refused: Option<RefusedHeader> },
 }
+
+/// The charger's own `Authorization` header that the leader has refused; it says nothing of any other.
+struct RefusedHeader(Option<HeaderValue>);
 
 /// A session that begins when the charger's handshake has finished, if it has by then.
 struct Ready {
@@ -157,9 +160,16 @@ impl Greeting<'_> {
                 }
                 self.knocks.push(knock);
             }
+            // The leader was shown somebody else's proof.
+            Stage::Ready(ready) if !is_shown(&ready.destination, &self.dialed_with, &knock) => {
+                knock.answer(Verdict::LeaderDown);
+            }
             Stage::Ready(ready) => {
                 ready.until = Instant::now() + ARRIVAL_TIMEOUT;
                 knock.welcome(ready.version);
+            }
+            Stage::Failed { refused: Some(RefusedHeader(sent)), .. } if *sent != knock.sent => {
+                self.begin(knock).await;
             }
             Stage::Failed { verdict, .. } => knock.answer(*verdict),
         }
@@ -222,15 +232,34 @@ impl Greeting<'_> {
         let (plan, destination) = (plan.clone(), destination.clone());
         let version = match &outcome {
             Ok(link) => Ok(link.version),
+            Err(failure) if is_of_header(&destination, failure) => Err(failure.clone()),
             Err(failure) => self.version_without(&plan, failure).ok_or_else(|| failure.clone()),
         };
         match version {
             Ok(version) => {
                 for knock in self.knocks.drain(..) {
-                    knock.welcome(version);
+                    if is_shown(&destination, &self.dialed_with, &knock) {
+                        knock.welcome(version);
+                    } else {
+                        knock.answer(Verdict::LeaderDown);
+                    }
                 }
                 let until = Instant::now() + ARRIVAL_TIMEOUT;
                 self.stage = Stage::Ready(Ready { plan, destination, leader: outcome, version, until });
+            }
+            Err(failure) if is_of_header(&destination, &failure) => {
+                let refused = Some(RefusedHeader(self.dialed_with.take()));
+                let until = Instant::now() + pause(&failure);
+                self.note_failure(&plan.leader, failure);
+                let sent = refused.as_ref().and_then(|RefusedHeader(sent)| sent.clone());
+                let (same, others) = self.knocks.drain(..).partition(|knock| knock.sent == sent);
+                self.knocks = same;
+                self.answer_all(Verdict::Unproved);
+                self.knocks = others;
+                self.stage = Stage::Failed { verdict: Verdict::Unproved, until, refused };
+                if !self.knocks.is_empty() {
+                    self.dial();
+                }
             }
             Err(failure) => {
                 let verdict = verdict(&failure);
@@ -292,7 +321,7 @@ impl Greeting<'_> {
 
 impl Stage {
     fn failed(verdict: Verdict, pause: Duration) -> Self {
-        Stage::Failed { verdict, until: Instant::now() + pause }
+        Stage::Failed { verdict, until: Instant::now() + pause, refused: None }
     }
 
     /// Safe to be dropped and called again.
@@ -334,6 +363,17 @@ async fn recall(place: &Membership) -> Result<(ChargerId, Memory), String> {
 /// Whether somebody answers while the leader is away.
 fn may_begin_without(plan: &Plan) -> bool {
     plan.outage.on_leader_lost != OnLeaderLost::Mirror
+}
+
+/// Whether the leader was dialed with what this knock proves itself with, if that is shown to it.
+fn is_shown(destination: &Destination, dialed_with: &Option<HeaderValue>, knock: &Knock) -> bool {
+    !destination.settings.forward_authorization || *dialed_with == knock.sent
+}
+
+/// Whether the leader, which alone can judge the charger's own header, does not take it: that is no outage.
+fn is_of_header(destination: &Destination, failure: &DialFailure) -> bool {
+    destination.settings.forward_authorization
+        && matches!(failure, DialFailure::Refused { status: 401 | 403 | 404, .. })
 }
 
 /// What a failed dial of the leader means for the charger, if it is not let in without.

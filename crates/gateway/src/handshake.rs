@@ -175,7 +175,7 @@ async fn admit(
     request: &mut Request<Incoming>,
     peer: &Peer,
 ) -> Result<Answer, Refusal> {
-    let from = peer.from;
+    let (from, begun) = (peer.from, Instant::now());
     let charger = identity(request.uri().path(), &shared.settings.path).map_err(|bad| match bad {
         BadPath::NotFound => Refusal::new("not_found", StatusCode::NOT_FOUND, "not found\n"),
         BadPath::BadIdentity(why) => Refusal::new("bad_identity", StatusCode::BAD_REQUEST, why),
@@ -215,6 +215,12 @@ async fn admit(
             None
         }
         Verdict::LeaderDown => return Err(Refusal::later("leader_down", "backoffice not available\n")),
+        Verdict::Unproved => {
+            shared.entrance.proves_nothing_there(&charger, from, begun).await;
+            return Err(Refusal::unproved(
+                "the backoffice that is shown its Authorization header refused it",
+            ));
+        }
         Verdict::StoreFailed => return Err(Refusal::later("store_failed", "the proxy cannot store\n")),
         Verdict::Stopping => return Err(Refusal::later("stopping", "the proxy is stopping\n")),
         Verdict::Duplicate => {

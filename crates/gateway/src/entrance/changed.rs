@@ -45,6 +45,12 @@ impl ChangedKeys {
         changed.chain(given).collect()
     }
 
+    /// Whether the charger has proved itself with a key that its leader has set: then it has one.
+    pub(super) fn is_used(&self, charger: &ChargerId) -> bool {
+        let keys = self.0.get(&folded(charger));
+        keys.is_some_and(|keys| keys.keys.iter().any(|key| key.stage == KeyStage::Used))
+    }
+
     /// A key that the charger is about to be sent counts from now on, and the one that it refused the longest ago gives
     /// way when there are too many. `None` when it refused none of them: one may be what the charger has.
     pub(crate) fn offered(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{KeyChange, KeyRules};
 use futures_util::{SinkExt, StreamExt};
-use gateway::{BackofficeSettings, Routing};
+use gateway::{BackofficeSettings, EntranceTerms, Routing, SecurityProfile};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::backoffice::{Asked, Backoffice, Manner};
 use crate::charger::Charger;
 use crate::identities::{KEY, basic, dial, keyed, on_terms};
-use crate::world::{World, routing, routing_with};
+use crate::world::{World, mirrored, routing, routing_with};
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -255,4 +255,51 @@ async fn an_accepted_key_is_the_links_too_and_the_charger_stays() {
     assert_eq!(connect(&world, KEY.as_bytes()).await.status, 101);
     assert_eq!(connect(&world, &bytes(NEW)).await.status, 101);
     assert_eq!(connect(&world, KEY.as_bytes()).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_the_leader_refuses_of_the_chargers_own_header_is_no_outage() {
+    for is_mirrored in [false, true] {
+        let volt = Backoffice::new().await;
+        let shown = BackofficeSettings { forward_authorization: true, ..BackofficeSettings::new(volt.url()) };
+        let rules = with_keys(routing_with(&[("volt", shown)]), KeyChange::Terminate);
+        let world = World::new(if is_mirrored { mirrored(rules) } else { rules }).await;
+        for status in [401, 403, 404] {
+            let wrong = format!("wrong {status}");
+            let refusing = volt.link(Manner::Refuse(status));
+            let (stranger, (asked, _)) = tokio::join!(connect(&world, wrong.as_bytes()), refusing);
+            assert_eq!(stranger.status, 401, "{status}");
+            assert_eq!(asked.authorization, proof(wrong.as_bytes()));
+            // It is not asked again about the same.
+            assert_eq!(connect(&world, wrong.as_bytes()).await.status, 401);
+        }
+        // Whoever has the right one is dialed for at once.
+        let (mut charger, (asked, _link)) = tokio::join!(connect(&world, KEY.as_bytes()), next_link(&volt));
+        assert_eq!((charger.status, asked.authorization), (101, proof(KEY.as_bytes())));
+        charger.assert_served().await;
+    }
+}
+
+#[tokio::test]
+async fn a_charger_that_uses_its_leaders_key_is_known_and_asked_for_it_without_its_line() {
+    for profile in [SecurityProfile::None, SecurityProfile::Basic] {
+        let volt = Backoffice::new().await;
+        let terms = EntranceTerms { profile, ..keyed() };
+        let with_line =
+            with_keys(on_terms(routing(&[("volt", &volt.url())]), terms.clone()), KeyChange::Passthrough);
+        let world = World::new(with_line).await;
+        let (mut charger, (_, mut link)) = tokio::join!(connect(&world, KEY.as_bytes()), next_link(&volt));
+        boot(&mut charger, &mut link).await;
+        change_key(&mut link, NEW).await;
+        told(&mut charger).await;
+        assert_eq!(connect(&world, &bytes(NEW)).await.status, 101);
+        assert_eq!(charger.closed().await.closed().0, 1008);
+        let tidy = EntranceTerms { keys: Default::default(), ..terms };
+        world
+            .gateway
+            .apply(with_keys(on_terms(routing(&[("volt", &volt.url())]), tidy), KeyChange::Passthrough));
+        assert_eq!(connect(&world, &bytes(NEW)).await.status, 101, "{profile:?}");
+        assert_eq!(connect(&world, KEY.as_bytes()).await.status, 401, "{profile:?}");
+        assert_eq!(Charger::dial(world.address, "CP1").await.status, 401, "{profile:?}");
+    }
 }
