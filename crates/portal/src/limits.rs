@@ -44,6 +44,12 @@ pub(crate) const VERIFICATIONS_WAITING: usize = 32;
 /// A longer password is refused before it is hashed.
 pub(crate) const PASSWORD_BYTES: usize = 1_024;
 
+/// Of a larger message viewers are shown the size alone: each who looks has it read for cards' numbers, and a charger
+/// may send 1 MiB and a backoffice 4 MiB whenever it likes. Lists of a thousand cards fit.
+pub(crate) const MASKED_BYTES: usize = 64 * 1024;
+/// Pages at once from which cards' numbers are taken out: on threads of their own, so that no charger waits.
+pub(crate) const MASKINGS: usize = 2;
+
 /// Rows on one page of a list.
 pub(crate) const ROWS: usize = 100;
 /// Characters of a reason that a person gives.

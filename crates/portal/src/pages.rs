@@ -17,11 +17,13 @@ use store::ChargerSummary;
 
 use crate::access::Role;
 use crate::layout;
+use crate::privacy;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
-/// Where it is told why this card was rejected.
+/// Where it is told why this card was rejected; the address has no number that is hidden.
 pub(crate) fn why_address(charger: &ChargerId, id_tag: &str) -> String {
+    let id_tag = if privacy::is_masked(id_tag) { "" } else { id_tag };
     let id_tag = utf8_percent_encode(id_tag, NON_ALPHANUMERIC);
     format!("{}?id_tag={id_tag}", layout::charger_path(charger, "cards"))
 }

@@ -6,8 +6,13 @@ use store::{
     LoggedCall, LoggedOccurrence, News, Page, StoreError, TransactionsQuery,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::access::Role;
-use crate::privacy;
+use crate::{limits, privacy};
+
+/// Of [`aside`].
+static PLACES: Semaphore = Semaphore::const_new(limits::MASKINGS);
 
 /// Reads the store as somebody may see it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,29 +45,23 @@ impl Reader {
 
     /// See [`Browser::calls`].
     pub(crate) async fn calls(&self, query: CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
-        let mut page = self.browser.calls(self.restricted(query)).await?;
-        if self.masks {
-            page.items.iter_mut().for_each(privacy::call);
-        }
-        Ok(page)
+        let page = self.browser.calls(self.restricted(query)).await?;
+        Ok(self.masked(page, |page| page.items.iter_mut().for_each(privacy::call)).await)
     }
 
     /// See [`Browser::call`].
     pub(crate) async fn call(&self, trace: TraceId) -> Result<Option<LoggedCall>, StoreError> {
-        let mut found = self.browser.call(trace).await?;
-        if self.masks {
-            found.iter_mut().for_each(privacy::call);
-        }
-        Ok(found)
+        let found = self.browser.call(trace).await?;
+        Ok(self.masked(found, |found| found.iter_mut().for_each(privacy::call)).await)
     }
 
     /// See [`Browser::news`].
     pub(crate) async fn news(&self, query: CallsQuery, cursor: i64) -> Result<News, StoreError> {
-        let mut news = self.browser.news(self.restricted(query), cursor).await?;
-        if self.masks {
-            news.items.iter_mut().for_each(privacy::news);
+        let news = self.browser.news(self.restricted(query), cursor).await?;
+        if news.items.is_empty() {
+            return Ok(news);
         }
-        Ok(news)
+        Ok(self.masked(news, |news| news.items.iter_mut().for_each(privacy::news)).await)
     }
 
     /// See [`Browser::occurrences`].
@@ -73,11 +72,8 @@ impl Reader {
         until_unix_ms: Option<i64>,
         limit: usize,
     ) -> Result<Vec<LoggedOccurrence>, StoreError> {
-        let mut found = self.browser.occurrences(charger, since_unix_ms, until_unix_ms, limit).await?;
-        if self.masks {
-            found.iter_mut().for_each(privacy::occurrence);
-        }
-        Ok(found)
+        let found = self.browser.occurrences(charger, since_unix_ms, until_unix_ms, limit).await?;
+        Ok(self.masked(found, |found| found.iter_mut().for_each(privacy::occurrence)).await)
     }
 
     /// See [`Browser::transactions`].
@@ -85,16 +81,9 @@ impl Reader {
         &self,
         query: TransactionsQuery,
     ) -> Result<Page<ListedTransaction>, StoreError> {
-        let mut page = self.browser.transactions(query).await?;
-        if self.masks {
-            for row in page.items.iter_mut().map(|listed| &mut listed.row) {
-                row.id_tag = privacy::card(&row.id_tag);
-                row.raw_start = privacy::message("StartTransaction", &row.raw_start);
-                let stop = row.raw_stop.iter_mut().chain(&mut row.start_answer).chain(&mut row.stop_answer);
-                stop.for_each(|text| *text = privacy::message("StopTransaction", text));
-            }
-        }
-        Ok(page)
+        let id_tag = query.id_tag.filter(|_| !self.masks);
+        let page = self.browser.transactions(TransactionsQuery { id_tag, ..query }).await?;
+        Ok(self.masked(page, |page| page.items.iter_mut().for_each(mask_transaction)).await)
     }
 
     /// See [`Browser::comparison`].
@@ -112,8 +101,37 @@ impl Reader {
         }
     }
 
+    /// Whoever is not shown numbers does not ask with them ([`privacy::asks_for_card`] says so before this).
     fn restricted(&self, query: CallsQuery) -> CallsQuery {
-        CallsQuery { hides_cards: self.masks, ..query }
+        let id_tag = query.id_tag.filter(|_| !self.masks);
+        CallsQuery { hides_cards: self.masks, id_tag, ..query }
+    }
+
+    async fn masked<T: Send + 'static>(&self, what: T, mask: impl FnOnce(&mut T) + Send + 'static) -> T {
+        if self.masks { aside(what, mask).await } else { what }
+    }
+}
+
+fn mask_transaction(listed: &mut ListedTransaction) {
+    let row = &mut listed.row;
+    row.id_tag = privacy::card(&row.id_tag);
+    row.raw_start = privacy::message("StartTransaction", &row.raw_start);
+    let stop = row.raw_stop.iter_mut().chain(&mut row.start_answer).chain(&mut row.stop_answer);
+    stop.for_each(|text| *text = privacy::message("StopTransaction", text));
+}
+
+/// Takes cards' numbers out of what may be much, on a thread of its own: those that serve chargers go on.
+pub(crate) async fn aside<T: Send + 'static>(mut what: T, mask: impl FnOnce(&mut T) + Send + 'static) -> T {
+    let place = PLACES.acquire().await.expect("the places are never closed");
+    let masking = tokio::task::spawn_blocking(move || {
+        // Held to the end, also when nobody waits for it any more.
+        let _place = place;
+        mask(&mut what);
+        what
+    });
+    match masking.await {
+        Ok(masked) => masked,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -54,6 +54,13 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "Only operators may do this", remedy)
     }
 
+    /// A viewer asks with the number of a card.
+    pub(crate) fn hidden_card() -> Self {
+        let remedy = "You are logged in as a viewer, who is not shown cards' numbers and does not search by them. Take \
+                      id_tag out of the address, or ask an operator.";
+        Self::new(StatusCode::FORBIDDEN, "Only operators ask for a card by its number", remedy)
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what, remedy)

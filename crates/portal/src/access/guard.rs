@@ -15,6 +15,8 @@ use crate::access::sessions::Account;
 use crate::access::{Role, origin, token};
 use crate::layout;
 use crate::limits::{FORM_BYTES, FORM_TIMEOUT, SESSION_LENGTH};
+use crate::privacy;
+use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -60,6 +62,9 @@ pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, n
             Ok(request) => request,
             Err(refusal) => return refusal.into_response(),
         };
+    }
+    if hides_cards(visitor.role) && privacy::asks_for_card(request.uri().query()) {
+        return Refusal::hidden_card().into_response();
     }
     request.extensions_mut().insert(visitor);
     next.run(request).await

@@ -7,6 +7,8 @@ use axum::http::request::Parts;
 
 use crate::access::Role;
 use crate::api::problem::Problem;
+use crate::privacy;
+use crate::reader::hides_cards;
 use crate::state::AppState;
 
 /// A program that may look. The first argument of every handler, so that a stranger learns nothing else.
@@ -39,6 +41,9 @@ impl FromRequestParts<AppState> for Client {
             token.ok_or_else(|| Problem::unauthorized("What the request bears is no bearer token."))?;
         let found = state.access().bearer(token);
         let (name, role) = found.ok_or_else(|| Problem::unauthorized("Nobody has this token."))?;
+        if hides_cards(role) && privacy::asks_for_card(parts.uri.query()) {
+            return Err(Problem::hidden_card(&name));
+        }
         Ok(Self { name, role })
     }
 }

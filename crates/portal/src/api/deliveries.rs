@@ -12,7 +12,7 @@ use super::client::{Client, OperatorClient};
 use super::problem::Problem;
 use super::read::{Body, Check, LARGEST, NamedCharger, Query, TEXT_CHARACTERS, check_text};
 use crate::privacy;
-use crate::reader::hides_cards;
+use crate::reader::{aside, hides_cards};
 use crate::state::AppState;
 
 /// So many messages can be named at once.
@@ -150,7 +150,8 @@ pub(super) async fn list(
     let found = state.lanes().list(&charger, &asked.backoffice.as_str().into()).await?;
     let mut items: Vec<Delivery> = found.into_iter().map(Delivery::from).collect();
     if hides_cards(client.role) {
-        items.iter_mut().for_each(|one| one.payload = privacy::message(&one.action, &one.payload));
+        let mask = |one: &mut Delivery| one.payload = privacy::message(&one.action, &one.payload);
+        items = aside(items, move |items| items.iter_mut().for_each(mask)).await;
     }
     Ok(Json(DeliveriesList { items }))
 }

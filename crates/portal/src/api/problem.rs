@@ -69,6 +69,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "This token may not do that", detail, remedy)
     }
 
+    /// They are not shown cards' numbers, and ask with one.
+    pub(crate) fn hidden_card(name: &str) -> Self {
+        let detail =
+            format!("The token {name:?} has the role viewer, which does not search by cards' numbers.");
+        let remedy = "Leave id_tag out, or use a token with role = \"operator\" in proxy.toml.";
+        Self::new(StatusCode::FORBIDDEN, "This token may not ask for a card by its number", detail, remedy)
+    }
+
     /// Too many wait for the same.
     pub(crate) fn busy(detail: &str) -> Self {
         let remedy = "Try again in a few seconds.";

@@ -13,7 +13,7 @@ use super::client::Client;
 use super::problem::Problem;
 use super::read::{Check, NamedCharger, Query, TEXT_CHARACTERS, check_number, check_text};
 use crate::privacy;
-use crate::reader::hides_cards;
+use crate::reader::{aside, hides_cards};
 use crate::state::AppState;
 use crate::why::{self, Question, Verdict};
 
@@ -67,7 +67,7 @@ pub(super) async fn why(
         is_online: Some(state.view().is_online(&charger)),
         leader: state.view().plan(&charger).map(|found| found.plan.leader.clone()),
         plan: state.view().plan(&charger).map(|found| (*found.plan).clone()),
-        id_tag: asked.id_tag.filter(|tag| !tag.trim().is_empty() && !privacy::is_masked(tag)),
+        id_tag: asked.id_tag.filter(|tag| !tag.trim().is_empty()),
         attempt,
         since_unix_ms: asked.since_unix_ms,
         now_unix_ms: Timestamp::now().as_millisecond(),
@@ -77,7 +77,7 @@ pub(super) async fn why(
     let facts = why::facts(state.unmasked(), question).await?;
     let mut verdict = why::explain(&facts);
     if hides_cards(client.role) {
-        privacy::verdict(&mut verdict, &facts.calls);
+        verdict = aside(verdict, move |verdict| privacy::verdict(verdict, &facts)).await;
     }
     Ok(Json(verdict))
 }

@@ -15,6 +15,7 @@ use crate::access::guard::Visitor;
 use crate::layout::{self, Frame, Icon, Section, Tab, charger_path, empty, icon, now_unix_ms};
 use crate::limits::ROWS;
 use crate::pages::known;
+use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -102,7 +103,7 @@ async fn list(
     let older = page.next.map(|next| Choice { before: next.to_string(), ..choice.clone() });
     let newest = Choice { before: String::new(), ..choice.clone() };
     Ok(html! {
-        (search(choice, address))
+        (search(choice, address, hides_cards(role)))
         @if page.items.is_empty() && older.is_none() { (nothing(choice, address)) }
         @else {
             table.rows.transactions {
@@ -129,14 +130,16 @@ async fn list(
     })
 }
 
-fn search(choice: &Choice, address: &str) -> Markup {
+fn search(choice: &Choice, address: &str, hides_cards: bool) -> Markup {
     html! {
         form.filters action=(address) method="get" role="search" {
-            div.search {
-                (icon(Icon::Search))
-                input type="search" name="id_tag" value=(choice.id_tag) maxlength="255" autocomplete="off" spellcheck="false"
-                    aria-label="Card number (idTag)" placeholder="Card number (idTag)";
-                kbd aria-hidden="true" { "/" }
+            @if !hides_cards {
+                div.search {
+                    (icon(Icon::Search))
+                    input type="search" name="id_tag" value=(choice.id_tag) maxlength="255" autocomplete="off" spellcheck="false"
+                        aria-label="Card number (idTag)" placeholder="Card number (idTag)";
+                    kbd aria-hidden="true" { "/" }
+                }
             }
             select name="which" aria-label="Which" {
                 option value="" selected[choice.which != "running"] { "running and past" }

@@ -13,7 +13,7 @@ use crate::access::guard::Visitor;
 use crate::layout::{self, Icon, Tab, Tone, badge, charger_path, copyable, empty, icon, moment, now_unix_ms};
 use crate::pages::known;
 use crate::privacy;
-use crate::reader::hides_cards;
+use crate::reader::{aside, hides_cards};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::why::{self, Cause, Evidence, Next, Question, TurnedAway, Verdict, WhoDecided};
@@ -53,7 +53,7 @@ struct Asked {
 impl Asked {
     fn tag(&self) -> Option<String> {
         let tag: String = self.id_tag.chars().take(LONGEST_TAG).collect();
-        (!tag.trim().is_empty() && !privacy::is_masked(&tag)).then_some(tag)
+        (!tag.trim().is_empty()).then_some(tag)
     }
 
     fn period(&self) -> (&'static str, i64) {
@@ -87,14 +87,15 @@ async fn show(
     facts.marks_moments = true;
     let mut turned_away = why::turned_away(&presented(&state, &charger, now - ms).await?);
     let mut verdict = why::explain(&facts);
-    if hides_cards(visitor.role) {
-        privacy::verdict(&mut verdict, &facts.calls);
-        turned_away.iter_mut().for_each(privacy::turned_away);
-    }
     // Without a card and a rejection there is nothing to explain.
     let is_asked = facts.id_tag.is_some() || verdict.cause.is_rejection() && !turned_away.is_empty();
+    let hides_cards = hides_cards(visitor.role);
+    if hides_cards {
+        verdict = aside(verdict, move |verdict| privacy::verdict(verdict, &facts)).await;
+        turned_away.iter_mut().for_each(privacy::turned_away);
+    }
     let content = html! {
-        (search(&charger, &asked, period))
+        (search(&charger, &asked, period, hides_cards))
         @if is_asked { (answer(&charger, &verdict)) }
         @else { (empty("No card was turned away in this time", html! {
             "If somebody was, the charger has not asked: enter the number of the card, and this page says what is \
@@ -132,14 +133,16 @@ async fn presented(
     Ok(calls)
 }
 
-fn search(charger: &ChargerId, asked: &Asked, period: &str) -> Markup {
+fn search(charger: &ChargerId, asked: &Asked, period: &str, hides_cards: bool) -> Markup {
     html! {
         form.filters.whysearch action=(charger_path(charger, "cards")) method="get" role="search" {
-            div.search {
-                (icon(Icon::Search))
-                input type="search" name="id_tag" value=(asked.id_tag) maxlength="255" autocomplete="off" spellcheck="false"
-                    aria-label="Card number (idTag)" placeholder="Card number (idTag), or empty for the last rejection";
-                kbd aria-hidden="true" { "/" }
+            @if !hides_cards {
+                div.search {
+                    (icon(Icon::Search))
+                    input type="search" name="id_tag" value=(asked.id_tag) maxlength="255" autocomplete="off" spellcheck="false"
+                        aria-label="Card number (idTag)" placeholder="Card number (idTag), or empty for the last rejection";
+                    kbd aria-hidden="true" { "/" }
+                }
             }
             select name="time" aria-label="Time" {
                 @for (name, words, _) in PERIODS {
@@ -238,8 +241,9 @@ fn evidence(charger: &ChargerId, rows: &[Evidence]) -> Markup {
 fn list(charger: &ChargerId, cards: &[TurnedAway], period: &str) -> Markup {
     let words = PERIODS.iter().find(|(name, ..)| *name == period).map_or("", |(_, words, _)| words);
     let address = |card: &TurnedAway| {
+        let tag = if privacy::is_masked(&card.id_tag) { "" } else { &*card.id_tag };
         let tag = serde_urlencoded::to_string([
-            ("id_tag", &*card.id_tag),
+            ("id_tag", tag),
             ("call", &card.trace.to_string()),
             ("time", period),
         ]);

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use serde_json::json;
 
 use crate::looks::pages;
-use crate::scene::{REFUSED_CARD, Scene};
+use crate::scene::{REFUSED_CARD, Scene, Session};
 use crate::support::session::{self, GOOD_CARD};
 
 /// The parent of a card, in an answer.
@@ -108,23 +108,11 @@ fn figure_s17_viewers_see_no_card() {
         while !told.contains("the end") {
             told += &lines.next().expect("the tail goes on");
         }
-        assert!(told.contains("04A2…F7"), "{told}");
+        assert!(told.contains("04…F7"), "{told}");
         to_viewers.extend(shown(&told).into_iter().map(|card| format!("tail: {card}")));
         looked_at += 1;
     }
-    // Searching does not tell what is hidden; the whole number finds its calls.
-    let search = |query: &str| {
-        let found = scene.ask("GET", &format!("/calls?charger=CP1&{query}"), Some(&scene.viewer), None).body;
-        found["items"].as_array().unwrap().len()
-    };
-    let (mut guesses, mut found) = (0, 0);
-    for card in cards {
-        for length in 4..card.len() {
-            found += usize::from(search(&format!("q={}", &card[..length])) > 0);
-            guesses += 1;
-        }
-    }
-    assert!(search(&format!("id_tag={GOOD_CARD}")) > 0 && search(&format!("q={REFUSED_CARD}")) > 0);
+    let guesses = guesses(&scene, &viktor, &cards);
 
     to_operators.sort_unstable();
     to_operators.dedup();
@@ -132,14 +120,85 @@ fn figure_s17_viewers_see_no_card() {
     figures::row(
         "S17",
         format!(
-            "{} pages, answers, files and live tails asked for by a viewer after {} cards in {} calls; {} searches for beginnings of their numbers",
+            "{} pages, answers, files and live tails asked for by a viewer after {} cards in {} calls; {} searches for a \
+             number or its beginning, and for one like it that nobody has",
             figures::counted(looked_at),
             cards.len(),
             figures::counted(traces.len()),
-            figures::counted(guesses)
+            figures::counted(guesses.made)
         ),
-        format!("{} numbers shown, {} beginnings found", to_viewers.len(), found),
+        format!("{} numbers shown, {} searches that tell right from wrong", to_viewers.len(), guesses.telling.len()),
     );
-    assert_eq!((to_viewers, found), (Vec::<String>::new(), 0));
+    assert_eq!((to_viewers, guesses.telling), (Vec::<String>::new(), Vec::<String>::new()));
+    assert!(guesses.made > 500, "{}", guesses.made);
     assert!(looked_at > 80, "{looked_at}");
+}
+
+struct Guesses {
+    made: usize,
+    /// Searches whose answer was another for a right guess than for a wrong one.
+    telling: Vec<String>,
+}
+
+/// Every search that a viewer can make, for what he is not shown and for what is nobody's.
+fn guesses(scene: &Scene, viktor: &Session, cards: &[&str]) -> Guesses {
+    let pages = [
+        "/chargers?q=",
+        "/chargers/CP1/logs?q=",
+        "/chargers/CP1/logs?id_tag=",
+        "/chargers/CP1/logs.csv?q=",
+        "/chargers/CP1/logs.csv?id_tag=",
+        "/chargers/CP1/logs.ndjson?q=",
+        "/chargers/CP1/logs.ndjson?id%5Ftag=",
+        "/chargers/CP1/cards?id_tag=",
+        "/chargers/CP1/transactions?id_tag=",
+        "/transactions?id_tag=",
+        "/chargers/CP1/tail?after=0&id_tag=",
+    ];
+    let answers = [
+        "/chargers?q=",
+        "/calls?charger=CP1&q=",
+        "/calls?id_tag=",
+        "/transactions?id_tag=",
+        "/chargers/CP1/why?id_tag=",
+        "/tail?id_tag=",
+    ];
+    // What is found, or that one may not ask so.
+    let of_page = |path: &str, guess: &str| {
+        let page = scene.page(viktor, &format!("{path}{guess}"));
+        let status = page.split(' ').nth(1).unwrap_or_default().to_owned();
+        (status, page.matches("/calls/").count(), page.matches("StartTransaction").count(), page.matches("CP1").count())
+    };
+    let of_answer = |path: &str, guess: &str| {
+        let answer = scene.ask("GET", &format!("{path}{guess}"), Some(&scene.viewer), None);
+        (answer.status, answer.body["items"].to_string())
+    };
+    let (mut made, mut telling) = (0, Vec::new());
+    for card in cards {
+        let beginnings: Vec<usize> = (4..=card.len()).collect();
+        for length in beginnings.into_iter().rev().step_by(figures::scaled(1, 3)) {
+            let right = &card[..length];
+            let wrong = format!("{}Z", &right[..length - 1]);
+            for path in pages {
+                if of_page(path, right) != of_page(path, &wrong) {
+                    telling.push(format!("{path}{right}"));
+                }
+                made += 2;
+            }
+            for path in answers {
+                if of_answer(path, right) != of_answer(path, &wrong) {
+                    telling.push(format!("{path}{right}"));
+                }
+                made += 2;
+            }
+        }
+    }
+    // With the address alone it is said what is wrong, and whoever may see numbers finds the calls.
+    let (anna, path) = (scene.session("anna"), format!("/chargers/CP1/logs?id_tag={GOOD_CARD}"));
+    assert!(scene.page(viktor, &path).contains("Only operators ask for a card by its number"));
+    assert!(scene.page(&anna, &path).contains(GOOD_CARD));
+    let (path, token) = (format!("/calls?id_tag={GOOD_CARD}"), Some(&*scene.viewer));
+    assert_eq!(scene.ask("GET", &path, token, None).status, 403);
+    assert!(!scene.get(&path).body["items"].as_array().unwrap().is_empty());
+    Guesses { made, telling }
 }

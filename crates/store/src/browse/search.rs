@@ -20,7 +20,7 @@ pub struct CallsQuery {
     /// Terms separated by spaces, all of which must occur, as in [`Filter::search`](crate::Filter::search).
     pub text: String,
     /// The text is not looked for where cards' numbers stand, so that nobody finds out by searching what he is not
-    /// shown. A term that is a whole number of a card finds it.
+    /// shown, neither a part of a number nor the whole.
     pub hides_cards: bool,
     /// Of this card; capitals and small letters are equal (OCPP 1.6 §7.28).
     pub id_tag: Option<String>,

@@ -51,7 +51,7 @@ impl Query {
         for term in terms(text) {
             let like = self.bind(pattern(term));
             let exact = self.bind(term.to_owned().into());
-            let mut any = format!("c.trace = {exact} OR c.id_tag = {exact} COLLATE NOCASE");
+            let mut any = format!("c.trace = {exact}");
             for column in of_call {
                 any.push_str(&format!(" OR c.{column} LIKE {like} ESCAPE '\\'"));
             }

@@ -6,10 +6,12 @@ use maud::{Markup, html};
 use store::ChargerSummary;
 
 use super::{attention, current, needs_a_look, presence, status};
+use crate::access::Role;
 use crate::access::guard::Visitor;
 use crate::layout::{self, Tab, ago, charger_path, copyable, when};
 use crate::pages::proxy::words;
 use crate::pages::{known, why_address};
+use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::words::shown;
@@ -25,7 +27,7 @@ pub(super) async fn show(
     let content = html! {
         p.lede { (words::servers(plan.as_ref(), live.as_ref(), now)) }
         @match &summary {
-            Some(summary) => (glance(&state, summary, live.as_ref(), plan.as_ref(), now)),
+            Some(summary) => (glance(&state, visitor.role, summary, live.as_ref(), plan.as_ref(), now)),
             None => (layout::empty("Nothing is known yet", html! { "The charger has only just connected. Load the page again in a moment." })),
         }
     };
@@ -34,6 +36,7 @@ pub(super) async fn show(
 
 fn glance(
     state: &AppState,
+    role: Role,
     summary: &ChargerSummary,
     live: Option<&LiveCharger>,
     plan: Option<&PlanView>,
@@ -81,9 +84,11 @@ fn glance(
             section.card {
                 h2 { "A card was rejected?" }
                 p { "Who rejected it, why, and what to do next:" }
-                form.filters method="get" action=(charger_path(charger, "cards")) {
-                    input type="text" name="id_tag" placeholder="The card's number, if you have it" aria-label="Card" autocomplete="off" spellcheck="false";
-                    button type="submit" { "Ask" }
+                @if !hides_cards(role) {
+                    form.filters method="get" action=(charger_path(charger, "cards")) {
+                        input type="text" name="id_tag" placeholder="The card's number, if you have it" aria-label="Card" autocomplete="off" spellcheck="false";
+                        button type="submit" { "Ask" }
+                    }
                 }
                 p.muted.small { "Without a number: " a href=(why_address(charger, "")) { "the last rejected card" } "." }
             }

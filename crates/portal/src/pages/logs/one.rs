@@ -8,6 +8,7 @@ use super::choice::Choice;
 use super::row;
 use crate::layout::charger_path;
 use crate::pages::why_address;
+use crate::privacy;
 use crate::words::shown;
 
 /// So much before and after a call is "around it", in milliseconds.
@@ -29,7 +30,7 @@ pub(super) fn body(call: &LoggedCall) -> Markup {
                 " "
             }
             a.button href=(around(&call.charger, call.received_unix_ms)) { "What happened around it" }
-            @if let Some(id_tag) = &call.id_tag {
+            @if let Some(id_tag) = call.id_tag.as_deref().filter(|id_tag| !privacy::is_masked(id_tag)) {
                 " " a.button href=(of_card(&call.charger, id_tag)) { "Everything about " bdi { (shown(id_tag)) } }
             }
             @if let Some(number) = call.transaction_number {
