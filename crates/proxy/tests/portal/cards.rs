@@ -127,7 +127,11 @@ fn figure_s17_viewers_see_no_card() {
             figures::counted(traces.len()),
             figures::counted(guesses.made)
         ),
-        format!("{} numbers shown, {} searches that tell right from wrong", to_viewers.len(), guesses.telling.len()),
+        format!(
+            "{} numbers shown, {} searches that tell right from wrong",
+            to_viewers.len(),
+            guesses.telling.len()
+        ),
     );
     assert_eq!((to_viewers, guesses.telling), (Vec::<String>::new(), Vec::<String>::new()));
     assert!(guesses.made > 500, "{}", guesses.made);
@@ -167,7 +171,12 @@ fn guesses(scene: &Scene, viktor: &Session, cards: &[&str]) -> Guesses {
     let of_page = |path: &str, guess: &str| {
         let page = scene.page(viktor, &format!("{path}{guess}"));
         let status = page.split(' ').nth(1).unwrap_or_default().to_owned();
-        (status, page.matches("/calls/").count(), page.matches("StartTransaction").count(), page.matches("CP1").count())
+        (
+            status,
+            page.matches("/calls/").count(),
+            page.matches("StartTransaction").count(),
+            page.matches("CP1").count(),
+        )
     };
     let of_answer = |path: &str, guess: &str| {
         let answer = scene.ask("GET", &format!("{path}{guess}"), Some(&scene.viewer), None);
