@@ -217,6 +217,9 @@ pub(crate) const CHARGER_KEYS: usize = 16;
 pub(crate) const OFFERED_KEY_COUNTS_MS: i64 = 7 * 86_400_000;
 /// Unknown chargers that are remembered as knocking; the store keeps as many. Who knocked last stays.
 pub(crate) const KNOCKING_REMEMBERED: usize = 1_000;
+/// Of one address; the store keeps as many. An operator who moves a depot still sees it whole, and nobody fills the
+/// list from one place.
+pub(crate) const KNOCKING_FROM_AN_ADDRESS: usize = 50;
 /// Their knocks that are written to the store per second: strangers must not keep its disk busy.
 pub(crate) const KNOCKS_WRITTEN_PER_SECOND: u32 = 2;
 /// Of those, how many may come at once.

@@ -2,35 +2,46 @@
 //! us remember is bounded, and so is how often it is written.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::ChargerId;
 use store::{Knocking, Store};
 use tokio::time::Instant;
 
+use super::budgets::network;
 use crate::clock::unix_ms;
 use crate::fleet::folded;
 use crate::limits::{
-    KNOCKING_REMEMBERED, KNOCKS_WRITTEN_AT_ONCE, KNOCKS_WRITTEN_PER_SECOND, REFUSALS_LOGGED_AT_ONCE,
-    REFUSALS_LOGGED_PER_SECOND,
+    KNOCKING_FROM_AN_ADDRESS, KNOCKING_REMEMBERED, KNOCKS_WRITTEN_AT_ONCE, KNOCKS_WRITTEN_PER_SECOND,
+    REFUSALS_LOGGED_AT_ONCE, REFUSALS_LOGGED_PER_SECOND,
 };
 use crate::rate::Bucket;
 
 #[derive(Debug)]
 pub(super) struct Knocks {
     /// By the identity in small letters.
-    all: Mutex<HashMap<String, Knocking>>,
+    all: Mutex<HashMap<String, Knock>>,
     written: Bucket,
     told: Bucket,
+}
+
+#[derive(Debug)]
+struct Knock {
+    knocking: Knocking,
+    /// Where it came from last; of IPv6 the first 64 bits.
+    network: IpAddr,
 }
 
 impl Knocks {
     /// With those that the store remembers.
     pub(super) fn new(known: Vec<Knocking>) -> Self {
-        let all = known.into_iter().map(|one| (folded(&one.charger), one)).collect();
+        let known = known.into_iter().map(|knocking| {
+            let from = knocking.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            (folded(&knocking.charger), Knock { network: network(from), knocking })
+        });
         Self {
-            all: Mutex::new(all),
+            all: Mutex::new(known.collect()),
             written: Bucket::new(KNOCKS_WRITTEN_PER_SECOND, KNOCKS_WRITTEN_AT_ONCE),
             told: Bucket::new(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE),
         }
@@ -58,20 +69,24 @@ impl Knocks {
     fn add(&self, charger: &ChargerId, from: IpAddr, sent_credentials: bool, unix_ms: i64) -> Knocking {
         let mut all = self.lock();
         let key = folded(charger);
-        if all.len() >= KNOCKING_REMEMBERED && !all.contains_key(&key) {
-            let oldest = all.iter().min_by_key(|(_, one)| one.last_unix_ms);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                all.remove(&oldest);
-            }
+        if !all.contains_key(&key)
+            && let Some(gives_way) = gives_way(&all, network(from))
+        {
+            all.remove(&gives_way);
         }
-        let one = all.entry(key).or_insert_with(|| Knocking {
-            charger: charger.clone(),
-            address: String::new(),
-            first_unix_ms: unix_ms,
-            last_unix_ms: unix_ms,
-            times: 0,
-            sent_credentials: false,
+        let one = all.entry(key).or_insert_with(|| Knock {
+            network: network(from),
+            knocking: Knocking {
+                charger: charger.clone(),
+                address: String::new(),
+                first_unix_ms: unix_ms,
+                last_unix_ms: unix_ms,
+                times: 0,
+                sent_credentials: false,
+            },
         });
+        one.network = network(from);
+        let one = &mut one.knocking;
         one.address = from.to_string();
         one.last_unix_ms = unix_ms;
         one.times = one.times.saturating_add(1);
@@ -89,7 +104,7 @@ impl Knocks {
 
     /// The last first.
     pub(super) fn all(&self) -> Vec<Knocking> {
-        let mut all: Vec<Knocking> = self.lock().values().cloned().collect();
+        let mut all: Vec<Knocking> = self.lock().values().map(|one| one.knocking.clone()).collect();
         all.sort_by(|one, other| {
             let last = other.last_unix_ms.cmp(&one.last_unix_ms);
             last.then_with(|| one.charger.as_str().cmp(other.charger.as_str()))
@@ -97,15 +112,56 @@ impl Knocks {
         all
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Knocking>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Knock>> {
         // Nothing that runs under the lock leaves it half changed.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Who is forgotten for one more from there: of those who have most of the list the one whose knock is the longest
+/// ago, so that nobody pushes others off it by making names up.
+fn gives_way(all: &HashMap<String, Knock>, from: IpAddr) -> Option<String> {
+    let oldest = |is_of_them: &dyn Fn(IpAddr) -> bool| {
+        let of_them = all.iter().filter(|(_, one)| is_of_them(one.network));
+        of_them.min_by_key(|(_, one)| one.knocking.last_unix_ms).map(|(key, _)| key.clone())
+    };
+    if all.values().filter(|one| one.network == from).count() >= KNOCKING_FROM_AN_ADDRESS {
+        return oldest(&|network| network == from);
+    }
+    if all.len() < KNOCKING_REMEMBERED {
+        return None;
+    }
+    let mut of_networks: HashMap<IpAddr, usize> = HashMap::new();
+    for one in all.values() {
+        *of_networks.entry(one.network).or_default() += 1;
+    }
+    let most = of_networks.values().max();
+    oldest(&|network| of_networks.get(&network) == most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_makes_names_up_pushes_nobody_else_off_the_list() {
+        let knocks = Knocks::new(Vec::new());
+        knocks.add(&"GENUINE".into(), IpAddr::from([10, 0, 0, 1]), true, 1);
+        let remembered = |knocks: &Knocks| {
+            let all = knocks.all();
+            assert!(all.iter().any(|one| one.charger.as_str() == "GENUINE"), "of {}", all.len());
+            all.len()
+        };
+        let name = |number: u8, of: i64| ChargerId::from(format!("X{number}-{of}").as_str());
+        for number in 0..5_000 {
+            knocks.add(&name(0, number), IpAddr::from([10, 0, 1, 1]), true, 10 + number);
+        }
+        assert_eq!(remembered(&knocks), 1 + KNOCKING_FROM_AN_ADDRESS);
+        for (host, number) in (0..100).flat_map(|host| (0..30).map(move |number| (host, number))) {
+            knocks.add(&name(host, number), IpAddr::from([10, 0, 2, host]), true, 10_000);
+        }
+        assert_eq!(remembered(&knocks), KNOCKING_REMEMBERED);
+    }
 
     #[test]
     fn a_knock_adds_to_what_is_known_and_the_oldest_gives_way() {
@@ -117,6 +173,7 @@ mod tests {
         assert_eq!((one.charger.as_str(), one.address.as_str(), one.times), ("CP1", "10.0.0.2", 2));
         assert_eq!((one.first_unix_ms, one.last_unix_ms, one.sent_credentials), (1, 5, true));
         for number in 0..KNOCKING_REMEMBERED as i64 {
+            let from = IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
             knocks.add(&ChargerId::from(format!("X{number}").as_str()), from, false, 10 + number);
         }
         let all = knocks.all();

@@ -12,6 +12,8 @@ use crate::{StoreError, keys};
 const HISTORY: i64 = 100_000;
 /// So many chargers that knock are remembered; those whose last knock is the longest ago give way.
 const KNOCKS: i64 = 1_000;
+/// So many of one address, of the same kind.
+const KNOCKS_OF_AN_ADDRESS: i64 = 50;
 /// A name longer than this is cut.
 const TEXT_CHARS: usize = 1_000;
 
@@ -99,6 +101,9 @@ fn knocked(connection: &Connection, knocking: &Knocking) -> rusqlite::Result<()>
     let times = i64::try_from(*times).unwrap_or(i64::MAX);
     let values = params![charger.as_str(), address, first_unix_ms, last_unix_ms, times, sent_credentials];
     connection.prepare_cached(sql)?.execute(values)?;
+    let sql = "DELETE FROM knocks WHERE charger IN
+                   (SELECT charger FROM knocks WHERE address = ?1 ORDER BY last_unix_ms DESC LIMIT -1 OFFSET ?2)";
+    connection.prepare_cached(sql)?.execute(params![address, KNOCKS_OF_AN_ADDRESS])?;
     let sql = "DELETE FROM knocks WHERE charger IN
                    (SELECT charger FROM knocks ORDER BY last_unix_ms DESC LIMIT -1 OFFSET ?1)";
     connection.prepare_cached(sql)?.execute([KNOCKS]).map(drop)

@@ -89,11 +89,19 @@ async fn who_knocks_is_remembered_up_to_a_bound_and_forgotten_when_admitted() {
     assert_eq!(store.knocking().await.unwrap(), []);
     let mut last = None;
     for number in 0..1_010 {
-        last = Some(store.knocked(knocking(&format!("X{number}"), number, 1)));
+        let address = format!("10.0.1.{}", number % 100);
+        last = Some(store.knocked(Knocking { address, ..knocking(&format!("X{number}"), number, 1) }));
     }
-    last.unwrap().await.unwrap();
+    last.take().unwrap().await.unwrap();
     let all = store.knocking().await.unwrap();
     assert_eq!((all.len(), all[0].charger.as_str(), all[999].charger.as_str()), (1_000, "X1009", "X10"));
     store.admit(order("X1009", AdmissionWhat::Forget)).await.unwrap();
     assert_eq!(store.knocking().await.unwrap().len(), 999);
+    for number in 0..200 {
+        last = Some(store.knocked(knocking(&format!("Y{number}"), 2_000 + number, 1)));
+    }
+    last.unwrap().await.unwrap();
+    let all = store.knocking().await.unwrap();
+    let (of_one, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.address == "10.0.0.1");
+    assert_eq!((of_one.len(), others.len()), (50, 950), "one address pushes few others off the list");
 }
