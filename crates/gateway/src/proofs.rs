@@ -139,10 +139,12 @@ impl KeysOfLinks {
         let mut proofs = Proofs::only(of_file);
         let Some(set) = self.0.get(&place(charger, backoffice)) else { return proofs };
         let OfLink { keys: LinkKeys { keys, .. }, round } = set.value();
+        // Whoever has the name now, but not the address, is not shown what another has set.
+        let peer = peer(&settings.url);
         // What a backoffice takes once it takes again.
         let usual = keys.iter().find_map(|key| key.form);
         let of = |key: &LinkKey| {
-            let text = seal.unlock(charger, backoffice, &key.key).unwrap_or_default();
+            let text = seal.unlock(charger, backoffice, &peer, &key.key).unwrap_or_default();
             let mut passwords = store::passwords(&text);
             passwords.retain(|(form, _)| key.form.is_none_or(|taken| taken == *form));
             passwords.sort_by_key(|(form, _)| usual.is_some_and(|usual| usual != *form));
@@ -166,11 +168,11 @@ impl KeysOfLinks {
         &self,
         store: &Store,
         charger: &ChargerId,
-        backoffice: &BackofficeId,
+        (backoffice, url): (&BackofficeId, &str),
         key: (TraceId, &str),
         is_first: bool,
     ) -> Kept {
-        let (trace, key) = (key.0, store.seal().lock(charger, backoffice, key.1));
+        let (trace, key) = (key.0, store.seal().lock(charger, backoffice, &peer(url), key.1));
         let none = || {
             let keys =
                 LinkKeys { charger: charger.clone(), backoffice: backoffice.clone(), keys: Vec::new() };
@@ -263,6 +265,15 @@ fn place(charger: &ChargerId, backoffice: &BackofficeId) -> (String, BackofficeI
     (folded(charger), backoffice.clone())
 }
 
+/// Scheme, host and port of a URL: who is there.
+fn peer(url: &str) -> String {
+    let url = url.to_ascii_lowercase();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let usual = if scheme == "wss" { ":443" } else { ":80" };
+    format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(authority))
+}
+
 /// The header of HTTP Basic authentication (RFC 7617).
 pub(crate) fn basic(user: &str, password: &[u8]) -> HeaderValue {
     let encoded = STANDARD.encode([user.as_bytes(), b":", password].concat());
@@ -318,7 +329,13 @@ mod tests {
 
         fn set(&self, number: u128, key: &str, is_first: bool) -> TraceId {
             let trace = TraceId(ulid::Ulid(number));
-            let set = self.keys.set(&self.store, &"CP1".into(), &"volt".into(), (trace, key), is_first);
+            let set = self.keys.set(
+                &self.store,
+                &"CP1".into(),
+                (&"volt".into(), &self.settings.url),
+                (trace, key),
+                is_first,
+            );
             drop(set);
             trace
         }
@@ -435,6 +452,25 @@ mod tests {
         world.set(4, "the last of them", true);
         assert_eq!(world.of("CP1").next().count(), 2);
         assert_eq!(next(&world.of("CP1")), Some(basic("x-CP1", b"the last of them")));
+    }
+
+    #[test]
+    fn who_is_at_another_address_is_not_shown_the_formers_key() {
+        let mut world = World::new();
+        world.set(1, "of the former", true);
+        world.dialed(b"of the former");
+        for same in ["WS://H:80/elsewhere/{charger}", "ws://h?x=1"] {
+            world.settings.url = same.to_owned();
+            assert_eq!(world.texts(), ["of the former", "of the file"], "{same}");
+        }
+        for other in ["ws://other/", "ws://h:81/", "wss://h/", "ws://h.example/"] {
+            world.settings.url = other.to_owned();
+            assert_eq!(world.texts(), ["of the file"], "{other}");
+        }
+        world.set(2, "of the other", true);
+        assert_eq!(world.texts(), ["of the other", "of the file"]);
+        world.settings.url = "ws://h/".to_owned();
+        assert_eq!(world.texts(), ["of the former", "of the file"]);
     }
 
     #[test]

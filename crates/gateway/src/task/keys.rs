@@ -31,7 +31,11 @@ impl Talk {
         let (shared, charger) = (&self.shared, &self.charger);
         let (store, links) = (&shared.store, &shared.keys_of_links);
         let NewKey { trace, backoffice, key, reach } = &new;
-        let of_link = |is_first| links.set(store, charger, backoffice, (*trace, key.as_str()), is_first);
+        // It is for whoever has just set it.
+        let slot = self.slots.iter().find(|slot| slot.backoffice == *backoffice);
+        let url = slot.map_or("", |slot| &slot.destination.settings.url);
+        let of_link =
+            |is_first| links.set(store, charger, (backoffice, url), (*trace, key.as_str()), is_first);
         let keeping: Keeping = match reach {
             KeyReach::Link => {
                 let kept = of_link(true);

@@ -32,22 +32,28 @@ impl fmt::Debug for LockedKey {
 }
 
 impl Seal {
-    /// Encrypts a key for one link of one charger; for another it cannot be opened.
-    pub fn lock(&self, charger: &ChargerId, backoffice: &BackofficeId, key: &str) -> LockedKey {
+    /// Encrypts a key for one link of one charger, with whoever is at this address now; for another it cannot be opened.
+    pub fn lock(&self, charger: &ChargerId, backoffice: &BackofficeId, peer: &str, key: &str) -> LockedKey {
         let mut bytes = key.as_bytes().to_vec();
         let nonce = self
             .cipher()
-            .seal_in_place_append_tag(Aad::from(context(charger, backoffice)), &mut bytes)
+            .seal_in_place_append_tag(Aad::from(context(charger, backoffice, peer)), &mut bytes)
             .expect("a key is short, and the system gives random numbers");
         LockedKey([nonce.as_ref().as_slice(), &bytes].concat())
     }
 
-    /// The key as it was written; `None` when the secret is another by now, or the key is of another link.
-    pub fn unlock(&self, charger: &ChargerId, backoffice: &BackofficeId, key: &LockedKey) -> Option<String> {
+    /// The key as it was written; `None` when the secret is another by now, or the key is of another link or peer.
+    pub fn unlock(
+        &self,
+        charger: &ChargerId,
+        backoffice: &BackofficeId,
+        peer: &str,
+        key: &LockedKey,
+    ) -> Option<String> {
         let (nonce, rest) = key.0.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut bytes = rest.to_vec();
-        let context = Aad::from(context(charger, backoffice));
+        let context = Aad::from(context(charger, backoffice, peer));
         let opened = self.cipher().open_in_place(nonce, context, &mut bytes).ok()?;
         String::from_utf8(opened.to_vec()).ok()
     }
@@ -58,9 +64,10 @@ impl Seal {
     }
 }
 
-/// What a locked key is bound to. Neither name holds a zero byte.
-fn context(charger: &ChargerId, backoffice: &BackofficeId) -> Vec<u8> {
-    [charger.as_str().to_ascii_lowercase().as_bytes(), &[0], backoffice.as_str().as_bytes()].concat()
+/// What a locked key is bound to. No name holds a zero byte.
+fn context(charger: &ChargerId, backoffice: &BackofficeId, peer: &str) -> Vec<u8> {
+    let charger = charger.as_str().to_ascii_lowercase();
+    [&charger, backoffice.as_str(), peer].join("\0").into_bytes()
 }
 
 /// The passwords as which a key may be sent to a backoffice, each with its form: the bytes that hexadecimal text
@@ -80,17 +87,18 @@ mod tests {
         let (_folder, seal) = seal();
         let (charger, volt) = (ChargerId::from("CP1"), BackofficeId::from("volt"));
         let key = "c4n4ryc4n4ryc4n4ry";
-        let locked = seal.lock(&charger, &volt, key);
-        assert_eq!(seal.unlock(&"cp1".into(), &volt, &locked).as_deref(), Some(key));
-        assert_eq!(seal.unlock(&"CP2".into(), &volt, &locked), None);
-        assert_eq!(seal.unlock(&charger, &"acme".into(), &locked), None);
+        let locked = seal.lock(&charger, &volt, "wss://h", key);
+        assert_eq!(seal.unlock(&"cp1".into(), &volt, "wss://h", &locked).as_deref(), Some(key));
+        assert_eq!(seal.unlock(&"CP2".into(), &volt, "wss://h", &locked), None);
+        assert_eq!(seal.unlock(&charger, &"acme".into(), "wss://h", &locked), None);
+        assert_eq!(seal.unlock(&charger, &volt, "wss://other", &locked), None);
         assert_eq!(format!("{locked:?}"), "***");
         assert!(!locked.0.windows(key.len()).any(|part| part == key.as_bytes()));
-        assert!(seal.lock(&charger, &volt, key) != locked, "every time another way");
+        assert!(seal.lock(&charger, &volt, "wss://h", key) != locked, "every time another way");
         let (_other_folder, other) = super::super::tests::seal();
-        assert_eq!(other.unlock(&charger, &volt, &locked), None);
+        assert_eq!(other.unlock(&charger, &volt, "wss://h", &locked), None);
         for cut in 0..locked.0.len() {
-            assert_eq!(seal.unlock(&charger, &volt, &LockedKey(locked.0[..cut].to_vec())), None);
+            assert_eq!(seal.unlock(&charger, &volt, "wss://h", &LockedKey(locked.0[..cut].to_vec())), None);
         }
     }
 

@@ -14,7 +14,7 @@ fn trace(number: u128) -> TraceId {
 }
 
 fn link_key(store: &Store, number: u128) -> LinkKey {
-    let key = store.seal().lock(&"CP1".into(), &BackofficeId::from("volt"), KEY);
+    let key = store.seal().lock(&"CP1".into(), &BackofficeId::from("volt"), "wss://h", KEY);
     LinkKey { trace: trace(number), key, form: Some(KeyForm::Bytes), is_first: number > 1, unix_ms: 7 }
 }
 
@@ -50,7 +50,7 @@ async fn changed_keys_outlive_the_program_and_are_nowhere_in_its_files() {
     assert_eq!(store.link_keys().await.unwrap(), std::slice::from_ref(&links), "what was written last");
     assert_eq!(store.charger_keys().await.unwrap(), [chargers]);
     let kept = &links.keys[0].key;
-    assert_eq!(store.seal().unlock(&"cp1".into(), &"volt".into(), kept).as_deref(), Some(KEY));
+    assert_eq!(store.seal().unlock(&"cp1".into(), &"volt".into(), "wss://h", kept).as_deref(), Some(KEY));
 }
 
 #[tokio::test]
