@@ -22,7 +22,6 @@ use tokio::time::{Instant, sleep_until};
 
 use self::budgets::{Budgets, network};
 use self::changed::{ChangedKeys, Used};
-use self::credentials::Credentials;
 use self::knocks::Knocks;
 use self::roster::Roster;
 use crate::clock::unix_ms;
@@ -33,6 +32,7 @@ use crate::peer::Peer;
 use crate::rate::Bucket;
 use crate::served::Served;
 
+pub use self::credentials::Credentials;
 pub use self::terms::{EntranceTerms, SecurityProfile, UnknownChargers};
 
 /// Why somebody is not let in.

@@ -40,7 +40,7 @@ mod tunnel;
 mod view;
 mod wire;
 
-pub use entrance::{EntranceTerms, SecurityProfile, UnknownChargers};
+pub use entrance::{Credentials, EntranceTerms, SecurityProfile, UnknownChargers};
 pub use gateway::{Gateway, Settings, StartError};
 pub use identity::is_invisible;
 pub use metrics::{Metrics, metrics_markdown};

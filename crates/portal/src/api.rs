@@ -1,7 +1,7 @@
 //! The API: everything that the pages show and do, as JSON under `/api/v1`, with tokens. Its document,
 //! `/api/v1/openapi.json`, is made from the handlers themselves.
 
-mod calls;
+pub(crate) mod calls;
 mod chargers;
 mod client;
 mod comparison;
@@ -9,7 +9,7 @@ mod deliveries;
 mod entrance;
 pub(crate) mod problem;
 mod proxy;
-mod read;
+pub(crate) mod read;
 mod tail;
 mod transactions;
 mod why;

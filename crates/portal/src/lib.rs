@@ -16,6 +16,7 @@ mod portal;
 mod privacy;
 mod reader;
 mod refusal;
+pub mod search;
 mod server;
 mod state;
 mod tail;

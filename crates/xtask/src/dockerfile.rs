@@ -52,7 +52,7 @@ pub(crate) fn lint() -> Result<()> {
 
     // What the build reads is let through .dockerignore.
     let ignored = read(".dockerignore")?;
-    for name in ["Cargo.toml", "Cargo.lock", "crates", "benches"] {
+    for name in ["Cargo.toml", "Cargo.lock", "crates", "benches", "fuzz"] {
         ensure!(ignored.lines().any(|line| line == format!("!{name}")), ".dockerignore keeps {name} out");
     }
     step.run(Command::new(tool("hadolint")?).arg("--no-color").arg("Dockerfile").current_dir(root()))

@@ -6,6 +6,7 @@ mod deny;
 mod dockerfile;
 mod docs;
 mod endurance;
+mod fuzz;
 mod instructions;
 mod limits;
 mod matrix;
@@ -61,6 +62,8 @@ enum Task {
     Costs,
     /// Measures the program beside nginx and HAProxy and writes docs/performance.md.
     Performance(performance::Performance),
+    /// Invents input for whatever reads text from outside, and says what broke.
+    Fuzz(fuzz::Fuzz),
     /// Proves that the engine is pure: no socket, no database, no runtime beneath it.
     Purity,
     /// Checks what the dependencies bring with them: licences, sources, known vulnerabilities.
@@ -88,6 +91,7 @@ fn main() -> Result<()> {
         Task::Instructions(asked) => instructions::count(&asked),
         Task::Costs => performance::watch_costs(),
         Task::Performance(asked) => performance::measure(&asked),
+        Task::Fuzz(asked) => fuzz::run_targets(&asked),
         Task::Purity => purity::prove(),
         Task::Deny(asked) => deny::check(&asked),
         Task::Package(asked) => package::build(&asked).map(|_| ()),

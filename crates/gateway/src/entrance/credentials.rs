@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A user name and a password, of which nothing but their lengths is known.
 #[derive(Default, PartialEq, Eq)]
-pub(super) struct Credentials {
+pub struct Credentials {
     pub(super) user: Vec<u8>,
     pub(super) password: Vec<u8>,
 }
@@ -24,13 +24,23 @@ pub(super) struct Credentials {
 impl Credentials {
     /// `None` when no header is there. One that makes no sense, or of which there are several, is a name that
     /// nobody has.
-    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next()?;
         if values.next().is_some() {
             return Some(Self::default());
         }
         Some(Self::parse(value.as_bytes()).unwrap_or_default())
+    }
+
+    /// The name, as bytes: it need not be text.
+    pub fn user(&self) -> &[u8] {
+        &self.user
+    }
+
+    /// The password; everything behind the first colon.
+    pub fn password(&self) -> &[u8] {
+        &self.password
     }
 
     fn parse(value: &[u8]) -> Option<Self> {

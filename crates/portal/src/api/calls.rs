@@ -161,7 +161,7 @@ pub(super) enum OutcomeName {
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct CallsParameters {
+pub(crate) struct CallsParameters {
     /// Of this charger; of all if left out.
     #[param(max_length = 500, nullable = false, required = false)]
     pub(super) charger: Option<String>,
@@ -228,7 +228,7 @@ impl Check for CallsParameters {
 
 impl CallsParameters {
     /// The question for the store.
-    pub(super) fn query(self) -> CallsQuery {
+    pub(crate) fn query(self) -> CallsQuery {
         CallsQuery {
             hides_cards: false,
             charger: self.charger.map(|charger| ChargerId::from(charger.as_str())),

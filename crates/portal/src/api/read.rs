@@ -102,7 +102,7 @@ fn too_large(error: BytesRejection) -> Problem {
 }
 
 /// What a type alone does not say of a request.
-pub(super) trait Check {
+pub(crate) trait Check {
     /// # Errors
     /// Names the parameter and what it may be.
     fn check(&self) -> Result<(), String>;

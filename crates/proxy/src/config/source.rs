@@ -68,6 +68,8 @@ pub(crate) fn recover(text: &str) -> (Node, Vec<Finding>) {
             Finding::error(text, span.start, message)
         })
         .collect();
+    // Some are told only at the end of what they stand in.
+    errors.sort_by_key(|finding| (finding.line, finding.column));
     // Of brackets that are nested deeply each is missed at the same end.
     errors.dedup();
     errors.truncate(MOST_ERRORS);

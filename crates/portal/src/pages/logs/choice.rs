@@ -201,7 +201,7 @@ impl Choice {
     }
 
     /// As the part of an address behind the `?`, with it; empty if nothing is chosen.
-    pub(super) fn parameters(&self) -> String {
+    pub(crate) fn parameters(&self) -> String {
         let fields = [
             ("q", &self.q),
             ("action", &self.action),
