@@ -328,7 +328,7 @@ fn text(
     text
 }
 
-/// Measures everything and writes the page; what stands there under [`BY_HAND`] is kept.
+/// Measures everything and writes the page; what stands there under the heading for remarks by hand is kept.
 pub fn write(bench: &Bench<'_>, extent: &Extent, path: &Path) -> Result<()> {
     let before = fs::read_to_string(path).unwrap_or_default();
     let kept = before.find(BY_HAND).map_or("", |at| &before[at..]);

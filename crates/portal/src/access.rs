@@ -74,7 +74,7 @@ pub(crate) struct Access {
 }
 
 /// One version of the users and tokens.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Accounts {
     pub(crate) users: Vec<User>,
     pub(crate) tokens: Vec<Token>,

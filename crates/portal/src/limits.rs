@@ -37,6 +37,8 @@ pub(crate) const FAILURES_PER_NAME: u32 = 30;
 pub(crate) const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// Addresses and names whose failures are counted; when there are more, the stalest is forgotten.
 pub(crate) const FAILURES_COUNTED: usize = 10_000;
+/// Of the name that somebody tried to log in with, so many characters are counted under; no user has a longer one.
+pub(crate) const NAME_CHARACTERS_COUNTED: usize = 100;
 /// Passwords verified at the same time: each takes a core and 19 MiB for some 50 ms.
 pub(crate) const VERIFICATIONS: usize = 2;
 /// Logins that may wait for their verification; more are answered 503.

@@ -42,6 +42,12 @@ impl AppState {
     }
 
     /// Who may come in, and who is in.
+    /// Says, as often as it is asked, whether users and tokens are what they are now.
+    pub(crate) fn access_is_unchanged(&self) -> impl Fn() -> bool + Send + use<> {
+        let (state, now) = (self.clone(), self.access().accounts());
+        move || state.access().accounts() == now
+    }
+
     pub(crate) fn access(&self) -> &Access {
         &self.0.access
     }

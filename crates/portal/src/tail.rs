@@ -34,6 +34,8 @@ pub(crate) enum Heard {
 pub(crate) enum Over {
     /// It has listened for an hour.
     TimeIsUp,
+    /// Users or tokens are others than when it began: whoever listens has to prove anew who they are.
+    AccessChanged,
     /// The proxy is being stopped.
     Stopped,
     /// The log cannot be read.
@@ -45,6 +47,7 @@ impl Over {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Over::TimeIsUp => "Stopped by itself after an hour.",
+            Over::AccessChanged => "Users or tokens were changed. Load the page anew to go on.",
             Over::Stopped => "The proxy was stopped.",
             Over::Unreadable => "The log cannot be read at the moment.",
         }
@@ -104,8 +107,9 @@ fn lock(taken: &Mutex<HashMap<String, usize>>) -> MutexGuard<'_, HashMap<String,
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Listening {
+struct Listening<Allowed> {
     reader: Reader,
+    is_allowed: Allowed,
     query: CallsQuery,
     cursor: i64,
     waiting: std::vec::IntoIter<NewsItem>,
@@ -115,31 +119,45 @@ struct Listening {
     _place: Place,
 }
 
-/// Everything that the query finds and that is written after `cursor`, in the order of writing.
+/// Everything that the query finds and that is written after `cursor`, in the order of writing, while that is
+/// allowed.
 pub(crate) fn listen(
     reader: Reader,
     query: CallsQuery,
     cursor: i64,
     stopping: watch::Receiver<bool>,
     place: Place,
+    is_allowed: impl Fn() -> bool,
 ) -> impl Stream<Item = Heard> {
     let query = CallsQuery { limit: limits::NEWS_AT_ONCE, before: None, ..query };
     let until = Instant::now() + limits::TAIL_LENGTH;
     let waiting = Vec::new().into_iter();
-    let listening =
-        Listening { reader, query, cursor, waiting, until, stopping, is_over: false, _place: place };
+    let listening = Listening {
+        reader,
+        is_allowed,
+        query,
+        cursor,
+        waiting,
+        until,
+        stopping,
+        is_over: false,
+        _place: place,
+    };
     stream::unfold(listening, |mut listening| async move {
         let heard = listening.next().await?;
         Some((heard, listening))
     })
 }
 
-impl Listening {
+impl<Allowed: Fn() -> bool> Listening<Allowed> {
     async fn next(&mut self) -> Option<Heard> {
         if self.is_over {
             return None;
         }
         loop {
+            if !(self.is_allowed)() {
+                return Some(self.over(Over::AccessChanged));
+            }
             if let Some(item) = self.waiting.next() {
                 return Some(Heard::News(Box::new(item)));
             }
@@ -192,10 +210,27 @@ mod tests {
         let stopping = watch::Sender::new(false);
         let began = Instant::now();
         let heard: Vec<Heard> =
-            listen(reader, CallsQuery::default(), 0, stopping.subscribe(), place).collect().await;
+            listen(reader, CallsQuery::default(), 0, stopping.subscribe(), place, || true).collect().await;
         assert!(matches!(heard[..], [Heard::Over(Over::TimeIsUp)]), "{heard:?}");
         assert!(began.elapsed() >= limits::TAIL_LENGTH);
         assert!(places.take("anna").is_some());
+        drop(store);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tail_ends_when_it_is_not_allowed_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ocpp-proxy.db");
+        let store = store::Store::open(&path, store::Settings::default()).unwrap();
+        let reader = Reader::new(Browser::open(&path).unwrap(), crate::access::Role::Operator);
+        let place = Places::new(1, 1).take("anna").unwrap();
+        let stopping = watch::Sender::new(false);
+        let rounds = std::cell::Cell::new(0);
+        let is_allowed = || rounds.replace(rounds.get() + 1) < 2;
+        let heard: Vec<Heard> =
+            listen(reader, CallsQuery::default(), 0, stopping.subscribe(), place, is_allowed).collect().await;
+        assert!(matches!(heard[..], [Heard::Over(Over::AccessChanged)]), "{heard:?}");
+        assert_eq!(rounds.get(), 3);
         drop(store);
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limits::{FAILURE_WINDOW, FAILURES_COUNTED, FAILURES_PER_ADDRESS, FAILURES_PER_NAME};
+use crate::limits::{
+    FAILURE_WINDOW, FAILURES_COUNTED, FAILURES_PER_ADDRESS, FAILURES_PER_NAME, NAME_CHARACTERS_COUNTED,
+};
 
 /// Counts in windows; bounded.
 #[derive(Debug, Default)]
@@ -23,14 +25,19 @@ impl Throttle {
     pub(crate) fn attempt(&self, address: IpAddr, name: &str) -> Result<(), Duration> {
         let now = Instant::now();
         lock(&self.addresses).add(prefix(address), FAILURES_PER_ADDRESS, now)?;
-        lock(&self.names).add(name.to_lowercase(), FAILURES_PER_NAME, now)
+        lock(&self.names).add(counted(name), FAILURES_PER_NAME, now)
     }
 
     /// The password was right: it does not count.
     pub(crate) fn succeeded(&self, address: IpAddr, name: &str) {
         lock(&self.addresses).take_back(&prefix(address));
-        lock(&self.names).take_back(&name.to_lowercase());
+        lock(&self.names).take_back(&counted(name));
     }
+}
+
+/// What of a name is told apart: whoever tries names of 64 KiB is not to fill the memory with them.
+fn counted(name: &str) -> String {
+    name.chars().take(NAME_CHARACTERS_COUNTED).collect::<String>().to_lowercase()
 }
 
 /// Whoever has an IPv6 address has 2⁶⁴ of them.
@@ -107,6 +114,18 @@ mod tests {
         assert_eq!(let_in, FAILURES_PER_NAME as usize);
         assert_eq!(lock(&throttle.addresses).0.len(), FAILURES_COUNTED);
         assert_eq!(prefix("2001:db8::1".parse().unwrap()), prefix("2001:db8::ffff:2".parse().unwrap()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_long_name_only_its_beginning_is_counted() {
+        let throttle = Throttle::default();
+        for round in 0..3 {
+            throttle
+                .attempt(IpAddr::V4((0x0a00_0000 + round).into()), &format!("{}{round}", "n".repeat(60_000)))
+                .unwrap();
+        }
+        let names = lock(&throttle.names);
+        assert_eq!(names.0.keys().map(String::len).collect::<Vec<_>>(), [NAME_CHARACTERS_COUNTED]);
     }
 
     #[tokio::test(start_paused = true)]

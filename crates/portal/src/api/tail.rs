@@ -90,7 +90,14 @@ pub(super) async fn follow(
         .tails()
         .take(&client.name)
         .ok_or_else(|| Problem::busy("As many live tails as may be are open."))?;
-    let heard = listen(state.reader(client.role), asked.query(), cursor, state.stopping(), place);
+    let heard = listen(
+        state.reader(client.role),
+        asked.query(),
+        cursor,
+        state.stopping(),
+        place,
+        state.access_is_unchanged(),
+    );
     Ok(Sse::new(events(heard)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY)))
 }
 
