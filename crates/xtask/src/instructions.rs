@@ -54,7 +54,7 @@ pub(crate) fn count(asked: &Instructions) -> Result<()> {
 
 /// Builds the program that says the messages; its path.
 fn build() -> Result<PathBuf> {
-    let mut command = cargo(&["bench", "--locked", "--quiet", "-p", "benches", "--bench", "instructions"]);
+    let mut command = cargo(&["bench", "--locked", "--quiet", "-p", "engine", "--bench", "instructions"]);
     command.args(["--no-run", "--message-format", "json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "the program that is counted cannot be built");
