@@ -26,9 +26,12 @@ pub(crate) struct Security {
     /// Only this promise, for example S2; the page's other rows stay as they are. May be given several times.
     #[arg(long, value_name = "PROMISE")]
     only: Vec<String>,
+    /// With the binaries that `cargo xtask test` makes, instead of optimised ones: slower attacks, no build.
+    #[arg(long)]
+    unoptimised: bool,
 }
 
-/// Runs the attacks, optimised, one after another, and writes the page.
+/// Runs the attacks one after another, and writes the page.
 ///
 /// # Errors
 /// A promise was broken, or nothing was counted; the page stays as it was.
@@ -37,7 +40,10 @@ pub(crate) fn run(asked: &Security) -> Result<()> {
     let collection = target().join("security-figures.jsonl");
     let _ = fs::remove_file(&collection);
     let peers = peers::set_up()?;
-    let mut command = cargo(&["test", "--locked", "--release", "--workspace", "--no-fail-fast"]);
+    let mut command = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+    if !asked.unoptimised {
+        command.arg("--release");
+    }
     command.args(["--features", "ocpp-proxy/openssl", "--"]);
     if asked.only.is_empty() {
         command.arg("figure_");
