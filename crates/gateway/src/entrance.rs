@@ -177,7 +177,9 @@ impl Entrance {
         peer: &Peer,
     ) -> Result<Proof, &'static str> {
         if self.roster.is_pinned(charger) && !peer.over_tls {
-            return Err("it came with TLS before and does not now; an operator can allow it");
+            return Err(
+                "it came with TLS before and does not now; `ocpp-proxy chargers allow-plain` lifts that",
+            );
         }
         if peer.certificate.is_some() {
             return Ok(Proof::Certificate);
@@ -292,13 +294,11 @@ impl Entrance {
         self.budgets.forgive(&order.charger);
     }
 
-    /// How many chargers knock.
-    pub(crate) fn how_many_knock(&self) -> usize {
-        self.knocks.count()
-    }
-
     /// Chargers that knock, the last first.
-    pub(crate) fn knocking(&self) -> Vec<Knocking> {
-        self.knocks.all()
+    pub(crate) fn knocking(&self, served: &Served) -> Vec<Knocking> {
+        let mut all = self.knocks.all();
+        // Whoever has been named in `proxy.toml` since does not knock any more.
+        all.retain(|one| !self.is_known(served, &one.charger));
+        all
     }
 }

@@ -86,19 +86,23 @@ fn admit(one: &One, without_key: bool) -> anyhow::Result<()> {
     })
 }
 
+/// How `proxy.toml` makes a charger known, if it does.
+fn let_in_by(rules: &Routing, charger: &ChargerId) -> Option<&'static str> {
+    let rule = rules.rule(charger)?;
+    let terms = &rule.entrance;
+    if terms.keys.contains_key(charger) {
+        Some("its key stands there under keys")
+    } else if rule.pattern.identity().is_some() {
+        Some("a match there is its name")
+    } else {
+        (terms.unknown == UnknownChargers::Admit).then_some("its rule has unknown_chargers = \"admit\"")
+    }
+}
+
 fn remove(one: &One) -> anyhow::Result<()> {
     let rules = config::rules(&one.config.path)?;
     let charger = new_charger(&one.charger)?;
-    let still = rules.rule(&charger).and_then(|rule| {
-        let terms = &rule.entrance;
-        if terms.keys.contains_key(&charger) {
-            Some("its key stands there under keys")
-        } else if rule.pattern.identity().is_some() {
-            Some("a match there is its name")
-        } else {
-            (terms.unknown == UnknownChargers::Admit).then_some("its rule has unknown_chargers = \"admit\"")
-        }
-    });
+    let still = let_in_by(&rules, &charger);
     order(one, AdmissionWhat::Remove, |charger| match still {
         Some(why) => format!(
             "{charger} is not let in by an operator's word any more, BUT proxy.toml still lets it in: {why}. Take that out, \
@@ -118,7 +122,9 @@ fn order(one: &One, what: AdmissionWhat, say: impl Fn(&str) -> String) -> anyhow
 
 fn list(which: &Chargers) -> anyhow::Result<()> {
     let rules = config::rules(&which.config.path)?;
-    let known = Known::read(&config::store_path(&which.config.path)?)?;
+    let mut known = Known::read(&config::store_path(&which.config.path)?)?;
+    // Whoever has been named in proxy.toml since does not knock any more.
+    known.knocking.retain(|one| let_in_by(&rules, &one.charger).is_none());
     logs::print(&if which.json { known.json() } else { known.text(&rules, &TimeZone::system()) })
 }
 

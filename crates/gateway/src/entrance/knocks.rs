@@ -98,10 +98,6 @@ impl Knocks {
         self.lock().remove(&folded(charger));
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
     /// The last first.
     pub(super) fn all(&self) -> Vec<Knocking> {
         let mut all: Vec<Knocking> = self.lock().values().map(|one| one.knocking.clone()).collect();

@@ -78,12 +78,13 @@ impl View {
             let login = entrance.roster.login(&admission.charger);
             (admission, login)
         });
-        EntranceView { knocking: entrance.knocking(), admitted: admitted.collect() }
+        let knocking = entrance.knocking(&self.shared.served.load());
+        EntranceView { knocking, admitted: admitted.collect() }
     }
 
     /// How many chargers knock.
     pub fn knocking(&self) -> usize {
-        self.shared.entrance.how_many_knock()
+        self.shared.entrance.knocking(&self.shared.served.load()).len()
     }
 
     /// Whoever is admitted or has proved who it is, in alphabetical order.
