@@ -81,7 +81,6 @@ fn five_hundred_chargers_at_once_are_all_served() {
     proxy.wait_metric("ocpp_proxy_charger_connections", &[], CROWD as f64);
     let grown = proxy.memory_mib().saturating_sub(before);
     assert!(grown < 100, "memory grew by {grown} MiB");
-    assert!(refusals > 0, "nothing bounded the rate at which they were let in");
     leader.wait_calls("BootNotification", CROWD);
     follower.wait_calls("BootNotification", CROWD);
 }
