@@ -64,7 +64,7 @@ fn one_server_is_called_one() {
     let scene = Scene::start();
     let alone = Backoffice::start(Library::Python, json!({"quiet": true}));
     let text = std::fs::read_to_string(scene.proxy.config()).unwrap();
-    let (settings, _) = text.split_once("[backoffices.").unwrap();
+    let (settings, _) = text.split_once("[[chargers]]").unwrap();
     let users = &text[text.find("[[portal.users]]").unwrap()..];
     std::fs::write(
         scene.proxy.config(),
