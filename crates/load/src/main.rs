@@ -56,7 +56,7 @@ enum Task {
     Compare {
         #[arg(long, default_value_t = 200)]
         chargers: usize,
-        #[arg(long, default_value_t = 2000.0)]
+        #[arg(long, default_value_t = 1000.0)]
         per_second: f64,
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
@@ -136,7 +136,7 @@ fn main() -> Result<()> {
         }
         Task::Overload { chargers } => {
             let (ratio, best, tally) = bench.overload(own, chargers)?;
-            println!("{ratio:.2} of {best:.0} a second, {tally:?}");
+            println!("{ratio} of {best:.0} a second, {tally:?}");
         }
     }
     Ok(())
@@ -147,7 +147,8 @@ fn show(one: &Contender, all: Outcome<'_>) {
         Spread::of(one.visits.iter().map(figure)).map_or_else(String::new, |spread| format!("{spread:.1}"))
     };
     println!("{}{}", one.system.name(), if one.over_tls { " with TLS" } else { "" });
-    println!("  CPU {} us, p50 {} us, p99 {} us", of(|v| v.cpu_ns / 1e3), of(|v| v.p50_us), of(|v| v.p99_us));
+    println!("  CPU {} us, at pace {} us", of(|v| v.cpu_ns / 1e3), of(|v| v.paced_cpu_ns / 1e3));
+    println!("  p50 {} us, p99 {} us; {} a second", of(|v| v.p50_us), of(|v| v.p99_us), of(|v| v.per_second));
     if let (Some(cpu), Some(added)) =
         (all.cpu_ratio(one.system, one.over_tls), all.added_p50_ratio(one.system, one.over_tls))
     {

@@ -21,7 +21,7 @@ pub struct Terms {
     pub chargers: usize,
     /// Messages a second in a burst.
     pub per_second: f64,
-    /// How long a burst lasts.
+    /// How long a burst lasts, at that pace and then again without one.
     pub burst: Duration,
     /// How often every system is visited.
     pub passes: usize,
@@ -30,12 +30,18 @@ pub struct Terms {
 /// What one burst at one system showed.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit {
-    /// CPU of the system under test for each call, in nanoseconds.
+    /// CPU of the system under test for each call, in nanoseconds, while every charger says the next thing as soon as
+    /// it has its answer. A core that sleeps between two messages is charged for waking up, which costs more than the
+    /// message and differs from machine to machine.
     pub cpu_ns: f64,
+    /// The same at the pace at which latency is measured.
+    pub paced_cpu_ns: f64,
     /// Median time from when a call was due to its answer, in microseconds.
     pub p50_us: f64,
     /// The same, of the slowest hundredth.
     pub p99_us: f64,
+    /// Messages a second while every charger says the next thing at once; whoever weighs may be the slower one.
+    pub per_second: f64,
 }
 
 /// A system and what its bursts showed, one for each pass.
@@ -119,17 +125,22 @@ fn start(
 }
 
 fn visit(scene: &mut Scene, one: &mut Running, terms: &Terms, counts: bool) -> Result<()> {
-    let before = one.under_test.as_ref().map(UnderTest::cpu).transpose()?.unwrap_or_default();
+    let cpu = |one: &Running| one.under_test.as_ref().map(UnderTest::cpu).transpose();
+    let begun = cpu(one)?.unwrap_or_default();
     let burst = scene.burst(one.route, terms.per_second, terms.burst)?;
-    let after = one.under_test.as_ref().map(UnderTest::cpu).transpose()?.unwrap_or_default();
+    let before = cpu(one)?.unwrap_or_default();
+    let flood = scene.flood(one.route, terms.burst)?;
+    let after = cpu(one)?.unwrap_or_default();
     if !counts {
         return Ok(());
     }
-    let calls = burst.answered as f64;
+    let calls = flood.answered as f64;
     one.contender.visits.push(Visit {
         cpu_ns: after.since(&before) as f64 / calls,
+        paced_cpu_ns: before.since(&begun) as f64 / burst.answered as f64,
         p50_us: burst.latency_us(0.5),
         p99_us: burst.latency_us(0.99),
+        per_second: flood.rate(),
     });
     for (name, used) in after.by_thread(&before) {
         let part = used as f64 / calls / terms.passes as f64;

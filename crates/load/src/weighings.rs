@@ -10,8 +10,12 @@ use anyhow::{Context, Result, ensure};
 use crate::certificates::Certificates;
 use crate::ledger::Tally;
 use crate::scene::{RouteId, Scene};
+use crate::statistics::Spread;
 use crate::system::{Places, System};
 use crate::under_test::UnderTest;
+
+/// How often a system is overloaded.
+const OVERLOADS: usize = 5;
 
 /// Where the program and its files are, and which core is its own.
 #[derive(Debug, Clone, Copy)]
@@ -110,19 +114,22 @@ impl Bench<'_> {
         })
     }
 
-    /// Throughput at twice the load that the system can take, divided by its best; and that best, in messages a
-    /// second.
-    pub fn overload(&self, system: System, chargers: usize) -> Result<(f64, f64, Tally)> {
+    /// Throughput at twice the load that the system can take, divided by what it was just before; and that, in messages
+    /// a second.
+    pub fn overload(&self, system: System, chargers: usize) -> Result<(Spread, Spread, Tally)> {
         let Setting { mut scene, route, under_test } = self.set(system, false, None)?;
         scene.connect(route, under_test.address, chargers)?;
         scene.begin_transactions(route)?;
-        let part = Duration::from_secs(5);
-        let mut best = 0.0_f64;
-        for _ in 0..3 {
-            best = best.max(scene.flood(route, part)?.rate());
+        let part = Duration::from_secs(4);
+        scene.flood(route, part)?;
+        let (mut ratios, mut bests) = (Vec::new(), Vec::new());
+        for _ in 0..OVERLOADS {
+            let best = scene.flood(route, part)?.rate();
+            ratios.push(scene.overload(route, best * 2.0, part)?.rate() / best);
+            bests.push(best);
         }
-        let over = scene.overload(route, best * 2.0, 2 * part)?.rate();
-        Ok((over / best, best, scene.tally(route).clone()))
+        let spread = |values| Spread::of(values).context("it was overloaded at least once");
+        Ok((spread(ratios)?, spread(bests)?, scene.tally(route).clone()))
     }
 }
 
