@@ -56,6 +56,8 @@ pub(crate) fn count(asked: &Instructions) -> Result<()> {
 fn build() -> Result<PathBuf> {
     let mut command = cargo(&["bench", "--locked", "--quiet", "-p", "engine", "--bench", "instructions"]);
     command.args(["--no-run", "--message-format", "json-render-diagnostics"]);
+    // What a machine sets for its other builds must not change the counts.
+    command.env("CARGO_PROFILE_BENCH_LTO", "false");
     let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "the program that is counted cannot be built");
     let text = String::from_utf8(output.stdout).context("cargo printed something else than UTF-8")?;

@@ -107,6 +107,7 @@ impl Judge {
             && by_error
             && answer.is_ok()
             && !is_about_nothing(&call, batch)
+            && !sets_own_key(&call)
         {
             self.accuse(format!("K-1: {to} was refused {} with {answer:?}", call.action));
         }
@@ -152,6 +153,13 @@ fn complies(action: &str, answer: &str) -> bool {
         (None, "GetDiagnostics") => answer["fileName"].is_string(),
         (None, _) => true,
     }
+}
+
+/// Whether it sets the key of its own link: one that can be none is rejected as a value is, not as a command that
+/// somebody may not send (semantics S-20, S-22).
+fn sets_own_key(call: &OpenCall) -> bool {
+    let request: Value = serde_json::from_str(&call.payload).unwrap_or_default();
+    call.action == "ChangeConfiguration" && request["key"] == "AuthorizationKey"
 }
 
 /// Whether there is no transaction that a command could mean: the charger alone would have said no, too, and
