@@ -24,6 +24,15 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Whether this says that the delivery in `other` was told: then neither needs to be kept, if that is not
+    /// kept yet.
+    pub fn is_delivered_of(&self, other: &Record) -> bool {
+        matches!((self, other), (Record::Delivered { backoffice, number }, Record::Delivery(delivery))
+            if delivery.number == *number && delivery.backoffice == *backoffice)
+    }
+}
+
 /// What is remembered of a charger when its session begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memory {

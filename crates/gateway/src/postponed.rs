@@ -40,11 +40,7 @@ impl Postponed {
         }
         let postponed = &mut self.records;
         records.retain(|record| {
-            let Record::Delivered { backoffice, number } = record else { return true };
-            let known = postponed.iter().position(|other| {
-                matches!(other, Record::Delivery(delivery)
-                    if delivery.number == *number && delivery.backoffice == *backoffice)
-            });
+            let known = postponed.iter().position(|other| record.is_delivered_of(other));
             if let Some(at) = known {
                 postponed.remove(at);
             }

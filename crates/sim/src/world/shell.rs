@@ -86,13 +86,11 @@ impl World {
     /// What was told before it was kept needs no keeping, unless that was urgent.
     fn spare(&mut self, keep: &mut Keep) {
         keep.records.retain(|record| {
-            let Record::Delivered { backoffice, number } = record else { return true };
-            let told = |other: &Record| {
-                matches!(other, Record::Delivery(delivery)
-                    if delivery.number == *number && delivery.backoffice == *backoffice)
-            };
             for commit in self.commits.iter_mut().filter(|commit| !commit.keep.urgent) {
-                let Some(at) = commit.keep.records.iter().position(told) else { continue };
+                let Some(at) = commit.keep.records.iter().position(|other| record.is_delivered_of(other))
+                else {
+                    continue;
+                };
                 commit.keep.records.remove(at);
                 if !commit.keep.records.iter().any(|record| matches!(record, Record::Delivery(_))) {
                     commit.keep.before.clear();
