@@ -81,7 +81,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("errors.txt", 26),
     ("failure-matrix.txt", 20),
     ("jobs.txt", 18),
-    ("keys.txt", 18),
+    ("keys.txt", 21),
     ("leader.txt", 28),
     ("liveness.txt", 14),
     ("message-ids.txt", 15),

@@ -9,32 +9,78 @@ const ADDRESS_PARTS: [(&[&str], &[&str]); 2] = [
     (&["chargebox", "chargepoint", "chargingstation"], &["identity", "identifier"]),
 ];
 
+/// Parts of the names that vendors give to the charger's password towards its backoffice: whose, and what.
+const PASSWORD_PARTS: (&[&str], &[&str]) = (
+    &[
+        "ocpp",
+        "csms",
+        "centralsystem",
+        "backend",
+        "backoffice",
+        "websocket",
+        "basicauth",
+        "httpauth",
+        "chargebox",
+        "chargepoint",
+        "chargingstation",
+    ],
+    &["password", "passwd", "passphrase", "passkey", "pwd", "authkey", "authpass", "secret"],
+);
+
+/// What else has a password and is no concern of the backoffice's.
+const OTHER_PASSWORDS: [&str; 13] =
+    ["ftp", "wifi", "wlan", "wpa", "apn", "sim", "smtp", "mail", "vpn", "mqtt", "modem", "webui", "admin"];
+
+/// Parts of names of what else belongs to a password: as whom, and in which way.
+const LOGIN_PARTS: [&str; 8] =
+    ["username", "userid", "authuser", "loginname", "authmode", "authtype", "authmethod", "authentication"];
+
 /// Whether writing the key could part the charger from the proxy (invariant I-7, semantics §6.3).
 pub fn is_never_forwarded(key: &str) -> bool {
+    if is_authorization_key(key) || is_login(&plain(key)) {
+        return true;
+    }
     let key = key.to_ascii_lowercase();
-    let standard = [
-        "authorizationkey",
-        "securityprofile",
-        "additionalrootcertificatecheck",
-        "certificatestoremaxlength",
-    ];
+    let standard = ["additionalrootcertificatecheck", "certificatestoremaxlength"];
     let is_address = ADDRESS_PARTS.iter().any(|(whose, what)| {
         whose.iter().any(|part| key.contains(part)) && what.iter().any(|part| key.contains(part))
     });
     let is_access_point = key.split(['.', '_', '-']).any(|word| word.starts_with("apn"));
-    standard.contains(&key.as_str()) || is_address || is_access_point
+    let is_profile = plain(&key).contains("securityprofile");
+    standard.contains(&key.as_str()) || is_profile || is_address || is_access_point
 }
 
-/// Whether the setting is the charger's password (semantics §7.3).
+/// Whether the setting is the charger's password, by OCPP's name or by a vendor's (semantics §7.3).
 pub fn is_authorization_key(key: &str) -> bool {
-    key.eq_ignore_ascii_case("AuthorizationKey")
+    let plain = plain(key);
+    let is_own = ["authorizationkey", "authorisationkey"].iter().any(|name| plain.contains(name));
+    let (whose, what) = PASSWORD_PARTS;
+    is_own
+        || whose.iter().any(|part| plain.contains(part))
+            && what.iter().any(|part| plain.contains(part))
+            && !is_of_another(&plain)
+}
+
+/// Whether it says as whom or how the charger proves itself.
+fn is_login(plain: &str) -> bool {
+    PASSWORD_PARTS.0.iter().any(|part| plain.contains(part))
+        && LOGIN_PARTS.iter().any(|part| plain.contains(part))
+        && !is_of_another(plain)
+}
+
+fn is_of_another(plain: &str) -> bool {
+    OTHER_PASSWORDS.iter().any(|other| plain.contains(other))
+}
+
+/// Without what vendors put between words.
+fn plain(key: &str) -> String {
+    key.chars().filter(|character| character.is_alphanumeric()).collect::<String>().to_ascii_lowercase()
 }
 
 /// Whether the key is write-only: it is shown to nobody, even where the charger itself returns it
 /// (semantics S-24).
 pub(super) fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key == "authorizationkey" || key.contains("password")
+    is_authorization_key(key) || key.to_ascii_lowercase().contains("password")
 }
 
 /// What a key means of which each backoffice has a value of its own.
@@ -156,6 +202,57 @@ mod tests {
             free.iter().filter(|key| is_never_forwarded(key)).collect::<Vec<_>>(),
             Vec::<&&str>::new()
         );
+    }
+
+    #[test]
+    fn the_chargers_password_is_known_by_its_vendors_names() {
+        let passwords = [
+            "AuthorizationKey",
+            "OCPP.AuthorizationKey",
+            "ocpp_authorization_key",
+            "AuthorizationKeyHex",
+            "BasicAuthPassword",
+            "HTTPBasicAuthPassword",
+            "SecurityCtrlr.BasicAuthPassword",
+            "ChargePointAuthKey",
+            "OcppPassword",
+            "CentralSystemPassword",
+            "backend-password",
+            "WebSocketPwd",
+            "CSMS.Secret",
+            "ChargeBoxPassword",
+        ];
+        let logins = [
+            "BasicAuthUsername",
+            "OCPP.UserName",
+            "CentralSystemAuthUser",
+            "CsmsAuthMode",
+            "OcppAuthenticationType",
+            "Ocpp.SecurityProfile",
+        ];
+        let others = [
+            "WifiPassword",
+            "FtpServerPassword",
+            "OcppFtpPassword",
+            "WebUIPassword",
+            "AuthorizeRemoteTxRequests",
+            "LocalAuthListEnabled",
+            "AuthorizationCacheEnabled",
+            "OcppLocalPreAuthorize",
+            "WebSocketPingInterval",
+            "ChargePointSerialNumber",
+            "OcppConnectionTimeOut",
+        ];
+        assert_eq!((passwords.len(), logins.len(), others.len()), (14, 6, 11));
+        for key in passwords {
+            assert!(is_authorization_key(key) && is_never_forwarded(key) && is_secret(key), "{key}");
+        }
+        for key in logins {
+            assert!(!is_authorization_key(key) && is_never_forwarded(key), "{key}");
+        }
+        for key in others {
+            assert!(!is_authorization_key(key) && !is_never_forwarded(key), "{key}");
+        }
     }
 
     #[test]
