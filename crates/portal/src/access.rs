@@ -1,5 +1,6 @@
 //! Who may come in, what they may do, and how a request proves it.
 
+pub(crate) mod familiar;
 pub(crate) mod first;
 pub(crate) mod guard;
 pub(crate) mod headers;

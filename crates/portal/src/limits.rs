@@ -33,15 +33,22 @@ pub(crate) const FAILURES_PER_ADDRESS: u32 = 10;
 /// Failed logins per user name in a minute, from wherever: more than per address, so that a stranger
 /// does not lock a user out by himself.
 pub(crate) const FAILURES_PER_NAME: u32 = 30;
+/// Failed logins in a minute of a browser from which the same user has logged in before. It counts for itself alone: the two
+/// above do not hold for it, so that guessers keep nobody out who was in before.
+pub(crate) const FAILURES_PER_BROWSER: u32 = 10;
+/// A browser is known for so long after a login in it.
+pub(crate) const BROWSER_KNOWN: Duration = Duration::from_secs(180 * 24 * 3600);
 /// What failed logins are counted over.
 pub(crate) const FAILURE_WINDOW: Duration = Duration::from_secs(60);
-/// Addresses and names whose failures are counted; when there are more, the stalest is forgotten.
+/// Addresses, names, and browsers that are known, whose failures are counted; when there are more, the stalest is forgotten.
 pub(crate) const FAILURES_COUNTED: usize = 10_000;
 /// Of the name that somebody tried to log in with, so many characters are counted under; no user has a longer one.
 pub(crate) const NAME_CHARACTERS_COUNTED: usize = 100;
 /// Passwords verified at the same time: each takes a core and 19 MiB for some 50 ms.
 pub(crate) const VERIFICATIONS: usize = 2;
-/// Logins that may wait for their verification; more are answered 503.
+/// One more for browsers that are known: guessers with many addresses must not take every turn.
+pub(crate) const VERIFICATIONS_KNOWN: usize = 1;
+/// Logins that may wait for their verification, of strangers and of browsers that are known; more are answered 503.
 pub(crate) const VERIFICATIONS_WAITING: usize = 32;
 /// A longer password is refused before it is hashed.
 pub(crate) const PASSWORD_BYTES: usize = 1_024;

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::access::familiar::Familiar;
 use crate::access::sessions::Account;
 use crate::access::{Role, origin, token};
 use crate::layout;
-use crate::limits::{FORM_BYTES, FORM_TIMEOUT, SESSION_LENGTH};
+use crate::limits::{BROWSER_KNOWN, FORM_BYTES, FORM_TIMEOUT, SESSION_LENGTH};
 use crate::privacy;
 use crate::reader::hides_cards;
 use crate::refusal::Refusal;
@@ -101,6 +102,25 @@ pub(crate) fn end(state: &AppState, headers: &HeaderMap) -> (HeaderName, HeaderV
     (SET_COOKIE, set_cookie(&name, "", 0, is_tls))
 }
 
+/// Whether this user has logged in with this browser before, with the password of now.
+pub(crate) fn familiar(state: &AppState, headers: &HeaderMap, account: Option<&Account>) -> Option<Familiar> {
+    let Account::User { name, password_hash } = account? else { return None };
+    let cookie = known_name(state.access().port, is_tls(headers));
+    cookies(headers, &cookie).find_map(|value| Familiar::read(value, name, password_hash))
+}
+
+/// The header by which the browser is known when this account logs in the next time.
+pub(crate) fn remember(
+    state: &AppState,
+    headers: &HeaderMap,
+    account: &Account,
+) -> Option<(HeaderName, HeaderValue)> {
+    let Account::User { name, password_hash } = account else { return None };
+    let is_tls = is_tls(headers);
+    let (cookie, value) = (known_name(state.access().port, is_tls), Familiar::cookie(name, password_hash));
+    Some((SET_COOKIE, set_cookie(&cookie, &value, BROWSER_KNOWN.as_secs(), is_tls)))
+}
+
 fn set_cookie(name: &str, value: &str, max_age_s: u64, is_tls: bool) -> HeaderValue {
     let secure = if is_tls { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{secure}");
@@ -116,6 +136,11 @@ fn is_tls(headers: &HeaderMap) -> bool {
 /// `__Host-` keeps sites of the same domain from planting one; browsers take it with TLS alone.
 fn cookie_name(port: u16, is_tls: bool) -> String {
     if is_tls { "__Host-ocpp-proxy".to_owned() } else { format!("ocpp-proxy-{port}") }
+}
+
+/// The cookie by which the browser of a user is known. One for all users of a browser: it is for whoever logged in last.
+fn known_name(port: u16, is_tls: bool) -> String {
+    format!("{}-known", cookie_name(port, is_tls))
 }
 
 fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {

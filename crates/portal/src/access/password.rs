@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{Semaphore, TryAcquireError};
 
-use crate::limits::{PASSWORD_BYTES, VERIFICATIONS, VERIFICATIONS_WAITING};
+use crate::limits::{PASSWORD_BYTES, VERIFICATIONS, VERIFICATIONS_KNOWN, VERIFICATIONS_WAITING};
 
 /// Why a `password_hash` is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +48,23 @@ pub fn check_hash(hash: &str) -> Result<(), InvalidHash> {
 /// Verifies a few at a time.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    running: Semaphore,
-    waiting: Arc<Semaphore>,
+    strangers: Turns,
+    known: Turns,
     /// What a password is compared with when there is no such user, so that the answer takes as long.
     nobody: String,
+}
+
+#[derive(Debug)]
+struct Turns {
+    running: Semaphore,
+    waiting: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn new(running: usize) -> Self {
+        let waiting = Arc::new(Semaphore::new(running + VERIFICATIONS_WAITING));
+        Self { running: Semaphore::new(running), waiting }
+    }
 }
 
 /// Too many logins at once.
@@ -61,22 +74,29 @@ pub(crate) struct Busy;
 impl Default for Verifier {
     fn default() -> Self {
         Self {
-            running: Semaphore::new(VERIFICATIONS),
-            waiting: Arc::new(Semaphore::new(VERIFICATIONS + VERIFICATIONS_WAITING)),
+            strangers: Turns::new(VERIFICATIONS),
+            known: Turns::new(VERIFICATIONS_KNOWN),
             nobody: hash_password(&crate::access::token::random()),
         }
     }
 }
 
 impl Verifier {
-    /// Whether the password is that of the hash; `None` is the hash of a user who does not exist.
-    pub(crate) async fn is_right(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {
-        let place = self.waiting.clone().try_acquire_owned();
+    /// Whether the password is that of the hash; `None` is the hash of a user who does not exist. Browsers that are known
+    /// do not wait for strangers.
+    pub(crate) async fn is_right(
+        &self,
+        password: String,
+        hash: Option<String>,
+        is_known: bool,
+    ) -> Result<bool, Busy> {
+        let turns = if is_known { &self.known } else { &self.strangers };
+        let place = turns.waiting.clone().try_acquire_owned();
         let _place = place.map_err(|full: TryAcquireError| {
             tracing::warn!(%full, "too many logins at once");
             Busy
         })?;
-        let _turn = self.running.acquire().await.expect("the semaphore is never closed");
+        let _turn = turns.running.acquire().await.expect("the semaphore is never closed");
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let verified = tokio::task::spawn_blocking(move || verify(&password, &hash)).await;
@@ -101,10 +121,11 @@ mod tests {
         let verifier = Verifier::default();
         let hash = hash_password("open sesame");
         check_hash(&hash).unwrap();
-        assert!(verifier.is_right("open sesame".into(), Some(hash.clone())).await.unwrap());
-        assert!(!verifier.is_right("open sesamE".into(), Some(hash.clone())).await.unwrap());
-        assert!(!verifier.is_right("open sesame".into(), None).await.unwrap());
-        assert!(!verifier.is_right("a".repeat(PASSWORD_BYTES + 1), Some(hash)).await.unwrap());
+        assert!(verifier.is_right("open sesame".into(), Some(hash.clone()), false).await.unwrap());
+        assert!(verifier.is_right("open sesame".into(), Some(hash.clone()), true).await.unwrap());
+        assert!(!verifier.is_right("open sesamE".into(), Some(hash.clone()), false).await.unwrap());
+        assert!(!verifier.is_right("open sesame".into(), None, false).await.unwrap());
+        assert!(!verifier.is_right("a".repeat(PASSWORD_BYTES + 1), Some(hash), true).await.unwrap());
     }
 
     #[test]

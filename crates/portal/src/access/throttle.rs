@@ -1,4 +1,4 @@
-//! How often someone may fail to log in, by address and by name.
+//! How often someone may fail to log in: by address and by name, or, in a browser that is known, by that alone.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::access::familiar::Familiar;
 use crate::limits::{
-    FAILURE_WINDOW, FAILURES_COUNTED, FAILURES_PER_ADDRESS, FAILURES_PER_NAME, NAME_CHARACTERS_COUNTED,
+    FAILURE_WINDOW, FAILURES_COUNTED, FAILURES_PER_ADDRESS, FAILURES_PER_BROWSER, FAILURES_PER_NAME,
+    NAME_CHARACTERS_COUNTED,
 };
 
 /// Counts in windows; bounded.
@@ -17,21 +19,41 @@ use crate::limits::{
 pub(crate) struct Throttle {
     addresses: Mutex<Failures<IpAddr>>,
     names: Mutex<Failures<String>>,
+    browsers: Mutex<Failures<Familiar>>,
+}
+
+/// Who tries to log in.
+#[derive(Debug)]
+pub(crate) enum Guest<'a> {
+    /// In a browser from which this user has logged in before: others' failures are none of its own.
+    Familiar(Familiar),
+    /// Anybody, from this address with this name.
+    Stranger(IpAddr, &'a str),
 }
 
 impl Throttle {
     /// Counts an attempt before its password is looked at, so that many at once count too; `Err` says
     /// how long to wait.
-    pub(crate) fn attempt(&self, address: IpAddr, name: &str) -> Result<(), Duration> {
+    pub(crate) fn attempt(&self, guest: &Guest<'_>) -> Result<(), Duration> {
         let now = Instant::now();
-        lock(&self.addresses).add(prefix(address), FAILURES_PER_ADDRESS, now)?;
-        lock(&self.names).add(counted(name), FAILURES_PER_NAME, now)
+        match guest {
+            Guest::Familiar(browser) => lock(&self.browsers).add(browser.clone(), FAILURES_PER_BROWSER, now),
+            Guest::Stranger(address, name) => {
+                lock(&self.addresses).add(prefix(*address), FAILURES_PER_ADDRESS, now)?;
+                lock(&self.names).add(counted(name), FAILURES_PER_NAME, now)
+            }
+        }
     }
 
     /// The password was right: it does not count.
-    pub(crate) fn succeeded(&self, address: IpAddr, name: &str) {
-        lock(&self.addresses).take_back(&prefix(address));
-        lock(&self.names).take_back(&counted(name));
+    pub(crate) fn succeeded(&self, guest: &Guest<'_>) {
+        match guest {
+            Guest::Familiar(browser) => lock(&self.browsers).take_back(browser),
+            Guest::Stranger(address, name) => {
+                lock(&self.addresses).take_back(&prefix(*address));
+                lock(&self.names).take_back(&counted(name));
+            }
+        }
     }
 }
 
@@ -99,18 +121,22 @@ mod tests {
     async fn a_guesser_is_stopped_and_let_go_on_later() {
         let throttle = Throttle::default();
         let from = "192.0.2.7".parse().unwrap();
-        let let_in = (0..50).filter(|round| throttle.attempt(from, &format!("anna{round}")).is_ok()).count();
+        let let_in = (0..50)
+            .filter(|round| throttle.attempt(&Guest::Stranger(from, &format!("anna{round}"))).is_ok())
+            .count();
         assert_eq!(let_in, FAILURES_PER_ADDRESS as usize);
-        assert!(throttle.attempt("192.0.2.8".parse().unwrap(), "anna").is_ok());
+        assert!(throttle.attempt(&Guest::Stranger("192.0.2.8".parse().unwrap(), "anna")).is_ok());
         tokio::time::advance(FAILURE_WINDOW).await;
-        assert!(throttle.attempt(from, "anna").is_ok());
+        assert!(throttle.attempt(&Guest::Stranger(from, "anna")).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_from_everywhere_is_stopped_by_the_name_and_what_is_counted_is_bounded() {
         let throttle = Throttle::default();
         let from = |round: u32| IpAddr::V4((0x0a00_0000 + round).into());
-        let let_in = (0..20_000).filter(|round| throttle.attempt(from(*round), "Anna").is_ok()).count();
+        let let_in = (0..20_000)
+            .filter(|round| throttle.attempt(&Guest::Stranger(from(*round), "Anna")).is_ok())
+            .count();
         assert_eq!(let_in, FAILURES_PER_NAME as usize);
         assert_eq!(lock(&throttle.addresses).0.len(), FAILURES_COUNTED);
         assert_eq!(prefix("2001:db8::1".parse().unwrap()), prefix("2001:db8::ffff:2".parse().unwrap()));
@@ -121,7 +147,10 @@ mod tests {
         let throttle = Throttle::default();
         for round in 0..3 {
             throttle
-                .attempt(IpAddr::V4((0x0a00_0000 + round).into()), &format!("{}{round}", "n".repeat(60_000)))
+                .attempt(&Guest::Stranger(
+                    IpAddr::V4((0x0a00_0000 + round).into()),
+                    &format!("{}{round}", "n".repeat(60_000)),
+                ))
                 .unwrap();
         }
         let names = lock(&throttle.names);
@@ -133,8 +162,26 @@ mod tests {
         let throttle = Throttle::default();
         let from = "::1".parse().unwrap();
         for _ in 0..100 {
-            throttle.attempt(from, "anna").unwrap();
-            throttle.succeeded(from, "anna");
+            throttle.attempt(&Guest::Stranger(from, "anna")).unwrap();
+            throttle.succeeded(&Guest::Stranger(from, "anna"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_browser_that_is_known_is_stopped_by_its_own_failures_alone() {
+        let throttle = Throttle::default();
+        let cookie = || Familiar::cookie("anna", "hash");
+        let browser = Guest::Familiar(Familiar::read(&cookie(), "anna", "hash").unwrap());
+        for round in 0..10 * FAILURES_PER_NAME {
+            let guesser = Guest::Stranger(IpAddr::V4((0x0a00_0000 + round % 7).into()), "anna");
+            assert_eq!(throttle.attempt(&guesser).is_ok(), round < FAILURES_PER_NAME);
+        }
+        for _ in 0..FAILURES_PER_BROWSER {
+            throttle.attempt(&browser).unwrap();
+        }
+        throttle.attempt(&browser).unwrap_err();
+        let other = Guest::Familiar(Familiar::read(&cookie(), "anna", "hash").unwrap());
+        throttle.attempt(&other).unwrap();
+        throttle.succeeded(&other);
     }
 }

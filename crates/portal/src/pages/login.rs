@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::access::guard::{self, form_field};
 use crate::access::origin;
 use crate::access::sessions::Account;
+use crate::access::throttle::Guest;
 use crate::layout;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -76,23 +77,28 @@ async fn log_in(
     let [name, password, next] =
         ["name", "password", "next"].map(|field| form_field(&sent, field).unwrap_or_default());
     let (access, address) = (state.access(), address(from, &parts.headers));
-    if let Err(wait) = access.throttle.attempt(address, &name) {
-        let remedy = "Wait a minute and try again. If it was not you: somebody is guessing passwords.";
-        let mut refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", remedy);
-        refusal.retry_after = Some(wait.as_secs() + 1);
-        return Err(refusal);
-    }
     let account = access
         .accounts()
         .users
         .iter()
         .find(|user| user.name == name)
         .map(|user| Account::User { name: user.name.clone(), password_hash: user.password_hash.clone() });
+    let familiar = guard::familiar(&state, &parts.headers, account.as_ref());
+    let is_known = familiar.is_some();
+    let guest = familiar.map_or(Guest::Stranger(address, &name), Guest::Familiar);
+    if let Err(wait) = access.throttle.attempt(&guest) {
+        let remedy = "Wait a minute and try again. If it was not you: somebody is guessing passwords. A browser in \
+                      which you have logged in before is let in nevertheless. On the proxy's own machine, \
+                      ocpp-proxy leader and ocpp-proxy chargers work meanwhile.";
+        let mut refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", remedy);
+        refusal.retry_after = Some(wait.as_secs() + 1);
+        return Err(refusal);
+    }
     let hash = account.as_ref().and_then(|account| match account {
         Account::User { password_hash, .. } => Some(password_hash.clone()),
         Account::First => None,
     });
-    let is_right = access.verifier.is_right(password, hash).await.map_err(|_| {
+    let is_right = access.verifier.is_right(password, hash, is_known).await.map_err(|_| {
         let remedy = "Many people are logging in at this moment. Try again in a few seconds.";
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many logins at once", remedy)
     })?;
@@ -101,10 +107,15 @@ async fn log_in(
         let again = form(&state, &next, &name, Some("Name or password is wrong."));
         return Ok((StatusCode::UNAUTHORIZED, again).into_response());
     };
-    access.throttle.succeeded(address, &name);
+    access.throttle.succeeded(&guest);
     tracing::info!(name = account.name(), %address, "logged in");
+    let known = guard::remember(&state, &parts.headers, &account);
     let cookie = guard::begin(&state, &parts.headers, account);
-    Ok(([cookie], Redirect::to(safe(&next))).into_response())
+    let mut response = ([cookie], Redirect::to(safe(&next))).into_response();
+    if let Some((header, value)) = known {
+        response.headers_mut().append(header, value);
+    }
+    Ok(response)
 }
 
 /// Where somebody connects from; a front proxy on this machine says for whom.

@@ -2,5 +2,6 @@
 
 mod entrance;
 mod forgeries;
+mod guessers;
 mod people;
 mod world;
