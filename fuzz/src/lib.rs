@@ -12,11 +12,6 @@ mod proxy_toml;
 mod search_query;
 mod splice;
 
-// The program is a binary, which nobody can depend on; its configuration depends on nothing else of it.
-#[path = "../../crates/proxy/src/config/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "what reads files of its own is tried beside the program")]
-mod config;
-
 pub use basic_auth::basic_auth;
 pub use envelope::envelope;
 pub use proxy_toml::proxy_toml;

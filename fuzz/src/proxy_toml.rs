@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use config::{Config, Files, Report, Severity, Surroundings, read};
 use engine::ChargerId;
 use tempfile::TempDir;
-
-use crate::config::{Config, Files, Report, Severity, Surroundings, read};
 
 /// The text of a `proxy.toml`.
 pub fn proxy_toml(input: &[u8]) {

@@ -14,8 +14,8 @@ use store::{
 
 use crate::cli::{Chargers, ChargersOrder, One};
 use crate::leader::who;
+use crate::logs;
 use crate::logs::paragraph::time;
-use crate::{config, logs};
 
 /// Does what the command line says.
 pub(crate) fn look_after(which: &Chargers) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use store::{DeliveryOrder, ListedDelivery, ListedLane, OrderWhat, Ordered, Which};
 
 use crate::cli::{Deliveries, DeliveriesOrder, Meant};
-use crate::{config, logs};
+use crate::logs;
 
 /// Shown at most; `--json` shows all.
 const SHOWN: u64 = 1_000;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use store::{ForgetError, Forgotten, OpenError};
 
 use crate::cli::ForgetCard;
-use crate::{config, counted, logs};
+use crate::{counted, logs};
 
 /// Does what the command line says.
 pub(crate) fn forget(which: &ForgetCard) -> anyhow::Result<()> {

@@ -10,8 +10,8 @@ use portal::words::shown;
 use store::{Browser, LeadChange, LeaderOrder, LeaderOverride, LoggedOccurrence};
 
 use crate::cli::Leader;
+use crate::logs;
 use crate::logs::paragraph::time;
-use crate::{config, logs};
 
 /// Earlier choices shown.
 const EARLIER: usize = 10;

@@ -14,7 +14,7 @@ use portal::words;
 use store::{Filter, LogReader, LoggedCall, LoggedOccurrence, NewsItem};
 
 use crate::cli::Logs;
-use crate::config::{self, suggestion};
+use config::suggestion;
 
 /// Shown when no time is given.
 const ENTRIES_BY_DEFAULT: usize = 100;

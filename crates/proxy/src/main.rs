@@ -2,7 +2,6 @@
 
 mod chargers;
 mod cli;
-mod config;
 mod deliveries;
 mod demo;
 mod forget_card;

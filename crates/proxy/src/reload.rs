@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::config::{self, Files, Loaded};
+use config::{Files, Loaded};
 
 /// An editor's save is several steps; the file is read once they are over.
 const QUIET: Duration = Duration::from_millis(300);

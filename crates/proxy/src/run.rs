@@ -11,9 +11,9 @@ use store::{Browser, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Entrants, Files, Fixed, Loaded};
 use crate::logging;
 use crate::reload::Reload;
+use config::{Config, Entrants, Files, Fixed, Loaded};
 
 /// How long open answers may take once the program is told to stop. What is closed after that gets two
 /// seconds more: most supervisors kill after ten.

@@ -11,8 +11,8 @@ use store::{Browser, LeaderOverride, LogReader};
 use tokio::runtime::Runtime;
 
 use crate::cli::Why;
+use crate::logs;
 use crate::logs::paragraph::time;
-use crate::{config, logs};
 
 /// The call that is meant, by the name that log and pages give it.
 fn attempt(call: Option<String>) -> anyhow::Result<Option<TraceId>> {

@@ -54,7 +54,7 @@ fn every_limit_stands_on_the_page_of_limits() {
 #[test]
 fn a_limit_without_a_reason_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["engine", "gateway", "store", "portal", "proxy"] {
+    for name in ["config", "engine", "gateway", "store", "portal", "proxy"] {
         fs::create_dir_all(folder.path().join("crates").join(name).join("src")).unwrap();
     }
     let write = |file: &str, text: &str| fs::write(folder.path().join("crates").join(file), text).unwrap();

@@ -42,7 +42,7 @@ const FILES: [(&str, &str, &str); 3] = [
 const STORE: &str = "crates/store/src/settings.rs";
 
 /// The crates whose other constants are looked for.
-const CRATES: [&str; 5] = ["engine", "gateway", "store", "portal", "proxy"];
+const CRATES: [&str; 6] = ["config", "engine", "gateway", "store", "portal", "proxy"];
 
 /// Constants that bound nothing: units, places, marks, formats.
 const NO_BOUNDS: [&str; 19] = [

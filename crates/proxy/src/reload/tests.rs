@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::Config;
+use config::Config;
 
 const NEVER: Duration = Duration::from_secs(3600);
 const LONG_ENOUGH: Duration = Duration::from_secs(30);

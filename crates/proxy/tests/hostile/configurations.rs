@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use crate::text::bytes;
 
 /// What the unit tests of the configuration hold against, finding by finding.
-const FINDINGS: &str = include_str!("../../src/config/tests/findings.txt");
+const FINDINGS: &str = include_str!("../../../config/src/tests/findings.txt");
 /// What no text file shows well.
 const BYTES: &str = include_str!("configuration.txt");
 /// The mark of a finding that does not keep the program from taking the file.

@@ -11,7 +11,7 @@ const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Remembers what was read, to see changes later.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub struct Files {
     seen: BTreeMap<PathBuf, Option<u64>>,
 }
 
@@ -24,7 +24,7 @@ impl Files {
     }
 
     /// Whether any of them holds something else by now.
-    pub(crate) fn changed(&self) -> bool {
+    pub fn changed(&self) -> bool {
         self.seen.iter().any(|(path, was)| read(path).ok().map(|bytes| hash(&bytes)) != *was)
     }
 }

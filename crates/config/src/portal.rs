@@ -15,11 +15,11 @@ const LONGEST_NAME: usize = 64;
 
 /// Who may come in; can be replaced while the portal runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Entrants {
+pub struct Entrants {
     /// People.
-    pub(crate) users: Vec<User>,
+    pub users: Vec<User>,
     /// Programs.
-    pub(crate) tokens: Vec<Token>,
+    pub tokens: Vec<Token>,
 }
 
 /// Where the portal listens, if anywhere. The outer `None` when that cannot be used.

@@ -4,20 +4,20 @@ use std::fmt;
 
 /// One remark about the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub struct Finding {
     /// Errors make the file invalid, warnings do not.
-    pub(crate) severity: Severity,
+    pub severity: Severity,
     /// Counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Counted from 1, in characters.
-    pub(crate) column: usize,
+    pub column: usize,
     /// What was found and what would do; free of secrets.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 /// Whether the file can be used in spite of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Severity {
+pub enum Severity {
     /// It cannot.
     Error,
     /// It can, but somebody should know.
@@ -59,11 +59,11 @@ impl fmt::Display for Finding {
 
 /// What is to be said about a file, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
+pub struct Report {
     /// The file as the user named it.
-    pub(crate) file: String,
+    pub file: String,
     /// What was found.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 impl fmt::Display for Report {
@@ -79,7 +79,7 @@ impl fmt::Display for Report {
 impl std::error::Error for Report {}
 
 /// `; did you mean "leader"?` when a known name is near, else `; known are: …`, else nothing.
-pub(crate) fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(nearest) = nearest(found, &known) {
         return format!("; did you mean {nearest:?}?");

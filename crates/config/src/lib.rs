@@ -30,56 +30,56 @@ use std::time::Duration;
 use gateway::{ListenerCertificates, Routing};
 use ipnet::IpNet;
 
-pub(crate) use docs::markdown;
-pub(crate) use explain::{Finding, Report, Severity, suggestion};
-pub(crate) use files::Files;
-pub(crate) use portal::Entrants;
+pub use docs::markdown;
+pub use explain::{Finding, Report, Severity, suggestion};
+pub use files::Files;
+pub use portal::Entrants;
 
 /// A valid configuration.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// What only a restart can change.
-    pub(crate) fixed: Fixed,
+    pub fixed: Fixed,
     /// Who may use the portal; can be replaced while the proxy runs.
-    pub(crate) entrants: Entrants,
+    pub entrants: Entrants,
     /// What chargers are shown that dial with TLS; can be replaced while the proxy runs.
-    pub(crate) certificates: Option<ListenerCertificates>,
+    pub certificates: Option<ListenerCertificates>,
     /// Who serves which charger; can be replaced while the proxy runs.
-    pub(crate) routing: Routing,
+    pub routing: Routing,
     /// What somebody should know although it is valid.
-    pub(crate) warnings: Vec<Finding>,
+    pub warnings: Vec<Finding>,
 }
 
 /// What only a restart can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fixed {
+pub struct Fixed {
     /// Where chargers connect without TLS, if anywhere.
-    pub(crate) chargers: Option<SocketAddr>,
+    pub chargers: Option<SocketAddr>,
     /// Where chargers connect with TLS, if anywhere.
-    pub(crate) tls: Option<SocketAddr>,
+    pub tls: Option<SocketAddr>,
     /// Networks whose connections begin with a header of the PROXY protocol.
-    pub(crate) proxy_protocol: Vec<IpNet>,
+    pub proxy_protocol: Vec<IpNet>,
     /// What stands before the identity; starts and ends with `/`.
-    pub(crate) path: String,
+    pub path: String,
     /// Where metrics and health are served, if anywhere.
-    pub(crate) admin: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
     /// Where the portal is served, if anywhere.
-    pub(crate) portal: Option<SocketAddr>,
+    pub portal: Option<SocketAddr>,
     /// The embedded database.
-    pub(crate) store: PathBuf,
+    pub store: PathBuf,
     /// Whether messages are logged.
-    pub(crate) log_messages: bool,
+    pub log_messages: bool,
     /// How long messages are kept.
-    pub(crate) keep_log_for: Duration,
+    pub keep_log_for: Duration,
     /// How many bytes of messages are kept.
-    pub(crate) keep_log_bytes: u64,
+    pub keep_log_bytes: u64,
     /// How long finished transactions are kept.
-    pub(crate) keep_transactions_for: Duration,
+    pub keep_transactions_for: Duration,
 }
 
 impl Fixed {
     /// What of `proxy.toml` differs between the two.
-    pub(crate) fn differences_from(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
+    pub fn differences_from(&self, other: &Fixed) -> impl Iterator<Item = &'static str> {
         let of = |fixed: &Fixed| (fixed.chargers, fixed.tls, fixed.admin);
         let before = |fixed: &Fixed| (fixed.path.clone(), fixed.proxy_protocol.clone());
         let listen = of(self) != of(other) || before(self) != before(other);
@@ -98,23 +98,23 @@ impl Fixed {
 
 /// What reading the file came to.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub struct Loaded {
     /// The configuration, or all that is wrong with it.
-    pub(crate) outcome: Result<Config, Report>,
+    pub outcome: Result<Config, Report>,
     /// Every file that was read or could not be read on the way.
-    pub(crate) files: Files,
+    pub files: Files,
 }
 
 /// What a configuration refers to outside its text.
-pub(crate) struct Surroundings<'a> {
+pub struct Surroundings<'a> {
     /// Looks up an environment variable.
-    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The folder of `proxy.toml`; relative paths in it start there.
-    pub(crate) folder: &'a Path,
+    pub folder: &'a Path,
 }
 
 /// Reads a file in the environment of this process.
-pub(crate) fn load(path: &Path) -> Loaded {
+pub fn load(path: &Path) -> Loaded {
     let variable = |name: &str| std::env::var(name).ok();
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut files = Files::default();
@@ -128,7 +128,7 @@ pub(crate) fn load(path: &Path) -> Loaded {
 
 /// The database that a configuration names. Looks at nothing else: whoever reads the log need not know
 /// the backoffices' passwords.
-pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
+pub fn store_path(path: &Path) -> Result<PathBuf, Report> {
     let variable = |name: &str| std::env::var(name).ok();
     let around = Surroundings { variable: &variable, folder: path.parent().unwrap_or(Path::new("")) };
     let mut files = Files::default();
@@ -159,7 +159,7 @@ pub(crate) fn store_path(path: &Path) -> Result<PathBuf, Report> {
 
 /// The rules that a configuration has for chargers. Of the backoffices only the names count: whoever asks who
 /// leads need not know their passwords.
-pub(crate) fn rules(path: &Path) -> Result<Routing, Report> {
+pub fn rules(path: &Path) -> Result<Routing, Report> {
     let variable = |name: &str| std::env::var(name).ok();
     let around = Surroundings { variable: &variable, folder: path.parent().unwrap_or(Path::new("")) };
     let mut files = Files::default();
@@ -214,12 +214,7 @@ fn read_text(path: &Path, files: &mut Files) -> Result<String, Finding> {
 }
 
 /// Reads the text of a configuration.
-pub(crate) fn read(
-    name: &str,
-    text: &str,
-    around: &Surroundings<'_>,
-    files: &mut Files,
-) -> Result<Config, Report> {
+pub fn read(name: &str, text: &str, around: &Surroundings<'_>, files: &mut Files) -> Result<Config, Report> {
     let mut findings = Vec::new();
     let mut root = source::parse(text).map_err(|findings| Report { file: name.to_owned(), findings })?;
     let concealed = expand::expand(&mut root, text, around, files, &mut findings);

@@ -34,7 +34,7 @@ Chargers and links that the change does not concern stay connected. `[listen]` b
 const SECTIONS: [&str; 6] = ["listen", "store", "log", "portal", "backoffices", "chargers"];
 
 /// The whole page.
-pub(crate) fn markdown() -> String {
+pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     let mut sections = properties(&SCHEMA);
     sections.sort_by_key(|(key, _)| SECTIONS.iter().position(|section| section == key));
