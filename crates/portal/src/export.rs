@@ -13,7 +13,6 @@ use engine::ChargerId;
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use store::{CallsQuery, LoggedCall, NewsItem, StoreError};
-use tokio::sync::watch;
 
 use crate::access::guard::Visitor;
 use crate::limits;
@@ -46,7 +45,17 @@ async fn file(
     let charger = ChargerId::from(charger.as_str());
     let query = CallsQuery { before: None, ..choice.query(&charger, Timestamp::now()) };
     let place = state.exports().take(&visitor.name).ok_or_else(busy)?;
-    Ok(send(state.reader(visitor.role), &charger, query, format, state.stopping(), place))
+    let may_go_on = goes_on(&state, &visitor);
+    Ok(send(state.reader(visitor.role), &charger, query, format, may_go_on, place))
+}
+
+/// Whether a file may go on being sent.
+pub(crate) type GoesOn = Box<dyn Fn() -> bool + Send>;
+
+/// While the proxy runs, and whoever asked is still in.
+fn goes_on(state: &AppState, visitor: &Visitor) -> GoesOn {
+    let (stopping, is_allowed) = (state.stopping(), state.may_go_on(Some(visitor.session)));
+    Box::new(move || !*stopping.borrow() && is_allowed())
 }
 
 /// As many files as can are being sent.
@@ -128,13 +137,22 @@ impl Format {
     }
 }
 
+/// Why a file ends before its end.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error("the proxy is being stopped, or whoever asked is not in any more")]
+    Ended,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Sends everything that the query finds.
 pub(crate) fn send(
     reader: Reader,
     charger: &ChargerId,
     query: CallsQuery,
     format: Format,
-    stopping: watch::Receiver<bool>,
+    goes_on: GoesOn,
     place: Place,
 ) -> Response {
     let name = file_name(charger, format);
@@ -142,7 +160,7 @@ pub(crate) fn send(
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    let body = Body::from_stream(pages(reader, query, format, stopping, place));
+    let body = Body::from_stream(pages(reader, query, format, goes_on, place));
     (headers, body).into_response()
 }
 
@@ -151,7 +169,7 @@ struct Progress {
     /// `None` at the end.
     query: Option<CallsQuery>,
     heading: String,
-    stopping: watch::Receiver<bool>,
+    goes_on: GoesOn,
     _place: Place,
 }
 
@@ -159,16 +177,17 @@ fn pages(
     reader: Reader,
     query: CallsQuery,
     format: Format,
-    stopping: watch::Receiver<bool>,
+    goes_on: GoesOn,
     place: Place,
-) -> impl Stream<Item = Result<Bytes, StoreError>> {
+) -> impl Stream<Item = Result<Bytes, Stopped>> {
     let query = CallsQuery { limit: limits::EXPORT_ROWS, ..query };
     let heading = format.heading();
-    let progress = Progress { reader, query: Some(query), heading, stopping, _place: place };
+    let progress = Progress { reader, query: Some(query), heading, goes_on, _place: place };
     stream::try_unfold(progress, move |mut progress| async move {
         let Some(query) = progress.query.take() else { return Ok(None) };
-        if *progress.stopping.borrow() {
-            return Ok(None);
+        if !(progress.goes_on)() {
+            // Cut off, not ended: nobody takes a part of the log for the whole.
+            return Err(Stopped::Ended);
         }
         let page = progress.reader.calls(query.clone()).await?;
         progress.query = page.next.map(|before| CallsQuery { before: Some(before), ..query });
@@ -247,6 +266,8 @@ fn received(unix_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+
     use super::*;
 
     #[test]
@@ -255,5 +276,21 @@ mod tests {
         assert!(name.starts_with("___a_b__c____-logs-"), "{name}");
         assert!(name.ends_with(".csv"), "{name}");
         assert!(file_name(&ChargerId::from("a".repeat(500).as_str()), Format::Ndjson).len() < 100);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_may_not_go_on_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ocpp-proxy.db");
+        let store = store::Store::open(&path, store::Settings::default()).unwrap();
+        for may_go_on in [true, false] {
+            let reader = Reader::new(store::Browser::open(&path).unwrap(), crate::access::Role::Operator);
+            let place = crate::tail::Places::new(1, 1).take("anna").unwrap();
+            let goes_on: GoesOn = Box::new(move || may_go_on);
+            let sent = pages(reader, CallsQuery::default(), Format::Csv, goes_on, place);
+            let sent: Vec<_> = sent.collect().await;
+            assert_eq!(sent.iter().map(Result::is_ok).collect::<Vec<_>>(), [may_go_on]);
+        }
+        drop(store);
     }
 }

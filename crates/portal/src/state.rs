@@ -7,6 +7,7 @@ use gateway::{PlanView, View};
 use store::Browser;
 use tokio::sync::watch;
 
+use crate::access::sessions::SessionKey;
 use crate::access::{Access, Role};
 use crate::lanes::Lanes;
 use crate::limits::{EXPORTS, EXPORTS_EACH, TAILS, TAILS_EACH};
@@ -41,13 +42,17 @@ impl AppState {
         Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports, admitting }))
     }
 
-    /// Who may come in, and who is in.
-    /// Says, as often as it is asked, whether users and tokens are what they are now.
-    pub(crate) fn access_is_unchanged(&self) -> impl Fn() -> bool + Send + use<> {
+    /// Says, as often as it is asked, whether what began for somebody may go on: users and tokens are what they are
+    /// now, and the session, if a browser asked, has not ended.
+    pub(crate) fn may_go_on(&self, session: Option<SessionKey>) -> impl Fn() -> bool + Send + use<> {
         let (state, now) = (self.clone(), self.access().accounts());
-        move || state.access().accounts() == now
+        move || {
+            let access = state.access();
+            access.accounts() == now && session.is_none_or(|session| access.sessions.is_on(session))
+        }
     }
 
+    /// Who may come in, and who is in.
     pub(crate) fn access(&self) -> &Access {
         &self.0.access
     }

@@ -34,7 +34,8 @@ pub(crate) enum Heard {
 pub(crate) enum Over {
     /// It has listened for an hour.
     TimeIsUp,
-    /// Users or tokens are others than when it began: whoever listens has to prove anew who they are.
+    /// Whoever listens has logged out, or users or tokens are others than when it began: they have to prove anew who they
+    /// are.
     AccessChanged,
     /// The proxy is being stopped.
     Stopped,
@@ -47,7 +48,9 @@ impl Over {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Over::TimeIsUp => "Stopped by itself after an hour.",
-            Over::AccessChanged => "Users or tokens were changed. Load the page anew to go on.",
+            Over::AccessChanged => {
+                "You were logged out, or users or tokens were changed. Load the page anew to go on."
+            }
             Over::Stopped => "The proxy was stopped.",
             Over::Unreadable => "The log cannot be read at the moment.",
         }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Limited};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::access::familiar::Familiar;
-use crate::access::sessions::Account;
+use crate::access::sessions::{Account, SessionKey};
 use crate::access::{Role, origin, token};
 use crate::layout;
 use crate::limits::{BROWSER_KNOWN, FORM_BYTES, FORM_TIMEOUT, SESSION_LENGTH};
@@ -32,6 +32,8 @@ pub(crate) struct Visitor {
     pub(crate) role: Role,
     /// For the forms of the page; [`crate::layout::csrf`] writes it.
     pub(crate) csrf: String,
+    /// Whatever goes on after the answer has begun ends with it.
+    pub(crate) session: SessionKey,
     /// How many chargers knock: every page says so at the top.
     pub(crate) knocking: usize,
 }
@@ -75,13 +77,13 @@ pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, n
 pub(crate) fn visitor(state: &AppState, headers: &HeaderMap) -> Option<Visitor> {
     let access = state.access();
     cookies(headers, &cookie_name(access.port, is_tls(headers))).find_map(|cookie| {
-        let (account, csrf) = access.sessions.find(cookie)?;
+        let (session, account, csrf) = access.sessions.find(cookie)?;
         let Some(role) = access.role(&account) else {
             access.sessions.end(cookie);
             return None;
         };
         let knocking = state.view().knocking();
-        Some(Visitor { name: account.name().to_owned(), role, csrf, knocking })
+        Some(Visitor { name: account.name().to_owned(), role, csrf, session, knocking })
     })
 }
 

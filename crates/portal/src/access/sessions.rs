@@ -28,9 +28,13 @@ impl Account {
     }
 }
 
+/// Which session: the hash of its cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionKey([u8; 32]);
+
 /// All sessions, bounded.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+pub(crate) struct Sessions(Mutex<HashMap<SessionKey, Session>>);
 
 struct Session {
     account: Account,
@@ -58,19 +62,25 @@ impl Sessions {
     }
 
     /// Whose it is, and the token of its forms. Counts as use.
-    pub(crate) fn find(&self, cookie: &str) -> Option<(Account, String)> {
-        let now = Instant::now();
+    pub(crate) fn find(&self, cookie: &str) -> Option<(SessionKey, Account, String)> {
+        let (now, key) = (Instant::now(), key(cookie));
         let mut sessions = self.lock();
-        let session = sessions.get_mut(&key(cookie)).filter(|session| session.holds(now))?;
+        let session = sessions.get_mut(&key).filter(|session| session.holds(now))?;
         session.used = now;
-        Some((session.account.clone(), session.csrf.clone()))
+        Some((key, session.account.clone(), session.csrf.clone()))
+    }
+
+    /// Whether it has not ended. Does not count as use: whatever goes on by itself keeps no session up.
+    pub(crate) fn is_on(&self, session: SessionKey) -> bool {
+        let now = Instant::now();
+        self.lock().get(&session).is_some_and(|session| session.holds(now))
     }
 
     pub(crate) fn end(&self, cookie: &str) {
         self.lock().remove(&key(cookie));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Session>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionKey, Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,8 +92,8 @@ impl Session {
 }
 
 /// Looked up by hash: how long the look-up takes says nothing about a cookie.
-fn key(cookie: &str) -> [u8; 32] {
-    Sha256::digest(cookie).into()
+fn key(cookie: &str) -> SessionKey {
+    SessionKey(Sha256::digest(cookie).into())
 }
 
 impl std::fmt::Debug for Sessions {

@@ -96,7 +96,7 @@ pub(super) async fn follow(
         cursor,
         state.stopping(),
         place,
-        state.access_is_unchanged(),
+        state.may_go_on(None),
     );
     Ok(Sse::new(events(heard)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY)))
 }

@@ -46,8 +46,8 @@ pub(crate) async fn follow(
     };
     let query = choice.query(&charger, Timestamp::now());
     let reader = state.reader(visitor.role);
-    let heard =
-        tail::listen(reader.clone(), query, cursor, state.stopping(), place, state.access_is_unchanged());
+    let is_allowed = state.may_go_on(Some(visitor.session));
+    let heard = tail::listen(reader.clone(), query, cursor, state.stopping(), place, is_allowed);
     let events = events(heard, reader, choice);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::HOST;
+use http_body_util::BodyExt;
 
 use super::world::{PASSWORD, World, ours, user};
 use crate::access::Role;
@@ -227,4 +228,25 @@ async fn what_chargers_send_is_text_and_nothing_else() {
         seen += 1;
     }
     assert_eq!(seen, 10);
+}
+
+#[tokio::test]
+async fn a_live_tail_ends_with_the_session_that_began_it() {
+    let world = World::new().await;
+    let (anna, other) = (world.someone("anna").await, world.someone("anna").await);
+    let path = "/chargers/CP-1/tail?after=0";
+    let (mut tail, mut of_other) =
+        (world.stream(path, &anna.cookie).await, world.stream(path, &other.cookie).await);
+    for tail in [&mut tail, &mut of_other] {
+        let greeting = tail.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(String::from_utf8_lossy(&greeting).contains("welcome"));
+    }
+    assert_eq!(world.post(&anna, "/logout", "").await.status, 303);
+    let rest = tail.collect().await.unwrap().to_bytes();
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(rest.contains("event: over") && rest.contains("You were logged out"), "{rest}");
+    // The same user elsewhere goes on, until the portal stops.
+    world.state.stop();
+    let rest = of_other.collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&rest).contains("The proxy was stopped"));
 }

@@ -145,6 +145,16 @@ impl World {
         self.ask(request.body(Body::empty()).unwrap()).await
     }
 
+    /// The body of an answer that goes on.
+    pub(super) async fn stream(&self, path: &str, cookie: &str) -> Body {
+        let request = Request::get(path).header(HOST, "portal.test:8080").header(COOKIE, cookie);
+        let from: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+        let router = self.router.clone().layer(Extension(ConnectInfo(from)));
+        let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.into_body()
+    }
+
     pub(super) async fn log_in(&self, name: &str, password: &str) -> Answer {
         let form = format!("name={name}&password={password}&next=%2Fchargers");
         self.ask(ours("/login").body(Body::from(form)).unwrap()).await
