@@ -122,7 +122,11 @@ impl Known {
 }
 
 fn is_suspect(word: &str) -> bool {
-    word.len() >= LEAST_SUSPECT && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let is_hexadecimal = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // `RFID04A2B3C4D5E69F`: glued to letters; with hyphens it would be any UUID.
+    let is_number = |run: &str| run.len() >= LEAST_SUSPECT && run.bytes().any(|byte| byte.is_ascii_digit());
+    let has_number = || word.split(|one: char| !one.is_ascii_hexdigit()).any(is_number);
+    word.len() >= LEAST_SUSPECT && (is_hexadecimal(word) || (!word.contains('-') && has_number()))
 }
 
 fn is_of_word(character: char) -> bool {

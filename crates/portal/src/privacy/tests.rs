@@ -113,6 +113,8 @@ fn what_is_known_to_be_a_card_is_masked_in_what_people_wrote() {
         ("04A2B3C4D5E69F is not known at 13:02:04", "04…9F is not known at 13:02:04"),
         ("idTag=OTHERCARD88, idTag is unknown", "idTag=OT…88, idTag is unknown"),
         ("decade", "decade"),
+        ("RFID04A2B3C4D5E69F denied, uid%3A04A2B3C4D5E69F", "RF…9F denied, uid%3A…9F"),
+        ("of 550e8400-e29b-41d4-a716-446655440000", "of 550e8400-e29b-41d4-a716-446655440000"),
     ] {
         assert_eq!(known.free_text(text).unwrap_or_else(|| text.to_owned()), masked, "{text}");
     }
