@@ -91,6 +91,75 @@ async fn figure_s01_no_guess_is_let_in() {
     );
 }
 
+/// S1: how long the answers to both take, by the clock, on the way that everybody comes
+#[tokio::test]
+async fn figure_s01_both_are_answered_after_the_same_time() {
+    // Beyond 256 at once nobody waits; each from an address of its own, so that each is looked at.
+    const AT_ONCE: usize = 60;
+    let backoffice = Backoffice::new().await;
+    let world = world(AT_ONCE, &backoffice).await;
+    let rounds = scaled(10, 1);
+    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let timed = async |at: usize, name: String| {
+            let from = address(round * 2 * AT_ONCE + at);
+            let begun = Instant::now();
+            let status = ask(world.address, &from, &name, "a guess at some key").await;
+            assert_eq!(status, 401, "{name}");
+            begun.elapsed().as_secs_f64()
+        };
+        // In turns: whatever else the machine does befalls both.
+        let pair = async |at: usize| {
+            tokio::join!(timed(2 * at, format!("CP{at}")), timed(2 * at + 1, format!("CP{}", AT_ONCE + at)))
+        };
+        for (of_known, of_unknown) in join_all((0..AT_ONCE).map(pair)).await {
+            wrong.push(of_known);
+            unknown.push(of_unknown);
+        }
+    }
+    backoffice.assert_untouched();
+    let told_apart = told_apart(&wrong, &unknown);
+    assert!(told_apart < TOLD_APART, "{told_apart}: {wrong:?} {unknown:?}");
+    // What this very run would have shown, had one of them been answered so much later.
+    let later = |ms: u32| wrong.iter().map(|time| time + f64::from(ms) / 1e3).collect::<Vec<f64>>();
+    let is_seen = |ms: &u32| self::told_apart(&wrong, &later(*ms)) >= TOLD_APART;
+    let seen = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(is_seen);
+    let seen = seen.expect("at least an answer that comes at once in place of after a second");
+    row(
+        "S1",
+        format!(
+            "{} wrong keys and {} keys of unknown chargers, in turns, over sockets",
+            counted(wrong.len()),
+            counted(unknown.len())
+        ),
+        format!(
+            "of a pair of answers the later one is of the same kind in {:.0} % (50 % is chance); a difference of {seen} ms would have \
+             shown",
+            told_apart * 100.0
+        ),
+    );
+}
+
+/// From here on answers are told apart by how long they take: far beyond chance for sixty of each.
+const TOLD_APART: f64 = 0.75;
+
+/// How well one can tell which is which: of all pairs, the part in which the same one took longer. A half is chance, and one
+/// certainty, however large the difference or the noise.
+fn told_apart(some: &[f64], others: &[f64]) -> f64 {
+    let pairs = some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));
+    let (mut longer, mut all) = (0.0, 0.0);
+    for ordering in pairs {
+        all += 1.0;
+        longer += match ordering {
+            std::cmp::Ordering::Greater => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Less => 0.0,
+        };
+    }
+    let part: f64 = longer / all;
+    part.max(1.0 - part)
+}
+
 /// S2: guesses from many addresses, and the chargers behind one of them
 #[tokio::test]
 async fn figure_s02_guessing_is_slowed_down_and_keeps_no_good_charger_out() {
