@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use engine::ChargerId;
 use hyper::HeaderMap;
-use store::{AdmissionWhat, KeyForm, Knocking, Login, Seal, SealedKey, Store, StoreError};
+use store::{AdmissionWhat, KeyForm, Knocking, Login, Seal, SealedKey, Store, StoreError, WhyNot};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use self::budgets::{Budgets, network};
 use self::changed::{ChangedKeys, Used};
-use self::knocks::Knocks;
+use self::knocks::{Knocks, TurnedAway};
 use self::roster::Roster;
 use crate::clock::unix_ms;
 use crate::limits::{
@@ -42,8 +42,8 @@ pub(crate) enum NotLetIn {
     NoRule,
     /// Nobody has admitted it.
     Unknown,
-    /// It did not prove who it is; what was wrong is said in the log alone.
-    Unproved(&'static str),
+    /// It did not prove who it is; what was wrong the peer is not told.
+    Unproved(WhyNot),
     /// Its certificate is another charger's.
     WrongCertificate,
     /// The rule wants TLS.
@@ -52,6 +52,35 @@ pub(crate) enum NotLetIn {
     LockedOut(Duration),
     /// What must be durable first cannot be.
     StoreFailed,
+}
+
+impl NotLetIn {
+    /// What an operator is told; `None` when it is not the charger's fault.
+    fn why(self, is_known: bool) -> Option<WhyNot> {
+        Some(match self {
+            NotLetIn::NoRule => WhyNot::NoRule,
+            // An operator should see it all the same: that it dials the wrong port is easily mended.
+            NotLetIn::WithoutTls if is_known => WhyNot::WithoutTls,
+            NotLetIn::Unknown | NotLetIn::WithoutTls => WhyNot::Unknown,
+            NotLetIn::Unproved(why) => why,
+            NotLetIn::WrongCertificate => WhyNot::WrongCertificate,
+            NotLetIn::LockedOut(_) => WhyNot::TooManyFailures,
+            NotLetIn::StoreFailed => return None,
+        })
+    }
+}
+
+/// A look at somebody that came to no good.
+struct Failure {
+    not: NotLetIn,
+    /// The answer waits, so that guessing takes time and the time says nothing.
+    is_held_back: bool,
+}
+
+impl From<NotLetIn> for Failure {
+    fn from(not: NotLetIn) -> Self {
+        Self { not, is_held_back: false }
+    }
 }
 
 /// Everything that decides who comes in.
@@ -106,58 +135,86 @@ impl Entrance {
         headers: &HeaderMap,
     ) -> Result<(), NotLetIn> {
         let begun = Instant::now();
-        let Some(terms) = served.terms(charger) else { return Err(NotLetIn::NoRule) };
+        let credentials = Credentials::read(headers);
+        let looked = self.look(served, store, charger, peer, credentials.as_ref(), begun);
+        let Failure { not, is_held_back } = match looked {
+            Ok(proof) => return self.let_in(store, charger, peer, &proof).await,
+            Err(failure) => failure,
+        };
+        if let Some(why) = not.why(self.is_known(served, charger)) {
+            let locked_out = matches!(not, NotLetIn::LockedOut(_));
+            let sent_credentials = credentials.is_some();
+            let who = TurnedAway { charger, from: peer.from, sent_credentials, why, locked_out };
+            self.knocks.turned_away(store, who, begun);
+        }
+        if is_held_back {
+            self.tarpit(begun).await;
+        }
+        Err(not)
+    }
+
+    fn look(
+        &self,
+        served: &Served,
+        store: &Store,
+        charger: &ChargerId,
+        peer: &Peer,
+        credentials: Option<&Credentials>,
+        begun: Instant,
+    ) -> Result<Proof, Failure> {
+        let Some(terms) = served.terms(charger) else { return Err(NotLetIn::NoRule.into()) };
         // Also where none is asked for: it is never overlooked, whatever else was sent.
         if peer.certificate.as_ref().is_some_and(|certificate| !certificate.names(charger)) {
-            return Err(NotLetIn::WrongCertificate);
+            return Err(NotLetIn::WrongCertificate.into());
         }
-        let credentials = Credentials::read(headers);
         let is_known = self.is_known(served, charger);
         if terms.profile >= SecurityProfile::TlsWithBasic && !peer.over_tls {
-            if !is_known {
-                // An operator should see it all the same: that it dials the wrong port is easily mended.
-                self.knocks.knocked(store, charger, peer.from, credentials.is_some(), begun);
-            }
-            return Err(NotLetIn::WithoutTls);
+            return Err(NotLetIn::WithoutTls.into());
         }
         let is_home = self.roster.is_at_home(charger, network(peer.from));
-        let locked_out = credentials.as_ref().and_then(|credentials| {
+        let locked_out = credentials.and_then(|credentials| {
             let wait = self.budgets.locked_out(peer.from, charger, is_home, begun)?;
             Some((wait, is_home && credentials.password.len() >= KEY_NOBODY_GUESSES_BYTES))
         });
         if let Some((wait, false)) = locked_out {
-            return Err(NotLetIn::LockedOut(wait));
+            return Err(NotLetIn::LockedOut(wait).into());
         }
-        let proof = self.proof(served, terms, charger, credentials.as_ref(), peer);
-        if !is_known {
-            self.knocks.knocked(store, charger, peer.from, credentials.is_some(), begun);
-        }
-        let failure = match &proof {
+        let not = match self.proof(served, terms, charger, credentials, peer) {
             _ if !is_known && !terms.hides_unknown() => NotLetIn::Unknown,
-            _ if !is_known => NotLetIn::Unproved("nobody has admitted this charger"),
+            _ if !is_known => NotLetIn::Unproved(WhyNot::Unknown),
             Ok(proof) => {
                 if let Proof::Key(used, _) = proof {
-                    self.used(store, charger, *used, &self.given(served, charger));
+                    self.used(store, charger, used, &self.given(served, charger));
                 }
-                return self.let_in(store, charger, peer, proof).await;
+                return Ok(proof);
             }
             Err(why) => NotLetIn::Unproved(why),
         };
-        if credentials.is_some() {
-            self.budgets.failed(peer.from, charger, is_home, begun);
-            // Looked at for the sake of the right key alone.
-            if let Some((wait, _)) = locked_out {
-                return Err(NotLetIn::LockedOut(wait));
-            }
-            self.tarpit(begun).await;
+        if credentials.is_none() {
+            return Err(not.into());
         }
-        Err(failure)
+        self.budgets.failed(peer.from, charger, is_home, begun);
+        // Looked at for the sake of the right key alone.
+        Err(match locked_out {
+            Some((wait, _)) => NotLetIn::LockedOut(wait).into(),
+            None => Failure { not, is_held_back: true },
+        })
     }
 
     /// What was sent proves nothing to the backoffice that is shown it. Counts for this address alone: the charger
     /// itself proves nothing here by which it could be told from others.
-    pub(crate) async fn proves_nothing_there(&self, charger: &ChargerId, from: IpAddr, begun: Instant) {
+    pub(crate) async fn proves_nothing_there(
+        &self,
+        store: &Store,
+        charger: &ChargerId,
+        from: IpAddr,
+        sent_credentials: bool,
+        begun: Instant,
+    ) {
         self.budgets.failed(from, charger, true, begun);
+        let why = WhyNot::RefusedByBackoffice;
+        let who = TurnedAway { charger, from, sent_credentials, why, locked_out: false };
+        self.knocks.turned_away(store, who, begun);
         self.tarpit(begun).await;
     }
 
@@ -175,17 +232,15 @@ impl Entrance {
         charger: &ChargerId,
         credentials: Option<&Credentials>,
         peer: &Peer,
-    ) -> Result<Proof, &'static str> {
+    ) -> Result<Proof, WhyNot> {
         if self.roster.is_pinned(charger) && !peer.over_tls {
-            return Err(
-                "it came with TLS before and does not now; `ocpp-proxy chargers allow-plain` lifts that",
-            );
+            return Err(WhyNot::TlsBefore);
         }
         if peer.certificate.is_some() {
             return Ok(Proof::Certificate);
         }
         if terms.profile == SecurityProfile::ClientCertificate {
-            return Err("it has no client certificate");
+            return Err(WhyNot::NoCertificate);
         }
         let given = self.given(served, charger);
         // Of a key that it was sent nobody can know whether it has taken it: whoever is asked for none goes on.
@@ -193,7 +248,7 @@ impl Entrance {
             !given.is_empty() || self.changed.is_used(charger) || terms.profile >= SecurityProfile::Basic;
         let keys = self.changed.all(charger, &given, unix_ms());
         let Some(credentials) = credentials else {
-            return if is_asked { Err("it sent no user name and password") } else { Ok(Proof::NotAsked) };
+            return if is_asked { Err(WhyNot::NoPassword) } else { Ok(Proof::NotAsked) };
         };
         // Looked at in any case, so that the time says nothing.
         let compared: Vec<&SealedKey> = match keys.as_slice() {
@@ -205,9 +260,9 @@ impl Entrance {
         match matched.filter(|_| !keys.is_empty() && is_its_name) {
             Some((at, form)) => Ok(Proof::Key(keys[at].0, form)),
             None if !is_asked => Ok(Proof::NotAsked),
-            None if keys.is_empty() => Err("it has no key here"),
-            None if !is_its_name => Err("the user name is not its identity"),
-            None => Err("the key is wrong"),
+            None if keys.is_empty() => Err(WhyNot::NoKeyHere),
+            None if !is_its_name => Err(WhyNot::OtherUser),
+            None => Err(WhyNot::WrongKey),
         }
     }
 
@@ -225,6 +280,7 @@ impl Entrance {
             Proof::Key(_, form) => Some(*form),
         };
         self.budgets.succeeded(peer.from, charger);
+        self.knocks.came_in(store, charger, peer.from);
         let over_tls = peer.over_tls || self.roster.is_pinned(charger);
         let login = Login { charger: charger.clone(), form, over_tls, network: Some(network(peer.from)) };
         let former = self.roster.login(charger);
@@ -261,15 +317,10 @@ impl Entrance {
     }
 
     /// Whether the charger is expected at all: by its name, by an operator, or because whoever matches is.
+    /// Who has used a key that its leader has set is, also when the line with the former one was taken out of
+    /// `proxy.toml`.
     pub(crate) fn is_known(&self, served: &Served, charger: &ChargerId) -> bool {
-        self.is_named(served, charger)
-            || served.terms(charger).is_some_and(|terms| terms.unknown == UnknownChargers::Admit)
-    }
-
-    /// Whether it is expected by its name. Who has used a key that its leader has set is, also when the line with the
-    /// former one was taken out of `proxy.toml`.
-    fn is_named(&self, served: &Served, charger: &ChargerId) -> bool {
-        served.names(charger) || self.roster.is_admitted(charger) || self.changed.is_used(charger)
+        served.lets_in(charger).is_some() || self.roster.is_admitted(charger) || self.changed.is_used(charger)
     }
 
     /// Makes of a key what is kept of it.
@@ -280,9 +331,9 @@ impl Entrance {
     /// Takes in what an operator ordered, which is durable already.
     pub(crate) fn ordered(&self, store: &Store, order: &store::AdmissionOrder) {
         self.roster.ordered(order);
-        match order.what {
-            AdmissionWhat::Admit(_) | AdmissionWhat::Forget => self.knocks.forget(&order.charger),
-            _ => {}
+        // What a backoffice has set for its link has nothing to do with the charger's own way in.
+        if !matches!(order.what, AdmissionWhat::ForgetKeys(Some(_))) {
+            self.knocks.forget(&order.charger);
         }
         if matches!(
             order.what,
@@ -294,11 +345,27 @@ impl Entrance {
         self.budgets.forgive(&order.charger);
     }
 
-    /// Chargers that knock, the last first.
+    /// Chargers that knock and are not known, the last first.
     pub(crate) fn knocking(&self, served: &Served) -> Vec<Knocking> {
         let mut all = self.knocks.all();
         // Whoever has been named in `proxy.toml` since does not knock any more.
         all.retain(|one| !self.is_known(served, &one.charger));
         all
+    }
+
+    /// Chargers that are known and were turned away, the last first.
+    pub(crate) fn turned_away(&self, served: &Served) -> Vec<Knocking> {
+        let mut all = self.knocks.all();
+        all.retain(|one| self.is_turned_away(served, one));
+        all
+    }
+
+    /// Why a charger that is known was turned away, if it was.
+    pub(crate) fn why_turned_away(&self, served: &Served, charger: &ChargerId) -> Option<Knocking> {
+        self.knocks.of(charger).filter(|one| self.is_turned_away(served, one))
+    }
+
+    fn is_turned_away(&self, served: &Served, one: &Knocking) -> bool {
+        one.is_of_known() && self.is_known(served, &one.charger)
     }
 }

@@ -16,6 +16,7 @@ use hyper::header::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion};
 use hyper_util::rt::TokioIo;
+use store::WhyNot;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -82,17 +83,17 @@ impl From<NotLetIn> for Refusal {
         let unknown =
             |why| Self { why, ..Self::new("unknown_charger", StatusCode::NOT_FOUND, "not found\n") };
         match not {
-            NotLetIn::NoRule => unknown("no rule under [[chargers]] matches"),
+            NotLetIn::NoRule => unknown(WhyNot::NoRule.text()),
             NotLetIn::Unknown => {
                 unknown("nobody has admitted this charger; an operator can, with `ocpp-proxy chargers`")
             }
-            NotLetIn::Unproved(why) => Self::unproved(why),
+            NotLetIn::Unproved(why) => Self::unproved(why.text()),
             NotLetIn::WrongCertificate => {
                 let text = "the certificate is for another charger\n";
                 Self::new("wrong_certificate", StatusCode::FORBIDDEN, text)
             }
             NotLetIn::WithoutTls => Self {
-                why: "its rule wants TLS (security_profile)",
+                why: WhyNot::WithoutTls.text(),
                 ..Self::new("without_tls", StatusCode::FORBIDDEN, "use wss\n")
             },
             NotLetIn::LockedOut(remaining) => Self::locked_out(remaining),
@@ -141,7 +142,13 @@ impl Refusal {
 pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, peer: &Peer) -> Answer {
     let from = peer.from;
     let path = request.uri().path().to_owned();
-    match admit(&shared, &mut request, peer).await {
+    let named = identity(&path, &shared.settings.path);
+    let admitted = match &named {
+        Ok(charger) => admit(&shared, charger, &mut request, peer).await,
+        Err(BadPath::NotFound) => Err(Refusal::new("not_found", StatusCode::NOT_FOUND, "not found\n")),
+        Err(BadPath::BadIdentity(why)) => Err(Refusal::new("bad_identity", StatusCode::BAD_REQUEST, why)),
+    };
+    match admitted {
         Ok(answer) => answer,
         Err(refusal) => {
             shared.metrics.charger_connected(refusal.result);
@@ -155,7 +162,10 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
                         let expected = &shared.settings.path;
                         tracing::warn!(%from, result, status, path, "refused: the path does not begin with {expected}");
                     }
-                    _ => tracing::warn!(%from, result, status, path, "refused: {why}"),
+                    _ => {
+                        let charger = named.as_ref().ok().map(ChargerId::as_str);
+                        tracing::warn!(charger, %from, result, status, path, "refused: {why}");
+                    }
                 }
             }
             let mut answer = Response::new(Full::from(refusal.text));
@@ -172,22 +182,19 @@ pub(crate) async fn answer(shared: Arc<Shared>, mut request: Request<Incoming>, 
 
 async fn admit(
     shared: &Arc<Shared>,
+    charger: &ChargerId,
     request: &mut Request<Incoming>,
     peer: &Peer,
 ) -> Result<Answer, Refusal> {
     let (from, begun) = (peer.from, Instant::now());
-    let charger = identity(request.uri().path(), &shared.settings.path).map_err(|bad| match bad {
-        BadPath::NotFound => Refusal::new("not_found", StatusCode::NOT_FOUND, "not found\n"),
-        BadPath::BadIdentity(why) => Refusal::new("bad_identity", StatusCode::BAD_REQUEST, why),
-    })?;
     let key = websocket_key(request)?;
     if shared.is_draining() {
         return Err(Refusal::later("stopping", "the proxy is stopping\n"));
     }
     let served = shared.served.load_full();
-    let entered = shared.entrance.check(&served, &shared.store, &charger, peer, request.headers()).await;
+    let entered = shared.entrance.check(&served, &shared.store, charger, peer, request.headers()).await;
     entered.map_err(Refusal::from)?;
-    if let Some(remaining) = shared.quarantine.remaining(&charger, Instant::now()) {
+    if let Some(remaining) = shared.quarantine.remaining(charger, Instant::now()) {
         return Err(Refusal::kept_out(remaining));
     }
     if !shared.handshakes.take(Instant::now()) {
@@ -198,11 +205,11 @@ async fn admit(
     let upgrade = hyper::upgrade::on(&mut *request);
     let verdict = match &offer {
         Offer::NoneInCommon => Verdict::NoCommonVersion,
-        offer => knock(shared, &charger, offer, from, sent.as_ref()).await,
+        offer => knock(shared, charger, offer, from, sent.as_ref()).await,
     };
     let subprotocol = match verdict {
         Verdict::Welcome(version) => {
-            tokio::spawn(hand_over(shared.clone(), charger, upgrade, from, sent));
+            tokio::spawn(hand_over(shared.clone(), charger.clone(), upgrade, from, sent));
             offer.answer(version)
         }
         // Not an HTTP error: the handshake is completed without the header, then closed (F-64).
@@ -216,10 +223,9 @@ async fn admit(
         }
         Verdict::LeaderDown => return Err(Refusal::later("leader_down", "backoffice not available\n")),
         Verdict::Unproved => {
-            shared.entrance.proves_nothing_there(&charger, from, begun).await;
-            return Err(Refusal::unproved(
-                "the backoffice that is shown its Authorization header refused it",
-            ));
+            let (entrance, store) = (&shared.entrance, &shared.store);
+            entrance.proves_nothing_there(store, charger, from, sent.is_some(), begun).await;
+            return Err(Refusal::unproved(WhyNot::RefusedByBackoffice.text()));
         }
         Verdict::StoreFailed => return Err(Refusal::later("store_failed", "the proxy cannot store\n")),
         Verdict::Stopping => return Err(Refusal::later("stopping", "the proxy is stopping\n")),

@@ -45,7 +45,7 @@ pub use gateway::{Gateway, Settings, StartError};
 pub use identity::is_invisible;
 pub use metrics::{Metrics, metrics_markdown};
 pub use routing::{
-    BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, Pattern, Routing, Rule, Secret,
+    BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, LetInBy, Pattern, Routing, Rule, Secret,
 };
 pub use store::LeaderOverride;
 pub use tls::{CertificateError, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};

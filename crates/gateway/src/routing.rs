@@ -9,10 +9,10 @@ use engine::{BackofficeId, ChargerId, Plan};
 use globset::{GlobBuilder, GlobMatcher};
 use store::LeaderOverride;
 
-use crate::EntranceTerms;
 use crate::overrides::led_by;
 use crate::tls::OwnCertificate;
 use crate::view::PlanView;
+use crate::{EntranceTerms, UnknownChargers};
 
 /// The checked rules: every backoffice a plan names is in `backoffices`.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,26 @@ pub struct Rule {
     pub leader_source: LeaderSource,
     /// On what terms its chargers are let in.
     pub entrance: Arc<EntranceTerms>,
+}
+
+/// How `proxy.toml` makes a charger known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetInBy {
+    /// Its rule has a key for it.
+    Key,
+    /// Its rule is for this charger alone.
+    Name,
+    /// Its rule lets in whoever matches.
+    Rule,
+}
+
+impl Rule {
+    /// How it makes one of its chargers known, if it does.
+    pub(crate) fn lets_in(&self, has_key: bool) -> Option<LetInBy> {
+        let is_named = self.pattern.identity().is_some();
+        let by_rule = (self.entrance.unknown == UnknownChargers::Admit).then_some(LetInBy::Rule);
+        has_key.then_some(LetInBy::Key).or(is_named.then_some(LetInBy::Name)).or(by_rule)
+    }
 }
 
 /// Who may say who leads.
@@ -203,6 +223,13 @@ impl Routing {
         self.rule(charger)?.pattern.identity()
     }
 
+    /// How a charger is made known, if it is.
+    pub fn lets_in(&self, charger: &ChargerId) -> Option<LetInBy> {
+        let rule = self.rule(charger)?;
+        let mut with_keys = rule.entrance.keys.keys();
+        rule.lets_in(with_keys.any(|other| other.as_str().eq_ignore_ascii_case(charger.as_str())))
+    }
+
     /// The first rule for a charger.
     pub fn rule(&self, charger: &ChargerId) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.pattern.is_match(charger.as_str()))
@@ -226,6 +253,36 @@ mod tests {
         let shown = format!("{settings:?}");
         assert!(!shown.contains("c4n4ry") && !shown.contains("t0ken"), "{shown}");
         assert!(shown.contains("wss://acme.example:443/…") && shown.contains("3 bytes"), "{shown}");
+    }
+
+    #[test]
+    fn who_is_known_and_by_what() {
+        let rule = |pattern: &str, unknown, keys: &[&str]| Rule {
+            pattern: Pattern::new(pattern).unwrap(),
+            plan: Arc::new(Plan::new("volt".into(), Vec::new())),
+            leader_source: LeaderSource::Portal,
+            entrance: Arc::new(EntranceTerms {
+                unknown,
+                keys: keys.iter().map(|name| ((*name).into(), Secret::new("key".to_owned()))).collect(),
+                ..EntranceTerms::default()
+            }),
+        };
+        let rules = vec![
+            rule("ONE", UnknownChargers::Refuse, &[]),
+            rule("CP*", UnknownChargers::Refuse, &["CP1", "XX1"]),
+            rule("X*", UnknownChargers::Admit, &[]),
+        ];
+        let rules = Routing { backoffices: BTreeMap::new(), rules };
+        let cases = [
+            ("one", Some(LetInBy::Name)),
+            ("cp1", Some(LetInBy::Key)),
+            ("CP2", None),
+            ("XX1", Some(LetInBy::Rule)),
+            ("Y", None),
+        ];
+        for (charger, expected) in cases {
+            assert_eq!(rules.lets_in(&charger.into()), expected, "{charger}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::EntranceTerms;
 use crate::dial::Destination;
 use crate::fleet::folded;
 use crate::overrides::Overrides;
-use crate::routing::Routing;
+use crate::routing::{LetInBy, Routing};
 use crate::tls::OwnCertificate;
 use crate::view::PlanView;
 
@@ -65,9 +65,9 @@ impl Served {
         self.routing.rule(charger).map(|rule| rule.pattern.text())
     }
 
-    /// Whether the rule of a charger names it, by its match or with a key.
-    pub(crate) fn names(&self, charger: &ChargerId) -> bool {
-        self.keys.contains_key(&folded(charger)) || self.routing.spelling(charger).is_some()
+    /// How the rule of a charger makes it known, if it does.
+    pub(crate) fn lets_in(&self, charger: &ChargerId) -> Option<LetInBy> {
+        self.routing.rule(charger)?.lets_in(self.keys.contains_key(&folded(charger)))
     }
 
     /// What is kept of the key that the rule of a charger has for it.

@@ -41,6 +41,9 @@ pub(crate) async fn known(
     if state.view().is_online(&said) {
         return Ok((said, None));
     }
+    if let Some(one) = state.view().turned_away(&said) {
+        return Ok((one.charger, None));
+    }
     let remedy = "A charger is known from its first connection on. Check the spelling, or search for a part of \
                   it in the list of chargers.";
     Err(Refusal::new(StatusCode::NOT_FOUND, format!("No charger {said} has ever connected"), remedy))

@@ -3,6 +3,7 @@
 pub(crate) mod paragraph;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use jiff::tz::TimeZone;
 use portal::words;
 use store::{Filter, LogReader, LoggedCall, LoggedOccurrence, NewsItem};
 
+use crate::chargers::why_turned_away;
 use crate::cli::Logs;
 use config::suggestion;
 
@@ -33,7 +35,7 @@ pub(crate) fn show(which: &Logs) -> anyhow::Result<()> {
     };
     let log = LogReader::open(&store)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    heard(show_to(&mut out, &log, which))
+    heard(show_to(&mut out, &log, which, &store))
 }
 
 /// Prints a page.
@@ -55,7 +57,7 @@ pub(crate) fn heard(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Result<()> {
+fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs, store: &Path) -> anyhow::Result<()> {
     let zone = TimeZone::system();
     let since = which.since.map(|since| since.unix_ms(Timestamp::now(), zone.clone()));
     let limit = if since.is_some() { ENTRIES_AT_MOST } else { ENTRIES_BY_DEFAULT };
@@ -72,7 +74,10 @@ fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Resul
     if entries.len() == limit {
         eprintln!("the newest {limit} entries; --since, --action and --search show others");
     } else if entries.is_empty() {
-        nothing_found(log, which)?;
+        nothing_found(log, which, store, &zone)?;
+    }
+    if !entries.is_empty() {
+        tell_if_turned_away(store, &which.charger, &zone);
     }
     for entry in entries.iter().filter(|entry| entry.seq() <= cursor || !which.follow) {
         write_item(out, entry, which.json, &zone)?;
@@ -83,7 +88,7 @@ fn show_to(out: &mut impl Write, log: &LogReader, which: &Logs) -> anyhow::Resul
 
 /// Says why nothing was found, as far as it can be told. That a charger or a message is unknown is an
 /// error, unless somebody waits for it.
-fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
+fn nothing_found(log: &LogReader, which: &Logs, store: &Path, zone: &TimeZone) -> anyhow::Result<()> {
     let charger = &which.charger;
     let anything = Filter { limit: 1, ..Filter::of(ChargerId::from(charger.as_str())) };
     let is_known = !log.calls(&anything)?.is_empty() || !log.occurrences(&anything)?.is_empty();
@@ -93,8 +98,9 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
         (false, _) if which.follow => {
             let near = like(log, charger)?;
             eprintln!("nothing is known of {charger:?} yet, waiting for it{near}");
+            tell_if_turned_away(store, charger, zone);
         }
-        (false, _) => return unknown(log, charger),
+        (false, _) => return unknown(log, charger, store, zone),
         (true, Some(action)) => {
             let mut near = suggestion(action, names());
             if near.is_empty() {
@@ -115,10 +121,15 @@ fn nothing_found(log: &LogReader, which: &Logs) -> anyhow::Result<()> {
 }
 
 /// A charger that was never heard of is an error, which suggests a like one.
-pub(crate) fn known_or_like(log: &LogReader, charger: &str) -> anyhow::Result<()> {
+pub(crate) fn known_or_like(
+    log: &LogReader,
+    charger: &str,
+    store: &Path,
+    zone: &TimeZone,
+) -> anyhow::Result<()> {
     let anything = Filter { limit: 1, ..Filter::of(ChargerId::from(charger)) };
     match log.calls(&anything)?.is_empty() && log.occurrences(&anything)?.is_empty() {
-        true => unknown(log, charger),
+        true => unknown(log, charger, store, zone),
         false => Ok(()),
     }
 }
@@ -128,7 +139,18 @@ fn like(log: &LogReader, charger: &str) -> anyhow::Result<String> {
     Ok(suggestion(charger, known.iter().map(ChargerId::as_str)))
 }
 
-fn unknown(log: &LogReader, charger: &str) -> anyhow::Result<()> {
+/// Who was turned away left nothing in the log of messages.
+pub(crate) fn tell_if_turned_away(store: &Path, charger: &str, zone: &TimeZone) {
+    // What was asked for does not depend on it.
+    if let Ok(Some(told)) = why_turned_away(store, charger, zone) {
+        eprintln!("{charger:?}, or somebody who calls itself so, was turned away {told}");
+    }
+}
+
+fn unknown(log: &LogReader, charger: &str, store: &Path, zone: &TimeZone) -> anyhow::Result<()> {
+    if let Some(told) = why_turned_away(store, charger, zone)? {
+        bail!("{charger:?} has never come in; it was turned away {told}");
+    }
     let mut near = like(log, charger)?;
     if near.is_empty() {
         near = "; a charger is in the log once it has sent something, under the last part of the URL it dials, for \

@@ -37,7 +37,7 @@ pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let charger = ChargerId::from(which.charger.as_str());
     if runtime.block_on(browser.charger(&charger))?.is_none() {
-        logs::known_or_like(&LogReader::open(&path)?, &which.charger)?;
+        logs::known_or_like(&LogReader::open(&path)?, &which.charger, &path, &zone)?;
     }
     let question = Question {
         plan: plan(which, &runtime, &browser, &charger),
@@ -54,6 +54,7 @@ pub(crate) fn tell(which: &Why) -> anyhow::Result<()> {
     let mut facts = runtime.block_on(facts(&browser, question))?;
     facts.at_command_line = true;
     let verdict = explain(&facts);
+    logs::tell_if_turned_away(&path, &which.charger, &zone);
     let text = match which.json {
         true => serde_json::to_string(&verdict)? + "\n",
         false => told(&verdict, &zone),

@@ -2,6 +2,7 @@
 //! knock without being known.
 
 mod table;
+mod why_not;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::path::Path;
 use engine::{BackofficeId, ChargerId};
 
 pub(crate) use self::table::{admissions, from_outside, history, knocks, last, logins};
+pub use self::why_not::WhyNot;
 use crate::keys::{ChargerKeys, LinkKeys};
 use crate::seal::{KeyForm, SealedKey};
 use crate::{OpenError, database};
@@ -106,7 +108,7 @@ pub struct Login {
     pub network: Option<IpAddr>,
 }
 
-/// A charger that asked to be let in and was not, because nobody has admitted it.
+/// A charger that asked to be let in and was not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Knocking {
     /// What it calls itself.
@@ -121,11 +123,22 @@ pub struct Knocking {
     pub times: u64,
     /// Whether it sent a user name and a password. What it sent is not kept.
     pub sent_credentials: bool,
+    /// What was wrong the last time that it was looked at.
+    pub why: WhyNot,
+    /// The last time it was not looked at, or in vain, since too much had failed before.
+    pub locked_out: bool,
+}
+
+impl Knocking {
+    /// Whether it was turned away although it was expected.
+    pub fn is_of_known(&self) -> bool {
+        !matches!(self.why, WhyNot::NoRule | WhyNot::Unknown)
+    }
 }
 
 impl fmt::Debug for Knocking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {}, {} times", self.charger, self.address, self.times)
+        write!(f, "{} from {}, {} times, {:?}", self.charger, self.address, self.times, self.why)
     }
 }
 
@@ -135,6 +148,7 @@ pub(crate) enum EntranceRecord {
     Ordered(AdmissionOrder),
     LoggedIn(Login),
     Knocked(Knocking),
+    CameIn(ChargerId),
     LinkKeys(LinkKeys),
     ChargerKeys(ChargerKeys),
 }

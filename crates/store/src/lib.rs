@@ -41,7 +41,7 @@ pub use browse::{
 };
 pub use deliveries::list::{Deliveries, ListedDelivery, ListedLane, Which};
 pub use deliveries::orders::{Asked, DeliveryOrder, LaneChange, OrderWhat, Ordered};
-pub use entrance::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, Knocking, Login};
+pub use entrance::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, Knocking, Login, WhyNot};
 pub use error::{OpenError, StoreError};
 pub use figures::{CommitTimes, DeliveriesEvicted, Figures, LaneFigures, RowsDropped};
 pub use keys::{ChargerKey, ChargerKeys, KeyStage, LinkKey, LinkKeys};

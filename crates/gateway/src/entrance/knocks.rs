@@ -1,12 +1,12 @@
-//! Chargers that knock although nobody has admitted them, for an operator to see. What strangers can make
-//! us remember is bounded, and so is how often it is written.
+//! Chargers that were turned away, for an operator to see: those that nobody has admitted, and those that failed to
+//! prove who they are. What strangers can make us remember is bounded, and so is how often it is written.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::ChargerId;
-use store::{Knocking, Store};
+use store::{Knocking, Store, WhyNot};
 use tokio::time::Instant;
 
 use super::budgets::network;
@@ -24,6 +24,16 @@ pub(super) struct Knocks {
     all: Mutex<HashMap<String, Knock>>,
     written: Bucket,
     told: Bucket,
+}
+
+/// One that was turned away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TurnedAway<'a> {
+    pub(super) charger: &'a ChargerId,
+    pub(super) from: IpAddr,
+    pub(super) sent_credentials: bool,
+    pub(super) why: WhyNot,
+    pub(super) locked_out: bool,
 }
 
 #[derive(Debug)]
@@ -47,17 +57,11 @@ impl Knocks {
         }
     }
 
-    /// Somebody calls itself this charger and is not admitted.
-    pub(super) fn knocked(
-        &self,
-        store: &Store,
-        charger: &ChargerId,
-        from: IpAddr,
-        sent_credentials: bool,
-        now: Instant,
-    ) {
-        let knocking = self.add(charger, from, sent_credentials, unix_ms());
-        if knocking.times == 1 && self.told.take(now) {
+    /// Somebody calls itself this charger and is not let in.
+    pub(super) fn turned_away(&self, store: &Store, who: TurnedAway<'_>, now: Instant) {
+        let knocking = self.add(who, unix_ms());
+        if knocking.times == 1 && who.why == WhyNot::Unknown && self.told.take(now) {
+            let (charger, from) = (who.charger, who.from);
             tracing::warn!(%charger, %from, "an unknown charger knocks; an operator may admit it");
         }
         if self.written.take(now) {
@@ -66,7 +70,8 @@ impl Knocks {
         }
     }
 
-    fn add(&self, charger: &ChargerId, from: IpAddr, sent_credentials: bool, unix_ms: i64) -> Knocking {
+    fn add(&self, who: TurnedAway<'_>, unix_ms: i64) -> Knocking {
+        let TurnedAway { charger, from, sent_credentials, why, locked_out } = who;
         let mut all = self.lock();
         let key = folded(charger);
         if !all.contains_key(&key)
@@ -83,6 +88,8 @@ impl Knocks {
                 last_unix_ms: unix_ms,
                 times: 0,
                 sent_credentials: false,
+                why,
+                locked_out,
             },
         });
         one.network = network(from);
@@ -91,7 +98,29 @@ impl Knocks {
         one.last_unix_ms = unix_ms;
         one.times = one.times.saturating_add(1);
         one.sent_credentials |= sent_credentials;
+        one.locked_out = locked_out;
+        // What it is kept out for now came of what was wrong before.
+        if why != WhyNot::TooManyFailures {
+            one.why = why;
+        }
         one.clone()
+    }
+
+    /// The charger has proved who it is. What others tried from elsewhere is worth knowing all the same.
+    pub(super) fn came_in(&self, store: &Store, charger: &ChargerId, from: IpAddr) {
+        let removed = {
+            let (mut all, key) = (self.lock(), folded(charger));
+            let is_its_own = all.get(&key).is_some_and(|one| one.network == network(from));
+            if is_its_own { all.remove(&key) } else { None }
+        };
+        if removed.is_some() {
+            let _unawaited = store.came_in(charger.clone());
+        }
+    }
+
+    /// Why it was turned away, if it was.
+    pub(super) fn of(&self, charger: &ChargerId) -> Option<Knocking> {
+        self.lock().get(&folded(charger)).map(|one| one.knocking.clone())
     }
 
     pub(super) fn forget(&self, charger: &ChargerId) {
@@ -139,10 +168,14 @@ fn gives_way(all: &HashMap<String, Knock>, from: IpAddr) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn stranger(charger: &ChargerId, from: IpAddr, sent_credentials: bool) -> TurnedAway<'_> {
+        TurnedAway { charger, from, sent_credentials, why: WhyNot::Unknown, locked_out: false }
+    }
+
     #[test]
     fn who_makes_names_up_pushes_nobody_else_off_the_list() {
         let knocks = Knocks::new(Vec::new());
-        knocks.add(&"GENUINE".into(), IpAddr::from([10, 0, 0, 1]), true, 1);
+        knocks.add(stranger(&"GENUINE".into(), IpAddr::from([10, 0, 0, 1]), true), 1);
         let remembered = |knocks: &Knocks| {
             let all = knocks.all();
             assert!(all.iter().any(|one| one.charger.as_str() == "GENUINE"), "of {}", all.len());
@@ -150,11 +183,11 @@ mod tests {
         };
         let name = |number: u8, of: i64| ChargerId::from(format!("X{number}-{of}").as_str());
         for number in 0..5_000 {
-            knocks.add(&name(0, number), IpAddr::from([10, 0, 1, 1]), true, 10 + number);
+            knocks.add(stranger(&name(0, number), IpAddr::from([10, 0, 1, 1]), true), 10 + number);
         }
         assert_eq!(remembered(&knocks), 1 + KNOCKING_FROM_AN_ADDRESS);
         for (host, number) in (0..100).flat_map(|host| (0..30).map(move |number| (host, number))) {
-            knocks.add(&name(host, number), IpAddr::from([10, 0, 2, host]), true, 10_000);
+            knocks.add(stranger(&name(host, number), IpAddr::from([10, 0, 2, host]), true), 10_000);
         }
         assert_eq!(remembered(&knocks), KNOCKING_REMEMBERED);
     }
@@ -163,14 +196,15 @@ mod tests {
     fn a_knock_adds_to_what_is_known_and_the_oldest_gives_way() {
         let knocks = Knocks::new(Vec::new());
         let from = IpAddr::from([10, 0, 0, 1]);
-        knocks.add(&"CP1".into(), from, true, 1);
-        knocks.add(&"cp1".into(), IpAddr::from([10, 0, 0, 2]), false, 5);
+        knocks.add(stranger(&"CP1".into(), from, true), 1);
+        knocks.add(stranger(&"cp1".into(), IpAddr::from([10, 0, 0, 2]), false), 5);
         let one = &knocks.all()[0];
         assert_eq!((one.charger.as_str(), one.address.as_str(), one.times), ("CP1", "10.0.0.2", 2));
         assert_eq!((one.first_unix_ms, one.last_unix_ms, one.sent_credentials), (1, 5, true));
         for number in 0..KNOCKING_REMEMBERED as i64 {
             let from = IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
-            knocks.add(&ChargerId::from(format!("X{number}").as_str()), from, false, 10 + number);
+            let charger = ChargerId::from(format!("X{number}").as_str());
+            knocks.add(stranger(&charger, from, false), 10 + number);
         }
         let all = knocks.all();
         assert_eq!(all.len(), KNOCKING_REMEMBERED);
@@ -178,5 +212,20 @@ mod tests {
         assert!(all[0].last_unix_ms > all[1].last_unix_ms);
         knocks.forget(&all[0].charger);
         assert_eq!(knocks.all().len(), KNOCKING_REMEMBERED - 1);
+    }
+
+    #[test]
+    fn what_was_wrong_is_still_known_when_it_is_not_looked_at_any_more() {
+        let knocks = Knocks::new(Vec::new());
+        let (charger, from) = (ChargerId::from("CP1"), IpAddr::from([10, 0, 0, 1]));
+        let add = |why, locked_out, unix_ms| {
+            let one = TurnedAway { why, locked_out, ..stranger(&charger, from, true) };
+            let one = knocks.add(one, unix_ms);
+            (one.why, one.locked_out, one.times)
+        };
+        assert_eq!(add(WhyNot::TooManyFailures, true, 1), (WhyNot::TooManyFailures, true, 1));
+        assert_eq!(add(WhyNot::WrongKey, false, 2), (WhyNot::WrongKey, false, 2));
+        assert_eq!(add(WhyNot::TooManyFailures, true, 3), (WhyNot::WrongKey, true, 3));
+        assert_eq!(add(WhyNot::TlsBefore, false, 4), (WhyNot::TlsBefore, false, 4));
     }
 }

@@ -15,6 +15,8 @@ use crate::identity::acceptable;
 pub struct EntranceView {
     /// Chargers that knock and are not admitted, the last first.
     pub knocking: Vec<Knocking>,
+    /// Chargers that are expected and failed to prove who they are, the last first.
+    pub turned_away: Vec<Knocking>,
     /// Chargers that operators have admitted, in alphabetical order; each with how it proved last who it is.
     pub admitted: Vec<(Admission, Option<Login>)>,
 }
@@ -78,8 +80,14 @@ impl View {
             let login = entrance.roster.login(&admission.charger);
             (admission, login)
         });
-        let knocking = entrance.knocking(&self.shared.served.load());
-        EntranceView { knocking, admitted: admitted.collect() }
+        let served = self.shared.served.load();
+        let (knocking, turned_away) = (entrance.knocking(&served), entrance.turned_away(&served));
+        EntranceView { knocking, turned_away, admitted: admitted.collect() }
+    }
+
+    /// Why a charger that is expected was turned away, if that happened since it last proved who it is.
+    pub fn turned_away(&self, charger: &ChargerId) -> Option<Knocking> {
+        self.shared.entrance.why_turned_away(&self.shared.served.load(), charger)
     }
 
     /// How many chargers knock.

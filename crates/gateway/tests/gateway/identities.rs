@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway::{EntranceTerms, Routing, Secret, SecurityProfile, UnknownChargers};
 
+use store::WhyNot;
+
 use crate::backoffice::{Backoffice, Manner};
 use crate::charger::{Charger, UPGRADE};
 use crate::world::{World, routing};
@@ -105,6 +107,40 @@ async fn nobody_comes_in_without_the_key_and_no_backoffice_hears_of_it() {
 }
 
 #[tokio::test]
+async fn who_is_expected_and_fails_is_listed_with_what_was_wrong_until_it_comes_in_from_there() {
+    let backoffice = Backoffice::new().await;
+    let rules = on_terms(routing(&[("volt", &backoffice.url())]), keyed());
+    let world = World::new(rules.clone()).await;
+    backoffice.agree_with_all();
+    let failed = |world: &World| {
+        let all = world.gateway.view().entrance().turned_away;
+        all.into_iter().map(|one| (one.charger.to_string(), one.why, one.times)).collect::<Vec<_>>()
+    };
+    let cases = [
+        (String::new(), WhyNot::NoPassword),
+        (basic("CP2", KEY.as_bytes()), WhyNot::OtherUser),
+        (basic("CP1", b"wrong"), WhyNot::WrongKey),
+    ];
+    for (number, (authorization, why)) in (1..).zip(cases) {
+        assert_eq!(dial(&world, "127.0.0.5", "CP1", authorization).await.status, 401);
+        assert_eq!(failed(&world), [("CP1".to_owned(), why, number)]);
+    }
+    assert_eq!(knocking(&world).await, [], "it is no stranger");
+    let guesses = (0..12).map(|_| dial(&world, "127.0.0.5", "CP1", basic("CP1", b"wrong")));
+    assert!(futures_util::future::join_all(guesses).await.iter().any(|guess| guess.status == 429));
+    let one = world.gateway.view().turned_away(&"cp1".into()).unwrap();
+    assert_eq!((one.why, one.locked_out, one.address.as_str()), (WhyNot::WrongKey, true, "127.0.0.5"));
+
+    let right = basic("CP1", KEY.as_bytes());
+    assert_eq!(dial(&world, "127.0.0.6", "CP1", &right).await.status, 101);
+    assert_eq!(failed(&world).len(), 1, "what others try elsewhere is worth knowing");
+    let world = world.restarted(rules).await;
+    assert_eq!(failed(&world), [("CP1".to_owned(), WhyNot::WrongKey, 15)]);
+    assert_eq!(dial(&world, "127.0.0.5", "CP1", &right).await.status, 101);
+    assert_eq!(failed(&world), []);
+}
+
+#[tokio::test]
 async fn wrong_and_unknown_get_the_same_answer_after_the_same_time() {
     let backoffice = Backoffice::new().await;
     let world = World::new(on_terms(routing(&[("volt", &backoffice.url())]), keyed())).await;
@@ -197,13 +233,16 @@ async fn an_unknown_charger_is_refused_listed_and_admitted_at_once() {
     assert_eq!(Charger::dial(world.address, "CP1").await.status, 404);
     assert_eq!(Charger::dial_from(world.address, "127.0.0.7", "cp1").await.status, 404);
     assert_eq!(Charger::dial(world.address, "XX1").await.status, 404, "which no rule matches");
-    let knocks = view.entrance().knocking;
-    assert_eq!(knocking(&world).await, [("CP1".to_owned(), 2, false)]);
+    let mut knocks = view.entrance().knocking;
+    knocks.sort_by(|one, other| one.charger.cmp(&other.charger));
+    let listed = knocks.iter().map(|one| (one.charger.as_str(), one.times, one.sent_credentials, one.why));
+    let expected = [("CP1", 2, false, WhyNot::Unknown), ("XX1", 1, false, WhyNot::NoRule)];
+    assert_eq!(listed.collect::<Vec<_>>(), expected);
     assert_eq!(knocks[0].address, "127.0.0.7");
     backoffice.assert_untouched();
 
     view.admit(&"CP1".into(), None, "anna").await.unwrap();
-    assert_eq!(knocking(&world).await, []);
+    assert_eq!(knocking(&world).await, [("XX1".to_owned(), 1, false)]);
     let mut charger = Charger::dial(world.address, "CP1").await;
     assert_eq!(charger.status, 101);
     charger.assert_served().await;

@@ -17,8 +17,34 @@ use crate::words;
 /// Chargers that knock.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct KnockingList {
-    /// The last first; the proxy remembers a thousand.
+    /// The last first; the proxy remembers a thousand, with those that were turned away.
     items: Vec<Stranger>,
+    /// Chargers that are expected and failed to prove who they are, or others that call themselves so; the last first.
+    turned_away: Vec<Failed>,
+}
+
+/// A charger that is expected and was turned away since it last came in.
+#[derive(Debug, Serialize, ToSchema)]
+struct Failed {
+    /// What it calls itself.
+    charger: String,
+    /// Where it came from last.
+    address: String,
+    /// When it was first turned away; UTC, milliseconds since 1970.
+    first_unix_ms: i64,
+    /// When it last was; UTC, milliseconds since 1970.
+    last_unix_ms: i64,
+    /// How often.
+    times: u64,
+    /// Whether it sent a user name and a password. What it sent is not kept.
+    sent_credentials: bool,
+    /// What was wrong: `no_password`, `no_key_here`, `other_user`, `wrong_key`, `no_certificate`, `wrong_certificate`,
+    /// `without_tls`, `tls_before`, `too_many_failures` or `refused_by_backoffice`.
+    reason: String,
+    /// The last time it was not looked at, or in vain, since too much had failed before.
+    locked_out: bool,
+    /// What was wrong and what to do, for a person.
+    why: String,
 }
 
 /// A charger that asked to be let in and was refused, because nobody has admitted it.
@@ -156,16 +182,17 @@ impl Check for NewAdmission {
 
 /// Lists the chargers that knock.
 ///
-/// They dialed the proxy under an identity that a rule matches and were refused, because neither
-/// proxy.toml nor an operator has named them.
+/// They dialed the proxy and were refused, because neither proxy.toml nor an operator has named them. Besides, those
+/// that are expected and failed to prove who they are.
 #[utoipa::path(get, path = "/entrance/knocking", tag = "Entrance", operation_id = "list_knocking",
     responses((status = 200, description = "Who knocks.", body = KnockingList)))]
 pub(super) async fn knocking(
     _client: Client,
     State(state): State<AppState>,
 ) -> Result<Json<KnockingList>, Problem> {
-    let knocking = state.view().entrance().knocking;
-    Ok(Json(KnockingList { items: knocking.into_iter().map(|one| stranger(&state, one)).collect() }))
+    let entrance = state.view().entrance();
+    let items = entrance.knocking.into_iter().map(|one| stranger(&state, one)).collect();
+    Ok(Json(KnockingList { items, turned_away: entrance.turned_away.into_iter().map(failed).collect() }))
 }
 
 /// Lists the chargers that are let in.
@@ -299,7 +326,7 @@ pub(super) async fn forget(
 fn stranger(state: &AppState, one: Knocking) -> Stranger {
     let terms = state.view().terms(&one.charger);
     Stranger {
-        why: words::entrance::why_refused(terms.as_ref()).to_owned(),
+        why: words::entrance::why_refused(terms.as_ref(), one.why).to_owned(),
         security_profile: terms.as_ref().map(|terms| number(terms.profile)),
         rule: terms.map(|terms| terms.rule),
         charger: one.charger.to_string(),
@@ -308,6 +335,21 @@ fn stranger(state: &AppState, one: Knocking) -> Stranger {
         last_unix_ms: one.last_unix_ms,
         times: one.times,
         sent_credentials: one.sent_credentials,
+    }
+}
+
+fn failed(one: Knocking) -> Failed {
+    let (what, remedy) = (words::entrance::turned_away(&one), words::entrance::remedy(one.why));
+    Failed {
+        charger: one.charger.to_string(),
+        address: one.address,
+        first_unix_ms: one.first_unix_ms,
+        last_unix_ms: one.last_unix_ms,
+        times: one.times,
+        sent_credentials: one.sent_credentials,
+        reason: one.why.label().to_owned(),
+        locked_out: one.locked_out,
+        why: format!("{what}. {remedy}"),
     }
 }
 

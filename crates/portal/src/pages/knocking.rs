@@ -51,9 +51,13 @@ async fn show(
     let matches = |charger: &ChargerId, address: &str| {
         charger.as_str().to_lowercase().contains(&search) || address.contains(&search)
     };
-    let mut knocking = state.view().entrance().knocking;
+    let entrance = state.view().entrance();
+    let (mut knocking, mut turned_away) = (entrance.knocking, entrance.turned_away);
     let all = knocking.len();
     knocking.retain(|one| matches(&one.charger, &one.address));
+    turned_away.retain(|one| matches(&one.charger, &one.address));
+    let more_turned_away = turned_away.len().saturating_sub(ROWS);
+    turned_away.truncate(ROWS);
     let more = knocking.len().saturating_sub(ROWS);
     knocking.truncate(ROWS);
     let (known, next) = page_of_known(&state, &search, &asked.after, ROWS);
@@ -81,11 +85,17 @@ async fn show(
         @if knocking.is_empty() {
             (layout::empty(
                 if search.is_empty() { "Nobody knocks" } else { "None of those who knock matches" },
-                html! { "A charger stands here once it has dialed the proxy under an identity that a rule matches and that nobody has admitted." },
+                html! { "A charger stands here once it has dialed the proxy under an identity that nobody has admitted." },
             ))
         } @else {
             (strangers(&state, &knocking, &visitor, now))
             @if more > 0 { p.muted { (more) " more knock; search for the one that you mean." } }
+        }
+        @if !turned_away.is_empty() {
+            h2 { "Turned away" }
+            p { "Chargers that are expected and failed to prove who they are, or others that call themselves so. Whoever comes in from the same address is off this list." }
+            (failed(&turned_away, &visitor, now))
+            @if more_turned_away > 0 { p.muted { (more_turned_away) " more were turned away; search for the one that you mean." } }
         }
         h2 { "Let in" }
         p { "Chargers that an operator has admitted, and others that have proved who they are. Besides, "
@@ -164,7 +174,7 @@ fn strangers(state: &AppState, knocking: &[Knocking], visitor: &Visitor, now: i6
                         td data-label="From" { code { (one.address) } }
                         td data-label="Knocked" { div { (times(one.times)) ", last " (ago(one.last_unix_ms, now)) span.sub { "first " (moment(one.first_unix_ms)) } } }
                         td data-label="Sent" { @if one.sent_credentials { "a user name and password" } @else { "no password" } }
-                        td data-label="Why" { (words::entrance::why_refused(terms.as_ref())) }
+                        td data-label="Why" { (words::entrance::why_refused(terms.as_ref(), one.why)) }
                         td data-label="Rule" { (rule(terms.as_ref())) }
                         td.go { @if visitor.may_order() { div.deliveries {
                             @if terms.is_some() { a.button.compact.primary href=(admit_address(&one.charger)) aria-label={ "Admit " (one.charger) } { "Admit…" } }
@@ -177,7 +187,36 @@ fn strangers(state: &AppState, knocking: &[Knocking], visitor: &Visitor, now: i6
     }
 }
 
-fn times(times: u64) -> String {
+fn failed(all: &[Knocking], visitor: &Visitor, now: i64) -> Markup {
+    html! {
+        table.rows.turnedaway {
+            thead { tr {
+                th scope="col" { "Charger" }
+                th scope="col" { "From" }
+                th scope="col" { "Turned away" }
+                th scope="col" { "What was wrong" }
+                th scope="col" { "What to do" }
+                th scope="col" { span.visually-hidden { "Orders" } }
+            } }
+            tbody {
+                @for one in all {
+                    tr {
+                        td { div { a.name href=(charger_path(&one.charger, "")) { (shown(one.charger.as_str())) } } }
+                        td data-label="From" { code { (one.address) } }
+                        td data-label="Turned away" { div { (times(one.times)) ", last " (ago(one.last_unix_ms, now)) span.sub { "first " (moment(one.first_unix_ms)) } } }
+                        td data-label="What was wrong" { (words::entrance::turned_away(one)) }
+                        td data-label="What to do" { (words::entrance::remedy(one.why)) }
+                        td.go { @if visitor.may_order() { div.deliveries {
+                            (orders::button(visitor, "forget", &one.charger, "Forget", None))
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn times(times: u64) -> String {
     if times == 1 { "once".to_owned() } else { format!("{times} times") }
 }
 

@@ -45,13 +45,25 @@ fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
         while connect(proxy.url("CP1"))["status"] == 404 {}
         assert_eq!(connect(proxy.url("CP1"))["status"], 401);
         assert_eq!(connect(with("wrong"))["status"], 401);
+        // Where an operator looks it is said that the key was wrong, and never what was sent.
+        let listed = ran(&[]);
+        let said = "127.0.0.1: the key is wrong";
+        assert!(listed.contains("turned away") && listed.contains(said), "{listed}");
+        for command in ["logs", "why"] {
+            let (status, _, errors) = proxy.command(&[command, "CP1"]);
+            assert!(errors.contains(said), "{command}: {status} {errors}");
+        }
+        let line = proxy.log.all().into_iter().rfind(|line| line["charger"] == "CP1" && line["status"] == 401);
+        assert_eq!(line.expect("it is said in the log")["msg"], "refused: the key is wrong");
         let peer = charger(library);
         let connected = peer.cue(json!({"do": "connect", "url": with(key)}));
         assert_eq!(connected["error"], json!(null), "{connected}");
         leader.wait_linked("CP1");
         let listed = ran(&[]);
         assert!(
-            listed.contains("No unknown charger knocks") && listed.contains("cp1  with a key"),
+            listed.contains("No unknown charger knocks")
+                && listed.contains("cp1  with a key")
+                && !listed.contains("turned away"),
             "{listed}"
         );
         assert!(!listed.contains(key) && !proxy.log.all().iter().any(|line| line.to_string().contains(key)));

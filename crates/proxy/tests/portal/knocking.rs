@@ -49,7 +49,17 @@ fn a_charger_that_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
     let mut charger = with_key(&scene, "NEW-1", key).expect("it is let in");
     scene.leader.wait_linked("NEW-1");
 
+    // A wrong key is seen by whoever looks for the charger.
+    assert_eq!(with_key(&scene, "NEW-1", "guessed by another").err(), Some(401));
+    for page in ["/chargers/NEW-1", "/knocking"] {
+        tab.open(&scene.url(page));
+        let text = tab.text();
+        assert!(text.contains("the key is wrong") && text.contains("admit it with a new one"), "{text}");
+    }
+    tab.click("document.querySelector('[aria-label=\"Forget NEW-1\"]')");
+    tab.wait("document.body.innerText.includes('It is off the list')");
     tab.open(&scene.url("/knocking"));
+    assert!(!tab.text().contains("the key is wrong"), "{}", tab.text());
     assert!(!tab.text().contains(key) && tab.text().contains("its key, as text"), "{}", tab.text());
     assert_eq!(tab.evaluate("document.querySelector('.count').innerText"), json!("1"));
     tab.click(&named("Forget"));
@@ -101,6 +111,9 @@ fn a_program_admits_who_knocks() {
     let _old = RawCharger::connect(scene.proxy.chargers, "OLD-1");
     let _new = with_key(&scene, "NEW-1", &key).expect("it is let in");
     assert_eq!(scene.get("/entrance/knocking").body["items"], json!([]));
+    assert_eq!(with_key(&scene, "NEW-1", "a wrong one").err(), Some(401));
+    let failed = &scene.get("/entrance/knocking").body["turned_away"][0];
+    assert_eq!((&failed["charger"], &failed["reason"]), (&json!("NEW-1"), &json!("wrong_key")), "{failed:#}");
     let page = scene.get("/entrance/chargers?limit=1").body;
     assert_eq!((&page["items"][0]["charger"], &page["next"]), (&json!("NEW-1"), &json!("NEW-1")));
     assert_eq!(page["items"][0]["admission"]["by"], "test-operator");

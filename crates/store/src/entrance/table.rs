@@ -3,7 +3,9 @@
 use engine::ChargerId;
 use rusqlite::{Connection, params};
 
-use super::{Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, EntranceRecord, Knocking, Login};
+use super::{
+    Admission, AdmissionChange, AdmissionOrder, AdmissionWhat, EntranceRecord, Knocking, Login, WhyNot,
+};
 use crate::seal::{KeyForm, SealedKey};
 use crate::upkeep::unix_ms;
 use crate::{StoreError, keys};
@@ -24,6 +26,7 @@ impl EntranceRecord {
             EntranceRecord::Ordered(order) => order.write(connection, false),
             EntranceRecord::LoggedIn(login) => logged_in(connection, login),
             EntranceRecord::Knocked(knocking) => knocked(connection, knocking),
+            EntranceRecord::CameIn(charger) => delete(connection, "knocks", charger.as_str()),
             EntranceRecord::LinkKeys(keys) => keys.write(connection),
             EntranceRecord::ChargerKeys(keys) => keys.write(connection),
         }
@@ -52,13 +55,18 @@ impl AdmissionOrder {
                 keys::forget_of_charger(connection, &self.charger)?;
                 delete(connection, "admissions", charger)?;
                 delete(connection, "logins", charger)?;
+                delete(connection, "knocks", charger)?;
             }
             AdmissionWhat::AllowPlain => {
                 let sql = "UPDATE logins SET over_tls = 0 WHERE charger = ?1";
                 connection.prepare_cached(sql)?.execute([charger])?;
+                delete(connection, "knocks", charger)?;
             }
             AdmissionWhat::Forget => delete(connection, "knocks", charger)?,
-            AdmissionWhat::ForgetKeys(None) => keys::forget_of_charger(connection, &self.charger)?,
+            AdmissionWhat::ForgetKeys(None) => {
+                keys::forget_of_charger(connection, &self.charger)?;
+                delete(connection, "knocks", charger)?;
+            }
             AdmissionWhat::ForgetKeys(Some(backoffice)) => {
                 of = Some(backoffice.as_str());
                 keys::forget_of_link(connection, &self.charger, backoffice)?;
@@ -91,16 +99,25 @@ fn logged_in(connection: &Connection, login: &Login) -> rusqlite::Result<()> {
 
 /// Who was admitted meanwhile by another program does not knock any more, though the proxy has yet to hear of it.
 fn knocked(connection: &Connection, knocking: &Knocking) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO knocks (charger, address, first_unix_ms, last_unix_ms, times, sent_credentials)
-               SELECT ?1, ?2, ?3, ?4, ?5, ?6
-               WHERE NOT EXISTS (SELECT 1 FROM admissions WHERE charger = ?1)
+    let sql = "INSERT INTO knocks (charger, address, first_unix_ms, last_unix_ms, times, sent_credentials,
+                   why, locked_out)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+               WHERE ?7 <> 'unknown' OR NOT EXISTS (SELECT 1 FROM admissions WHERE charger = ?1)
                ON CONFLICT (charger) DO UPDATE SET address = excluded.address,
-                   last_unix_ms = excluded.last_unix_ms, times = excluded.times,
-                   sent_credentials = excluded.sent_credentials";
-    let Knocking { charger, address, first_unix_ms, last_unix_ms, times, sent_credentials } = knocking;
-    let times = i64::try_from(*times).unwrap_or(i64::MAX);
-    let values = params![charger.as_str(), address, first_unix_ms, last_unix_ms, times, sent_credentials];
-    connection.prepare_cached(sql)?.execute(values)?;
+                   first_unix_ms = excluded.first_unix_ms, last_unix_ms = excluded.last_unix_ms,
+                   times = excluded.times, sent_credentials = excluded.sent_credentials,
+                   why = excluded.why, locked_out = excluded.locked_out";
+    let address = &knocking.address;
+    connection.prepare_cached(sql)?.execute(params![
+        knocking.charger.as_str(),
+        address,
+        knocking.first_unix_ms,
+        knocking.last_unix_ms,
+        i64::try_from(knocking.times).unwrap_or(i64::MAX),
+        knocking.sent_credentials,
+        knocking.why.label(),
+        knocking.locked_out,
+    ])?;
     let sql = "DELETE FROM knocks WHERE charger IN
                    (SELECT charger FROM knocks WHERE address = ?1 ORDER BY last_unix_ms DESC LIMIT -1 OFFSET ?2)";
     connection.prepare_cached(sql)?.execute(params![address, KNOCKS_OF_AN_ADDRESS])?;
@@ -140,8 +157,8 @@ pub(crate) fn logins(connection: &Connection) -> Result<Vec<Login>, StoreError> 
 
 /// See [`crate::Store::knocking`].
 pub(crate) fn knocks(connection: &Connection) -> Result<Vec<Knocking>, StoreError> {
-    let sql = "SELECT charger, address, first_unix_ms, last_unix_ms, times, sent_credentials FROM knocks
-               ORDER BY last_unix_ms DESC, charger";
+    let sql = "SELECT charger, address, first_unix_ms, last_unix_ms, times, sent_credentials, why, locked_out
+               FROM knocks ORDER BY last_unix_ms DESC, charger";
     let mut statement = connection.prepare_cached(sql)?;
     let knocks = statement.query_map([], |row| {
         Ok(Knocking {
@@ -151,6 +168,8 @@ pub(crate) fn knocks(connection: &Connection) -> Result<Vec<Knocking>, StoreErro
             last_unix_ms: row.get(3)?,
             times: u64::try_from(row.get::<_, i64>(4)?).unwrap_or_default(),
             sent_credentials: row.get(5)?,
+            why: WhyNot::from_label(&row.get::<_, String>(6)?).unwrap_or(WhyNot::Unknown),
+            locked_out: row.get(7)?,
         })
     })?;
     Ok(knocks.collect::<rusqlite::Result<_>>()?)

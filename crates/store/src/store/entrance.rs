@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::ChargerId;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
@@ -82,6 +83,11 @@ impl Store {
     /// waited for.
     pub fn knocked(&self, knocking: Knocking) -> Kept {
         self.entrance(EntranceRecord::Knocked(knocking))
+    }
+
+    /// Forgets that a charger was turned away, since it has proved who it is. Need not be waited for.
+    pub fn came_in(&self, charger: ChargerId) -> Kept {
+        self.entrance(EntranceRecord::CameIn(charger))
     }
 
     fn entrance(&self, record: EntranceRecord) -> Kept {

@@ -1,6 +1,6 @@
 //! Who is let in, and who knocks.
 
-use store::{AdmissionOrder, AdmissionWhat, KeyForm, Knocking, Login, Store};
+use store::{AdmissionOrder, AdmissionWhat, KeyForm, Knocking, Login, Store, WhyNot};
 
 use crate::world::*;
 
@@ -10,8 +10,16 @@ fn order(charger: &str, what: AdmissionWhat) -> AdmissionOrder {
 
 fn knocking(charger: &str, last_unix_ms: i64, times: u64) -> Knocking {
     let address = "10.0.0.1".to_owned();
-    let (first_unix_ms, sent_credentials) = (1, true);
-    Knocking { charger: charger.into(), address, first_unix_ms, last_unix_ms, times, sent_credentials }
+    Knocking {
+        charger: charger.into(),
+        address,
+        first_unix_ms: 1,
+        last_unix_ms,
+        times,
+        sent_credentials: true,
+        why: WhyNot::Unknown,
+        locked_out: false,
+    }
 }
 
 async fn admitted(store: &Store) -> Vec<(String, bool)> {
@@ -104,4 +112,28 @@ async fn who_knocks_is_remembered_up_to_a_bound_and_forgotten_when_admitted() {
     let all = store.knocking().await.unwrap();
     let (of_one, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.address == "10.0.0.1");
     assert_eq!((of_one.len(), others.len()), (50, 950), "one address pushes few others off the list");
+}
+
+#[tokio::test]
+async fn why_a_charger_was_turned_away_outlives_the_program_until_an_operator_changes_something_or_it_came_in()
+ {
+    let world = World::new();
+    let store = world.open();
+    store.admit(order("CP1", AdmissionWhat::Admit(None))).await.unwrap();
+    store.knocked(knocking("CP1", 5, 1)).await.unwrap();
+    assert_eq!(store.knocking().await.unwrap(), [], "it was admitted meanwhile");
+    let turned_away =
+        |charger| Knocking { why: WhyNot::WrongKey, locked_out: true, ..knocking(charger, 5, 1) };
+    store.knocked(turned_away("CP1")).await.unwrap();
+    store.close().await;
+    let store = world.open();
+    assert_eq!(store.knocking().await.unwrap(), [turned_away("CP1")]);
+    store.came_in("cp1".into()).await.unwrap();
+    assert_eq!(store.knocking().await.unwrap(), []);
+    let orders = [AdmissionWhat::ForgetKeys(None), AdmissionWhat::AllowPlain, AdmissionWhat::Remove];
+    for what in orders {
+        store.knocked(turned_away("CP2")).await.unwrap();
+        store.admit(order("cp2", what.clone())).await.unwrap();
+        assert_eq!(store.knocking().await.unwrap(), [], "{what:?}");
+    }
 }

@@ -3,18 +3,19 @@
 use axum::extract::{Path, State};
 use gateway::{LiveCharger, PlanView};
 use maud::{Markup, html};
-use store::ChargerSummary;
+use store::{ChargerSummary, Knocking};
 
 use super::{attention, current, needs_a_look, presence, status};
 use crate::access::Role;
 use crate::access::guard::Visitor;
 use crate::layout::{self, Tab, ago, charger_path, copyable, when};
+use crate::pages::knocking::times;
 use crate::pages::proxy::words;
 use crate::pages::{known, why_address};
 use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::words::shown;
+use crate::words::{entrance, shown};
 
 pub(super) async fn show(
     State(state): State<AppState>,
@@ -24,14 +25,31 @@ pub(super) async fn show(
     let (charger, summary) = known(&state, &said).await?;
     let (live, plan) = (state.view().charger(&charger).await, state.view().plan(&charger));
     let now = layout::now_unix_ms();
+    let turned_away = state.view().turned_away(&charger);
     let content = html! {
+        @if let Some(one) = &turned_away { (failed(one, live.is_some(), now)) }
         p.lede { (words::servers(plan.as_ref(), live.as_ref(), now)) }
         @match &summary {
             Some(summary) => (glance(&state, visitor.role, summary, live.as_ref(), plan.as_ref(), now)),
+            None if turned_away.is_some() => (layout::empty("It has never come in", html! { "Everything else about it stands here once it does." })),
             None => (layout::empty("Nothing is known yet", html! { "The charger has only just connected. Load the page again in a moment." })),
         }
     };
     Ok(layout::charger_page(&state, &visitor, &charger, Tab::Overview, content))
+}
+
+/// That somebody was turned away who calls itself so.
+fn failed(one: &Knocking, is_here: bool, now: i64) -> Markup {
+    html! {
+        div.notice.strong {
+            p {
+                @if is_here { "Somebody who calls itself " (shown(one.charger.as_str())) } @else { "It" }
+                " was turned away " (times(one.times)) ", last " (ago(one.last_unix_ms, now)) ", from " code { (one.address) } ": "
+                (entrance::turned_away(one)) "."
+            }
+            p { (entrance::remedy(one.why)) }
+        }
+    }
 }
 
 fn glance(
