@@ -32,6 +32,7 @@ use crate::peer::Peer;
 use crate::rate::Bucket;
 use crate::served::Served;
 
+pub(crate) use self::budgets::site;
 pub use self::credentials::Credentials;
 pub use self::terms::{EntranceTerms, SecurityProfile, UnknownChargers};
 

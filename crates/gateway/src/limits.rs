@@ -22,13 +22,14 @@ pub(crate) const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest header of a front (PROXY protocol): 52 bytes over IPv6, and what it adds about its own TLS.
 pub(crate) const PROXY_HEADER_BYTES: usize = 2 << 10;
 /// Threads that do nothing but chargers' TLS handshakes: at most half of what the machine has, so that
-/// sessions always get the other half, however many dial.
+/// sessions always get the other half, however many dial. Addresses (of IPv6: the first 48 bits) take turns.
 pub(crate) fn tls_handshake_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |all| (all.get() / 2).max(1))
 }
 /// How often it is looked which certificates are about to expire; their warnings count in days.
 pub(crate) const EXPIRY_CHECKED_EVERY: Duration = Duration::from_secs(3600);
-/// Connections between accept and the finished handshake. Each holds a task and a request head.
+/// Connections between accept and the finished handshake. Each holds a task and a request head. When all places
+/// are taken, the oldest that has not asked yet makes room, of those from where most such come.
 pub(crate) const HALF_OPEN_HANDSHAKES: usize = 1024;
 /// Handshakes answered per second, so that a returning fleet does not starve the chargers that are
 /// already there. When 10,000 come at once, those who are told to come again do so over the 55 s of

@@ -1,21 +1,21 @@
 //! The door for chargers: an accept loop of our own, because every ready-made one leaves the header
 //! timer off and a half-sent request open for ever.
 
-use std::collections::VecDeque;
+mod places;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use self::places::{Place, Places};
 use crate::front::{self, NotHeard};
 use crate::gateway::StartError;
 use crate::handshake;
@@ -69,7 +69,7 @@ pub(crate) enum Door {
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, door: Door) {
     let most = shared.settings.half_open_handshakes;
     let half_open = Arc::new(Semaphore::new(most));
-    let mut silent = Silent::default();
+    let places = Arc::new(Places::default());
     let mut failing = false;
     loop {
         let (stream, from) = match listener.accept().await {
@@ -93,7 +93,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, door: Door
             Ok(permit) => Some(permit),
             // Whoever has not even asked yet makes room: a flood of silent connections must not keep
             // out those who ask. The place is free as soon as the task has ended.
-            Err(_) if silent.end_the_oldest() => {
+            Err(_) if places.make_room() => {
                 shared.metrics.charger_connected("rate_limited");
                 half_open.clone().acquire_owned().await.ok()
             }
@@ -107,39 +107,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, door: Door
             }
             continue;
         };
-        let asked = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, door, permit, asked.clone()));
-        silent.add(task.abort_handle(), asked, most);
+        let place = places.enter(from.ip());
+        let name = place.name();
+        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, door, permit, place));
+        places.may_end(name, task.abort_handle());
     }
-}
-
-/// Connections whose request has not arrived, the oldest first; some of them may have ended or asked
-/// meanwhile.
-#[derive(Default)]
-struct Silent(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
-
-impl Silent {
-    fn add(&mut self, task: AbortHandle, asked: Arc<AtomicBool>, most: usize) {
-        if self.0.len() >= most.saturating_mul(2) {
-            self.0.retain(is_silent);
-        }
-        self.0.push_back((task, asked));
-    }
-
-    /// False when all have asked.
-    fn end_the_oldest(&mut self) -> bool {
-        while let Some(oldest) = self.0.pop_front() {
-            if is_silent(&oldest) {
-                oldest.0.abort();
-                return true;
-            }
-        }
-        false
-    }
-}
-
-fn is_silent((task, asked): &(AbortHandle, Arc<AtomicBool>)) -> bool {
-    !task.is_finished() && !asked.load(Ordering::Relaxed)
 }
 
 /// Whether only the connection that was to be accepted has failed.
@@ -154,13 +126,13 @@ async fn serve_connection(
     from: SocketAddr,
     door: Door,
     permit: OwnedSemaphorePermit,
-    asked: Arc<AtomicBool>,
+    mut place: Place,
 ) {
     // Only fails on a socket that is gone, which reading will find out.
     let _ = stream.set_nodelay(true);
     let begun = Instant::now();
     let mut origin = from.ip().to_canonical();
-    let opening = open(&shared, stream, from, door, &mut origin);
+    let opening = open(&shared, stream, from, door, &mut origin, &mut place);
     let opened = tokio::time::timeout(TLS_HANDSHAKE_TIMEOUT, opening).await;
     let (wire, peer) = match opened.unwrap_or(Err(NotOpened::TooSlow)) {
         Ok(opened) => opened,
@@ -172,7 +144,7 @@ async fn serve_connection(
         Door::Tls => HEADER_READ_TIMEOUT,
     };
     let service = service_fn(|request| {
-        asked.store(true, Ordering::Relaxed);
+        place.asked();
         let (shared, peer) = (shared.clone(), &peer);
         async move { Ok::<_, Infallible>(handshake::answer(shared, request, peer).await) }
     });
@@ -213,15 +185,17 @@ async fn open(
     from: SocketAddr,
     door: Door,
     origin: &mut IpAddr,
+    place: &mut Place,
 ) -> Result<(Wire, Peer), NotOpened> {
     *origin = front::origin(&shared.settings.proxy_protocol, &mut stream, from).await?;
+    place.comes_from(*origin);
     let mut peer = Peer::plain(*origin);
     // Each connection takes what is in force when it comes.
     let listening = shared.listening.load_full().filter(|_| door == Door::Tls);
     let Some((listening, threads)) = listening.zip(shared.handshake_threads.as_ref()) else {
         return Ok((Wire::plain(stream), peer));
     };
-    let (wire, certificate) = threads.run(listening.accept(stream)).await?;
+    let (wire, certificate) = threads.run(*origin, listening.accept(stream)).await?;
     peer.over_tls = true;
     peer.certificate = certificate;
     Ok((wire, peer))

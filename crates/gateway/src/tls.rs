@@ -8,6 +8,7 @@ mod expiry;
 mod legacy;
 mod listening;
 mod threads;
+mod turns;
 
 use std::sync::{Arc, OnceLock};
 

@@ -147,7 +147,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 }
 
 /// What one customer of a provider has at most, as a rule.
-fn site(address: IpAddr) -> IpAddr {
+pub(crate) fn site(address: IpAddr) -> IpAddr {
     first_bits(address, 48)
 }
 

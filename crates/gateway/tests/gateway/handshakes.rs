@@ -283,6 +283,24 @@ async fn silent_connections_make_room_for_those_who_ask() {
     assert_eq!(silent.len(), 6);
 }
 
+#[tokio::test]
+async fn whoever_is_slow_keeps_its_place_while_another_address_takes_all_others() {
+    let few = gateway::Settings { half_open_handshakes: 8, ..settings() };
+    let world = World::with(few, routing(&[("volt", "ws://127.0.0.1:9/")])).await;
+    let mut slow = connect(world.address, "127.0.0.1").await;
+    slow.write_all(b"GET /nowhere HTTP/1.1\r\n").await.unwrap();
+    let mut flood = Vec::new();
+    for _ in 0..50 {
+        flood.push(connect(world.address, "127.0.0.66").await);
+    }
+    // All were accepted before this one is answered.
+    let asking = Charger::request(world.address, "127.0.0.2", "GET /nowhere HTTP/1.1", UPGRADE).await;
+    assert_eq!(asking.status, 404);
+    slow.write_all(format!("Host: gateway\r\n{UPGRADE}\r\n").as_bytes()).await.unwrap();
+    assert_eq!(Charger::answered(slow).await.status, 404, "it was the oldest, and alone there");
+    assert_eq!(flood.len(), 50);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_half_sent_request_is_closed() {
     let world = World::new(routing(&[("volt", "ws://127.0.0.1:9/")])).await;
