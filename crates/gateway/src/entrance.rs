@@ -11,26 +11,27 @@ mod terms;
 mod tests;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engine::ChargerId;
 use hyper::HeaderMap;
 use store::{AdmissionWhat, KeyForm, Knocking, Login, Seal, SealedKey, Store, StoreError, WhyNot};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::budgets::{Budgets, network};
 use self::changed::{ChangedKeys, Used};
 use self::knocks::{Knocks, TurnedAway};
 use self::roster::Roster;
-use crate::clock::unix_ms;
 use crate::limits::{
-    KEY_NOBODY_GUESSES_BYTES, LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT, TARPITS,
+    KEY_NOBODY_GUESSES_BYTES, KEYS_AGE_EVERY, LOGINS_WRITTEN_AT_ONCE, LOGINS_WRITTEN_PER_SECOND, TARPIT,
+    TARPITS,
 };
 use crate::peer::Peer;
 use crate::rate::Bucket;
 use crate::served::Served;
+use crate::shared::Shared;
 
 pub(crate) use self::budgets::site;
 pub use self::credentials::Credentials;
@@ -81,6 +82,15 @@ struct Failure {
 impl From<NotLetIn> for Failure {
     fn from(not: NotLetIn) -> Self {
         Self { not, is_held_back: false }
+    }
+}
+
+/// Has keys that chargers did not accept age while the program runs, until the gateway is gone.
+pub(crate) async fn age_keys(shared: Weak<Shared>) {
+    loop {
+        sleep(KEYS_AGE_EVERY).await;
+        let Some(shared) = shared.upgrade() else { return };
+        shared.entrance.changed.an_hour_passed(&shared.store);
     }
 }
 
@@ -247,7 +257,7 @@ impl Entrance {
         // Of a key that it was sent nobody can know whether it has taken it: whoever is asked for none goes on.
         let is_asked =
             !given.is_empty() || self.changed.is_used(charger) || terms.profile >= SecurityProfile::Basic;
-        let keys = self.changed.all(charger, &given, unix_ms());
+        let keys = self.changed.all(charger, &given);
         let Some(credentials) = credentials else {
             return if is_asked { Err(WhyNot::NoPassword) } else { Ok(Proof::NotAsked) };
         };
@@ -312,7 +322,7 @@ impl Entrance {
     }
 
     fn used(&self, store: &Store, charger: &ChargerId, used: Used, given: &[SealedKey]) {
-        if self.changed.used(store, charger, used, given, unix_ms()) {
+        if self.changed.used(store, charger, used, given) {
             tracing::info!(%charger, "the charger uses the key that its leader has set; earlier ones do not count any more");
         }
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::entrance::Entrance;
+use crate::entrance::{self, Entrance};
 use crate::fleet::{Control, Fleet};
 use crate::journal::Journal;
 use crate::limits;
@@ -111,6 +111,7 @@ pub struct Gateway {
     admin_address: Option<SocketAddr>,
     chargers: Vec<Task>,
     _expiry: Task,
+    _ages: Task,
     _lanes: Task,
     _orders: Task,
     _admissions: Task,
@@ -186,6 +187,7 @@ impl Gateway {
         let secure = secure.map(|(bound, _)| serve(bound.listener, Door::Tls));
         let chargers = plain.into_iter().chain(secure).collect();
         let expiry = Task(tokio::spawn(tls::watch(Arc::downgrade(&shared))));
+        let ages = Task(tokio::spawn(entrance::age_keys(Arc::downgrade(&shared))));
         let admin = admin.map(|bound| Task(tokio::spawn(admin::serve(shared.clone(), bound.listener))));
         let path = &shared.settings.path;
         if let Some(address) = charger_address {
@@ -204,6 +206,7 @@ impl Gateway {
             admin_address,
             chargers,
             _expiry: expiry,
+            _ages: ages,
             _lanes: lanes,
             _orders: orders,
             _admissions: admissions,

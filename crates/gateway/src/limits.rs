@@ -214,8 +214,11 @@ pub(crate) const NEXT_PROOFS_S: u32 = 15;
 /// Keys of one charger, set by its leader, that count besides the one that it has. Those that the charger refused give
 /// way; no other does, since it may be what the charger has: beyond that a new one is refused.
 pub(crate) const CHARGER_KEYS: usize = 16;
-/// How long a key that the charger did not accept counts at least: seven days (semantics S-21).
-pub(crate) const OFFERED_KEY_COUNTS_MS: i64 = 7 * 86_400_000;
+/// How many hours a key that the charger did not accept counts at least: seven days (semantics S-21) in which the
+/// program runs. No clock is asked: on a small computer it may be years off until it is set.
+pub(crate) const OFFERED_KEY_COUNTS_HOURS: u32 = 7 * 24;
+/// How often the age of such keys is written: what is lost when the program ends makes them count longer.
+pub(crate) const KEYS_AGE_EVERY: Duration = Duration::from_secs(3600);
 /// Unknown chargers that are remembered as knocking; the store keeps as many. Who knocked last stays.
 pub(crate) const KNOCKING_REMEMBERED: usize = 1_000;
 /// Of one address; the store keeps as many. An operator who moves a depot still sees it whole, and nobody fills the

@@ -31,7 +31,7 @@ pub struct LinkKey {
     pub form: Option<KeyForm>,
     /// It is tried before what `proxy.toml` says; otherwise after it.
     pub is_first: bool,
-    /// When it came; UTC, milliseconds since 1970.
+    /// When it came by the clock, for people; UTC, milliseconds since 1970.
     pub unix_ms: i64,
 }
 
@@ -62,8 +62,10 @@ pub struct ChargerKey {
     pub key: SealedKey,
     /// How far it is.
     pub stage: KeyStage,
-    /// When it came; UTC, milliseconds since 1970.
+    /// When it came by the clock, for people; UTC, milliseconds since 1970.
     pub unix_ms: i64,
+    /// How many hours the program has run with it, while it was neither accepted nor used.
+    pub hours: u32,
 }
 
 /// How far a charger is with a new key.

@@ -7,7 +7,7 @@ use store::{ChargerKey, ChargerKeys, Kept, KeyStage, SealedKey, Store};
 
 use crate::clock::unix_ms;
 use crate::fleet::folded;
-use crate::limits::{CHARGER_KEYS, OFFERED_KEY_COUNTS_MS};
+use crate::limits::{CHARGER_KEYS, OFFERED_KEY_COUNTS_HOURS};
 
 /// By the identity in small letters. Only leaders make it grow, by [`CHARGER_KEYS`] for each charger.
 #[derive(Debug, Default)]
@@ -29,17 +29,12 @@ impl ChangedKeys {
 
     /// Every key that counts, of those that the charger was given in other ways and those that its leader has
     /// set.
-    pub(super) fn all(
-        &self,
-        charger: &ChargerId,
-        given: &[SealedKey],
-        now_unix_ms: i64,
-    ) -> Vec<(Used, SealedKey)> {
+    pub(super) fn all(&self, charger: &ChargerId, given: &[SealedKey]) -> Vec<(Used, SealedKey)> {
         let given = given.iter().cloned();
         let Some(keys) = self.0.get(&folded(charger)) else {
             return given.map(|key| (Used::Given, key)).collect();
         };
-        let counting = keys.keys.iter().filter(|key| !is_long_refused(key, now_unix_ms));
+        let counting = keys.keys.iter().filter(|key| !is_long_refused(key));
         let changed = counting.map(|key| (Used::Changed(key.trace), key.key.clone()));
         let given = given.filter(|key| !keys.replaced.contains(key)).map(|key| (Used::Given, key));
         changed.chain(given).collect()
@@ -61,13 +56,13 @@ impl ChangedKeys {
         key: SealedKey,
     ) -> Option<Kept> {
         let mut keys = self.0.entry(folded(charger)).or_insert_with(|| ChargerKeys::none(charger.clone()));
-        let now = unix_ms();
-        keys.keys.retain(|key| !is_long_refused(key, now));
+        keys.keys.retain(|key| !is_long_refused(key));
         if keys.keys.len() >= CHARGER_KEYS {
             let at = keys.keys.iter().rposition(|key| key.stage == KeyStage::Refused)?;
             keys.keys.remove(at);
         }
-        keys.keys.insert(0, ChargerKey { trace, key, stage: KeyStage::Offered, unix_ms: now });
+        keys.keys
+            .insert(0, ChargerKey { trace, key, stage: KeyStage::Offered, unix_ms: unix_ms(), hours: 0 });
         // Under the lock, so that what is written last is what counts.
         Some(store.keep_charger_keys(keys.clone()))
     }
@@ -100,14 +95,7 @@ impl ChangedKeys {
     /// The charger has proved who it is: what is older than the key that it used does not count any more. A later
     /// one that it never accepted does not, either, when the charger still uses an earlier one after so long.
     /// True when it has used this key for the first time.
-    pub(super) fn used(
-        &self,
-        store: &Store,
-        charger: &ChargerId,
-        used: Used,
-        given: &[SealedKey],
-        now_unix_ms: i64,
-    ) -> bool {
+    pub(super) fn used(&self, store: &Store, charger: &ChargerId, used: Used, given: &[SealedKey]) -> bool {
         let mut is_first = false;
         self.change(store, charger, |keys| {
             let at = match used {
@@ -127,11 +115,23 @@ impl ChangedKeys {
             let mut place = 0..;
             keys.keys.retain(|key| {
                 let is_later = place.next().is_some_and(|place| place < at);
-                let is_over = now_unix_ms.saturating_sub(key.unix_ms) >= OFFERED_KEY_COUNTS_MS;
-                !(is_later && is_over && key.stage == KeyStage::Offered)
+                !(is_later && is_over(key) && key.stage == KeyStage::Offered)
             });
         });
         is_first
+    }
+
+    /// The program has run for another hour with those that were neither accepted nor used.
+    pub(super) fn an_hour_passed(&self, store: &Store) {
+        let ages =
+            |key: &ChargerKey| matches!(key.stage, KeyStage::Offered | KeyStage::Refused) && !is_over(key);
+        for mut keys in self.0.iter_mut().filter(|keys| keys.keys.iter().any(ages)) {
+            for key in keys.keys.iter_mut().filter(|key| ages(key)) {
+                key.hours += 1;
+            }
+            // Under the lock, as in `offered`. If it is lost they count for longer.
+            drop(store.keep_charger_keys(keys.clone()));
+        }
     }
 
     /// An operator had them forgotten; the store knows.
@@ -155,15 +155,17 @@ impl ChangedKeys {
 }
 
 /// What the charger itself has refused counts for a week, whoever comes meanwhile.
-fn is_long_refused(key: &ChargerKey, now_unix_ms: i64) -> bool {
-    key.stage == KeyStage::Refused && now_unix_ms.saturating_sub(key.unix_ms) >= OFFERED_KEY_COUNTS_MS
+fn is_long_refused(key: &ChargerKey) -> bool {
+    key.stage == KeyStage::Refused && is_over(key)
+}
+
+fn is_over(key: &ChargerKey) -> bool {
+    key.hours >= OFFERED_KEY_COUNTS_HOURS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY_MS: i64 = 86_400_000;
 
     struct World {
         _folder: tempfile::TempDir,
@@ -189,18 +191,16 @@ mod tests {
             })
         }
 
-        fn used(&self, used: Used, days: i64) -> bool {
-            let now = unix_ms() + days * DAY_MS;
-            self.keys.used(&self.store, &"CP1".into(), used, &self.given, now)
+        fn used(&self, used: Used) -> bool {
+            self.keys.used(&self.store, &"CP1".into(), used, &self.given)
         }
 
         fn counting(&self) -> Vec<Used> {
-            self.counting_after(0)
+            self.keys.all(&"cp1".into(), &self.given).into_iter().map(|(used, _)| used).collect()
         }
 
-        fn counting_after(&self, days: i64) -> Vec<Used> {
-            let now = unix_ms() + days * DAY_MS;
-            self.keys.all(&"cp1".into(), &self.given, now).into_iter().map(|(used, _)| used).collect()
+        fn days_pass(&self, days: u32) {
+            (0..days * 24).for_each(|_| self.keys.an_hour_passed(&self.store));
         }
 
         /// What a program that starts now would know.
@@ -220,12 +220,13 @@ mod tests {
         let new = Used::Changed(world.offer(1).unwrap());
         world.restarted().await;
         assert_eq!(world.counting(), [new, Used::Given]);
-        assert!(!world.used(Used::Given, 0));
+        assert!(!world.used(Used::Given));
         world.keys.accepted(&world.store, &"CP1".into(), TraceId(ulid::Ulid(1)));
-        assert!(!world.used(Used::Given, 100), "it has accepted: whenever it comes with it, it is let in");
+        world.days_pass(100);
+        assert!(!world.used(Used::Given), "it has accepted: whenever it comes with it, it is let in");
         assert_eq!(world.counting(), [new, Used::Given]);
-        assert!(world.used(new, 100));
-        assert!(!world.used(new, 101), "for the first time only once");
+        assert!(world.used(new));
+        assert!(!world.used(new), "for the first time only once");
         assert_eq!(world.counting(), [new]);
         world.restarted().await;
         assert_eq!(world.counting(), [new]);
@@ -244,14 +245,18 @@ mod tests {
     async fn what_was_never_accepted_counts_until_the_former_is_used_after_a_week() {
         let world = World::new();
         let new = Used::Changed(world.offer(1).unwrap());
-        world.used(Used::Given, 6);
+        world.days_pass(6);
+        world.used(Used::Given);
         assert_eq!(world.counting(), [new, Used::Given]);
         // However late it is: it may have been accepted while nobody heard.
-        assert!(world.used(new, 30));
+        world.days_pass(24);
+        assert!(world.used(new));
         let later = Used::Changed(world.offer(2).unwrap());
-        world.used(new, 6);
+        world.days_pass(6);
+        world.used(new);
         assert_eq!(world.counting(), [later, new]);
-        world.used(new, 8);
+        world.days_pass(1);
+        world.used(new);
         assert_eq!(world.counting(), [new]);
     }
 
@@ -278,11 +283,52 @@ mod tests {
         let counting = world.counting();
         assert_eq!(counting.len(), CHARGER_KEYS + 1);
         assert!(counting.contains(&first), "nobody knows what the charger made of it");
-        assert_eq!(world.counting_after(6), counting);
-        assert_eq!(world.counting_after(8), [first, Used::Given]);
-        // What the charger says it has refused it may have taken.
-        let last = Used::Changed(TraceId(ulid::Ulid(99)));
-        assert!(world.used(last, 1));
-        assert_eq!(world.counting_after(30), [last]);
+        world.days_pass(6);
+        world.restarted().await;
+        assert_eq!(world.counting(), counting);
+        world.days_pass(1);
+        assert_eq!(world.counting(), [first, Used::Given]);
+    }
+
+    #[tokio::test]
+    async fn what_the_charger_says_it_has_refused_it_may_have_taken() {
+        let world = World::new();
+        let trace = world.offer(1).unwrap();
+        world.keys.refused(&world.store, &"CP1".into(), trace);
+        world.days_pass(6);
+        assert!(world.used(Used::Changed(trace)));
+        world.days_pass(30);
+        assert_eq!(world.counting(), [Used::Changed(trace)]);
+    }
+
+    #[tokio::test]
+    async fn which_key_is_newer_and_how_old_they_are_no_clock_says() {
+        let mut world = World::new();
+        // The clock is set back by years before the second comes.
+        let (first, second) = (world.offer(7_000).unwrap(), world.offer(1).unwrap());
+        world.keys.accepted(&world.store, &"CP1".into(), first);
+        world.keys.accepted(&world.store, &"CP1".into(), second);
+        world.restarted().await;
+        let [first, second] = [first, second].map(Used::Changed);
+        assert_eq!(world.counting(), [second, first, Used::Given]);
+        assert!(world.used(first));
+        assert_eq!(
+            world.counting(),
+            [second, first],
+            "the charger may yet come with the one that it accepted last"
+        );
+        let long_ago = ChargerKey {
+            trace: TraceId(ulid::Ulid(9)),
+            key: world.store.seal().close(&"CP1".into(), "9"),
+            stage: KeyStage::Offered,
+            unix_ms: 0,
+            hours: 0,
+        };
+        let charger = ChargerId::from("CP1");
+        let keys = ChargerKeys { keys: vec![long_ago], ..ChargerKeys::none(charger) };
+        world.store.keep_charger_keys(keys).await.unwrap();
+        world.restarted().await;
+        world.used(Used::Given);
+        assert_eq!(world.counting().len(), 2, "it came before the clock was set, and not years ago");
     }
 }

@@ -2,6 +2,7 @@
 //! backoffices set (semantics §7.3, §7.4).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{KeyChange, KeyRules};
 use futures_util::{SinkExt, StreamExt};
@@ -302,4 +303,28 @@ async fn a_charger_that_uses_its_leaders_key_is_known_and_asked_for_it_without_i
         assert_eq!(connect(&world, KEY.as_bytes()).await.status, 401, "{profile:?}");
         assert_eq!(Charger::dial(world.address, "CP1").await.status, 401, "{profile:?}");
     }
+}
+
+#[tokio::test]
+async fn keys_that_were_not_accepted_age_while_the_program_runs() {
+    let backoffice = Backoffice::new().await;
+    let rules = on_terms(routing(&[("volt", &backoffice.url())]), keyed());
+    let world = World::new(rules.clone()).await;
+    let key = store::ChargerKey {
+        trace: engine::TraceId(ulid::Ulid(1)),
+        key: world.store.seal().close(&"CP1".into(), "0123456789abcdef"),
+        stage: store::KeyStage::Offered,
+        unix_ms: 0,
+        hours: 0,
+    };
+    let keys = store::ChargerKeys { keys: vec![key], ..store::ChargerKeys::none("CP1".into()) };
+    world.store.keep_charger_keys(keys).await.unwrap();
+    let world = world.restarted(rules).await;
+    // The gateway begins to wait.
+    tokio::task::yield_now().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3_601)).await;
+    tokio::time::resume();
+    while world.store.charger_keys().await.unwrap()[0].keys[0].hours == 0 {}
+    assert_eq!(world.store.charger_keys().await.unwrap()[0].keys[0].hours, 1);
 }

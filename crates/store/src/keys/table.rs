@@ -13,10 +13,11 @@ impl LinkKeys {
     /// Writes it inside the transaction that is open.
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         forget_of_link(connection, &self.charger, &self.backoffice)?;
-        let sql = "INSERT INTO link_keys (charger, backoffice, trace, key, form, is_first, unix_ms)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO link_keys (charger, backoffice, trace, key, form, is_first, unix_ms, place)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut statement = connection.prepare_cached(sql)?;
-        for LinkKey { trace, key, form, is_first, unix_ms } in &self.keys {
+        for (place, key) in (0_i64..).zip(&self.keys) {
+            let LinkKey { trace, key, form, is_first, unix_ms } = key;
             let form = form.map(KeyForm::label);
             let (charger, backoffice) = (self.charger.as_str(), self.backoffice.as_str());
             let trace = trace.to_string();
@@ -27,7 +28,8 @@ impl LinkKeys {
                 key.as_bytes(),
                 form,
                 is_first,
-                unix_ms
+                unix_ms,
+                place
             ])?;
         }
         Ok(())
@@ -39,12 +41,12 @@ impl ChargerKeys {
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         forget_of_charger(connection, &self.charger)?;
         let charger = self.charger.as_str();
-        let sql =
-            "INSERT INTO charger_keys (charger, trace, key, stage, unix_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO charger_keys (charger, trace, key, stage, unix_ms, hours, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut statement = connection.prepare_cached(sql)?;
-        for ChargerKey { trace, key, stage, unix_ms } in &self.keys {
-            let trace = trace.to_string();
-            statement.execute(params![charger, trace, key.to_bytes(), stage.label(), unix_ms])?;
+        for (place, key) in (0_i64..).zip(&self.keys) {
+            let ChargerKey { trace, key, stage, unix_ms, hours } = key;
+            let (trace, key, stage) = (trace.to_string(), key.to_bytes(), stage.label());
+            statement.execute(params![charger, trace, key, stage, unix_ms, hours, place])?;
         }
         let sql = "INSERT OR IGNORE INTO replaced_keys (charger, key) VALUES (?1, ?2)";
         let mut statement = connection.prepare_cached(sql)?;
@@ -77,7 +79,7 @@ pub(crate) fn forget_of_charger(connection: &Connection, charger: &ChargerId) ->
 /// See [`crate::Store::link_keys`].
 pub(crate) fn link_keys(connection: &Connection) -> Result<Vec<LinkKeys>, StoreError> {
     let sql = "SELECT charger, backoffice, trace, key, form, is_first, unix_ms FROM link_keys
-               ORDER BY charger, backoffice, trace DESC";
+               ORDER BY charger, backoffice, place";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut all: Vec<LinkKeys> = Vec::new();
@@ -106,7 +108,7 @@ pub(crate) fn link_keys(connection: &Connection) -> Result<Vec<LinkKeys>, StoreE
 pub(crate) fn charger_keys(connection: &Connection) -> Result<Vec<ChargerKeys>, StoreError> {
     let mut all: BTreeMap<String, ChargerKeys> = BTreeMap::new();
     let of = |charger: &str| (charger.to_ascii_lowercase(), ChargerKeys::none(ChargerId::from(charger)));
-    let sql = "SELECT charger, trace, key, stage, unix_ms FROM charger_keys ORDER BY charger, trace DESC";
+    let sql = "SELECT charger, trace, key, stage, unix_ms, hours FROM charger_keys ORDER BY charger, place";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -115,7 +117,7 @@ pub(crate) fn charger_keys(connection: &Connection) -> Result<Vec<ChargerKeys>, 
         let stage = KeyStage::from_label(&row.get::<_, String>(3)?);
         let Some((trace, stage)) = trace.zip(stage) else { continue };
         let key = SealedKey::from_bytes(&row.get::<_, Vec<u8>>(2)?);
-        let key = ChargerKey { trace, key, stage, unix_ms: row.get(4)? };
+        let key = ChargerKey { trace, key, stage, unix_ms: row.get(4)?, hours: row.get(5)? };
         all.entry(folded).or_insert(none).keys.push(key);
     }
     let mut statement = connection.prepare_cached("SELECT charger, key FROM replaced_keys")?;

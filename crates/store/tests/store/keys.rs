@@ -24,8 +24,10 @@ fn of_volt(keys: Vec<LinkKey>) -> LinkKeys {
 
 fn charger_keys(store: &Store) -> ChargerKeys {
     let sealed = |key: &str| store.seal().close(&"CP1".into(), key);
-    let stages = [(3, KeyStage::Offered), (2, KeyStage::Accepted), (1, KeyStage::Used)];
-    let key = |(number, stage)| ChargerKey { trace: trace(number), key: sealed(KEY), stage, unix_ms: 7 };
+    // In the order in which they came, whatever the clock said.
+    let stages = [(1, KeyStage::Offered), (3, KeyStage::Accepted), (2, KeyStage::Used)];
+    let key =
+        |(number, stage)| ChargerKey { trace: trace(number), key: sealed(KEY), stage, unix_ms: 7, hours: 5 };
     ChargerKeys { keys: stages.map(key).into(), replaced: vec![sealed("former")], charger: "CP1".into() }
 }
 
@@ -33,7 +35,7 @@ fn charger_keys(store: &Store) -> ChargerKeys {
 async fn changed_keys_outlive_the_program_and_are_nowhere_in_its_files() {
     let world = World::new();
     let store = world.open();
-    let (links, chargers) = (of_volt(vec![link_key(&store, 2), link_key(&store, 1)]), charger_keys(&store));
+    let (links, chargers) = (of_volt(vec![link_key(&store, 1), link_key(&store, 2)]), charger_keys(&store));
     store.keep_link_keys(of_volt(vec![link_key(&store, 9)])).await.unwrap();
     store.keep_link_keys(links.clone()).await.unwrap();
     store.keep_charger_keys(chargers.clone()).await.unwrap();
