@@ -54,14 +54,10 @@ fn main() {
 fn command(rig: &mut Rig, action: &str, request: &str, answer: &str) {
     rig.calls += 1;
     let text = format!(r#"[2,"{}","{action}",{request}]"#, rig.calls);
-    let asked = rig.happen(Event::BackofficeSaid("leader".into(), text.into()));
-    let asked = asked.into_iter().find_map(|effect| match effect {
-        Effect::SayToCharger(text) => Some(text),
-        _ => None,
-    });
-    let asked = asked.expect("the charger is asked");
+    rig.happen(Event::BackofficeSaid("leader".into(), text.into()));
+    let Some(Effect::SayToCharger(asked)) = rig.said.pop_front() else { panic!("the charger is asked") };
     let answer = format!("[3,{},{answer}]", &asked[3..41]);
-    let said = rig.happen(Event::ChargerSaid(answer.into()));
-    let answered = said.iter().any(|effect| matches!(effect, Effect::SayToBackoffice(..)));
-    assert!(answered, "the leader has its answer");
+    rig.happen(Event::ChargerSaid(answer.into()));
+    let answered = rig.said.pop_front();
+    assert!(matches!(answered, Some(Effect::SayToBackoffice(..))), "the leader has its answer");
 }

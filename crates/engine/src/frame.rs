@@ -5,11 +5,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::limits;
+use crate::{json, limits};
 
 /// A well-formed message; every part is a slice of its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +75,10 @@ impl Malformed<'_> {
 
 /// Finds the parts of a message.
 pub fn scan(text: &str) -> Result<Frame<'_>, Malformed<'_>> {
-    if deeper_than(text, limits::JSON_DEPTH) {
-        return Err(Malformed::TooDeep);
-    }
-    let parts = split(text).ok_or(Malformed::NotAFrame)?;
+    let parts = split(text).ok_or_else(|| match deeper_than(text, limits::JSON_DEPTH) {
+        true => Malformed::TooDeep,
+        false => Malformed::NotAFrame,
+    })?;
     let kind = parts[0].ok_or(Malformed::NotAFrame)?;
     let id = parts[1].filter(|id| is_message_id(id));
     match kind {
@@ -177,40 +176,19 @@ type Parts<'a> = [Option<&'a str>; 5];
 
 /// The first five elements of a JSON array; `None` when the text is not exactly one array.
 fn split(text: &str) -> Option<Parts<'_>> {
-    struct Elements;
-
-    impl<'de> Visitor<'de> for Elements {
-        type Value = Parts<'de>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
+    let mut parts = [None; 5];
+    let mut count = 0;
+    let rest = json::elements(text, |element| {
+        if let Some(part) = parts.get_mut(count) {
+            *part = Some(&text[element]);
         }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut parts = [None; 5];
-            let mut count = 0;
-            while let Some(element) = seq.next_element::<&RawValue>()? {
-                if let Some(part) = parts.get_mut(count) {
-                    *part = Some(element.get());
-                }
-                count += 1;
-            }
-            Ok(parts)
-        }
-    }
-
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let parts = deserializer.deserialize_seq(Elements).ok()?;
-    deserializer.end().ok()?;
-    Some(parts)
+        count += 1;
+    })?;
+    rest.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).then_some(parts)
 }
 
 /// Whether brackets outside strings nest deeper than `limit`.
 fn deeper_than(text: &str, limit: usize) -> bool {
-    // Hardly a message has so many brackets at all.
-    if memchr::memchr2_iter(b'[', b'{', text.as_bytes()).nth(limit).is_none() {
-        return false;
-    }
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;

@@ -13,6 +13,7 @@ mod effect;
 mod event;
 pub mod frame;
 mod ids;
+mod json;
 mod key;
 pub mod limits;
 mod note;

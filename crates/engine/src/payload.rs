@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
 pub use crate::frame::string;
+use crate::json;
 
 /// Some members of an object, each as its JSON token. Of members that stand twice the last counts
 /// (semantics F-6).
@@ -48,25 +46,9 @@ pub fn integer(object: &str, name: &str) -> Option<i64> {
 
 /// The elements of an array, each as its JSON token; none where the text is not an array.
 pub fn elements(array: &str) -> Vec<&str> {
-    struct Elements;
-
-    impl<'de> Visitor<'de> for Elements {
-        type Value = Vec<&'de str>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut elements = Vec::new();
-            while let Some(element) = seq.next_element::<&RawValue>()? {
-                elements.push(element.get());
-            }
-            Ok(elements)
-        }
-    }
-
-    serde_json::Deserializer::from_str(array).deserialize_seq(Elements).unwrap_or_default()
+    let mut elements = Vec::new();
+    let walked = json::elements(array, |element| elements.push(&array[element]));
+    walked.map(|_| elements).unwrap_or_default()
 }
 
 /// Whether a member stands twice anywhere in it. Readers differ in which they take, and those of small firmware take
@@ -166,26 +148,8 @@ impl<'a> Member<'a> {
     }
 }
 
-fn each_member<'a>(object: &'a str, see: impl FnMut(Member<'a>)) {
-    struct Members<F>(F);
-
-    impl<'de, F: FnMut(Member<'de>)> Visitor<'de> for Members<F> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-            while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                (self.0)(Member { key: key.get(), value: value.get() });
-            }
-            Ok(())
-        }
-    }
-
-    // What is not an object has no members.
-    let _ = serde_json::Deserializer::from_str(object).deserialize_map(Members(see));
+fn each_member<'a>(object: &'a str, mut see: impl FnMut(Member<'a>)) {
+    json::members(object, |key, value| see(Member { key: &object[key], value: &object[value] }));
 }
 
 #[cfg(test)]

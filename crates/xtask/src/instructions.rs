@@ -17,6 +17,8 @@ const COUNTED_ON: &str = "x86_64";
 /// How often a message is said: what the second run takes more than the first is what the messages of the difference
 /// take, and the start of the program is in neither.
 const TIMES: [u64; 2] = [500, 2_500];
+/// What is counted: the function, with all that it calls.
+const COUNTED: &str = "*rig::engine_works*";
 /// So many hundredths more than the kept count are too many.
 const GROWTH: u64 = 5;
 
@@ -77,6 +79,7 @@ fn collected(program: &Path, message: &str, times: u64) -> Result<u64> {
     let file = target().join(format!("instructions.{message}.callgrind"));
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", &format!("--callgrind-out-file={}", file.display())])
+        .arg(format!("--toggle-collect={COUNTED}"))
         .arg(program)
         .args([message, &times.to_string()])
         // What the environment holds is copied at the start; nothing else reads it.
