@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::payload::Fields;
 use crate::{json, limits};
 
 /// A well-formed message; every part is a slice of its text.
@@ -75,17 +76,35 @@ impl Malformed<'_> {
 
 /// Finds the parts of a message.
 pub fn scan(text: &str) -> Result<Frame<'_>, Malformed<'_>> {
-    let parts = split(text).ok_or_else(|| match deeper_than(text, limits::JSON_DEPTH) {
+    scan_for(text, []).map(|(frame, _)| frame)
+}
+
+/// Finds the parts of a message, and members of that name in the payload, if it is a CALL.
+pub(crate) fn scan_for<'a, const N: usize>(
+    text: &'a str,
+    names: [&str; N],
+) -> Result<(Frame<'a>, Fields<'a, N>), Malformed<'a>> {
+    let mut fields = Fields::NONE;
+    let parts = split(text, |at, name, value| {
+        if N > 0 && at == PAYLOAD_OF_CALL {
+            fields.see(&names, name, value);
+        }
+    });
+    let parts = parts.ok_or_else(|| match deeper_than(text, limits::JSON_DEPTH) {
         true => Malformed::TooDeep,
         false => Malformed::NotAFrame,
     })?;
+    frame(&parts).map(|frame| (frame, fields))
+}
+
+fn frame<'a>(parts: &Parts<'a>) -> Result<Frame<'a>, Malformed<'a>> {
     let kind = parts[0].ok_or(Malformed::NotAFrame)?;
     let id = parts[1].filter(|id| is_message_id(id));
     match kind {
         "2" => {
             let id = id.ok_or(Malformed::NoId)?;
             let action = parts[2].filter(|a| a.starts_with('"')).ok_or(Malformed::NoAction(id))?;
-            let payload = parts[3].and_then(object_or_null).ok_or(Malformed::NoPayload(id))?;
+            let payload = parts[PAYLOAD_OF_CALL].and_then(object_or_null).ok_or(Malformed::NoPayload(id))?;
             Ok(Frame::Call { id, action, payload })
         }
         "3" => Ok(Frame::Result {
@@ -114,7 +133,7 @@ pub fn glimpse_call_id(text: &str) -> Option<&str> {
 /// The text of a JSON string token.
 pub fn string(token: &str) -> Option<Cow<'_, str>> {
     let inner = token.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     // A lone surrogate is JSON but no text: the caller treats it as no string.
@@ -174,16 +193,21 @@ fn is_message_id(token: &str) -> bool {
 
 type Parts<'a> = [Option<&'a str>; 5];
 
-/// The first five elements of a JSON array; `None` when the text is not exactly one array.
-fn split(text: &str) -> Option<Parts<'_>> {
+/// Where the payload of a CALL stands in the array.
+const PAYLOAD_OF_CALL: usize = 3;
+
+/// The first five elements of a JSON array; `None` when the text is not exactly one array. Sees the members that elements
+/// have, each with the place of the element.
+fn split<'a>(text: &'a str, mut see_member: impl FnMut(usize, &'a str, &'a str)) -> Option<Parts<'a>> {
     let mut parts = [None; 5];
     let mut count = 0;
-    let rest = json::elements(text, |element| {
+    let see = |element| {
         if let Some(part) = parts.get_mut(count) {
             *part = Some(&text[element]);
         }
         count += 1;
-    })?;
+    };
+    let rest = json::elements(text, see, |at, name, value| see_member(at, &text[name], &text[value]))?;
     rest.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).then_some(parts)
 }
 

@@ -5,11 +5,18 @@ use std::ops::Range;
 
 use crate::limits;
 
-/// Over the array at the beginning of a text. Sees where each element stands; what follows the array. `None` as soon as
-/// it is none.
-pub(crate) fn elements(text: &str, mut see: impl FnMut(Range<usize>)) -> Option<&str> {
+/// Over the array at the beginning of a text. Sees where each element stands, and before that, with their place in the
+/// array, names and values of its members; what follows the array. `None` as soon as it is none.
+pub(crate) fn elements(
+    text: &str,
+    mut see: impl FnMut(Range<usize>),
+    mut see_member: impl FnMut(usize, Range<usize>, Range<usize>),
+) -> Option<&str> {
     let [b'[', inside @ ..] = space(text.as_bytes()) else { return None };
-    let rest = array(inside, limits::JSON_DEPTH, |from, to| see(part(text, from, to)))?;
+    let see = |from, to| see(part(text, from, to));
+    let see_member =
+        |at, name, colon, from, to| see_member(at, part(text, name, colon), part(text, from, to));
+    let rest = array(inside, limits::JSON_DEPTH, see, see_member)?;
     Some(&text[text.len() - rest.len()..])
 }
 
@@ -35,7 +42,7 @@ fn value(rest: &[u8], room: usize) -> Option<&[u8]> {
     match rest {
         [b'"', inside @ ..] => string(inside),
         [b'{', inside @ ..] => object(inside, room, |_, _, _, _| ()),
-        [b'[', inside @ ..] => array(inside, room, |_, _| ()),
+        [b'[', inside @ ..] => array(inside, room, |_, _| (), |_, _, _, _, _| ()),
         [b't', b'r', b'u', b'e', rest @ ..]
         | [b'f', b'a', b'l', b's', b'e', rest @ ..]
         | [b'n', b'u', b'l', b'l', rest @ ..] => Some(rest),
@@ -43,16 +50,28 @@ fn value(rest: &[u8], room: usize) -> Option<&[u8]> {
     }
 }
 
-/// Behind its opening bracket.
-fn array<'a>(inside: &'a [u8], room: usize, mut see: impl FnMut(&'a [u8], &'a [u8])) -> Option<&'a [u8]> {
+/// Behind its opening bracket. Sees the beginning and the end of each element, and what its members are if it has any.
+fn array<'a>(
+    inside: &'a [u8],
+    room: usize,
+    mut see: impl FnMut(&'a [u8], &'a [u8]),
+    mut see_member: impl FnMut(usize, &'a [u8], &'a [u8], &'a [u8], &'a [u8]),
+) -> Option<&'a [u8]> {
     let room = room.checked_sub(1)?;
+    let mut count = 0;
     let mut from = space(inside);
     if let [b']', rest @ ..] = from {
         return Some(rest);
     }
     loop {
-        let to = value(from, room)?;
+        let to = match from {
+            [b'{', inside @ ..] => {
+                object(inside, room, |name, colon, from, to| see_member(count, name, colon, from, to))?
+            }
+            _ => value(from, room)?,
+        };
         see(from, to);
+        count += 1;
         match space(to) {
             [b',', rest @ ..] => from = space(rest),
             [b']', rest @ ..] => return Some(rest),
@@ -224,7 +243,8 @@ mod tests {
             "[] ]",
             &format!("[{deepest}]"),
         ];
-        let is_walked = |text: &str| elements(text, |_| ()).is_some_and(|rest| rest.trim().is_empty());
+        let is_walked =
+            |text: &str| elements(text, |_| (), |_, _, _| ()).is_some_and(|rest| rest.trim().is_empty());
         json.iter().for_each(|text| assert!(is_walked(text), "{text}"));
         none.iter().for_each(|text| assert!(!is_walked(text), "{text}"));
         assert_eq!((json.len(), none.len()), (6, 25));

@@ -11,6 +11,7 @@ pub mod actions;
 pub mod divergence;
 mod effect;
 mod event;
+mod fingerprint;
 pub mod frame;
 mod ids;
 mod json;

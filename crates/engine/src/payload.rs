@@ -16,16 +16,28 @@ pub struct Fields<'a, const N: usize> {
     pub duplicated: bool,
 }
 
+impl<'a, const N: usize> Fields<'a, N> {
+    pub(crate) const NONE: Self = Self { tokens: [None; N], duplicated: false };
+
+    /// Takes in a member, if it has one of the names.
+    pub(crate) fn see(&mut self, names: &[&str; N], key: &'a str, value: &'a str) {
+        let place = |name: &str| names.iter().position(|wanted| *wanted == name);
+        // Hardly a name is written with escapes.
+        let at = place(&key[1..key.len() - 1]).or_else(|| match string(key)? {
+            Cow::Owned(name) => place(&name),
+            Cow::Borrowed(_) => None,
+        });
+        if let Some(at) = at {
+            self.duplicated |= self.tokens[at].is_some();
+            self.tokens[at] = Some(value);
+        }
+    }
+}
+
 /// The members of that name; none where the text is not an object.
 pub fn fields<'a, const N: usize>(object: &'a str, names: [&str; N]) -> Fields<'a, N> {
-    let mut found = Fields { tokens: [None; N], duplicated: false };
-    each_member(object, |member| {
-        let name = member.name();
-        if let Some(at) = names.iter().position(|wanted| *wanted == name) {
-            found.duplicated |= found.tokens[at].is_some();
-            found.tokens[at] = Some(member.value);
-        }
-    });
+    let mut found = Fields::NONE;
+    each_member(object, |member| found.see(&names, member.key, member.value));
     found
 }
 
@@ -47,7 +59,7 @@ pub fn integer(object: &str, name: &str) -> Option<i64> {
 /// The elements of an array, each as its JSON token; none where the text is not an array.
 pub fn elements(array: &str) -> Vec<&str> {
     let mut elements = Vec::new();
-    let walked = json::elements(array, |element| elements.push(&array[element]));
+    let walked = json::elements(array, |element| elements.push(&array[element]), |_, _, _| ());
     walked.map(|_| elements).unwrap_or_default()
 }
 

@@ -161,14 +161,13 @@ impl Session {
     /// A transaction message of now waits behind those that the leader missed, and the charger does not
     /// wait for that (semantics T-66, T-71).
     fn waits_behind_deliveries(&self, call: &ChargerCall) -> bool {
-        let copy = self.copy(call, Purpose::ChargerWaits);
         self.at(&self.leader).is_some_and(|at| {
             let link = &self.links[at];
             let asked = link.asked.as_ref().map(|asked| &asked.copy);
             let is_asked = asked.is_some_and(|asked| asked.trace == call.asks && asked.number.is_none());
             let is_delivery = |asked: &Copy| asked.number.is_some() && asked.has_its_order();
             let delivers = link.outbox.has_transactions() || asked.is_some_and(is_delivery);
-            copy.is_of_transactions() && delivers && !is_asked
+            delivers && !is_asked && self.copy(call, Purpose::ChargerWaits).is_of_transactions()
         })
     }
 

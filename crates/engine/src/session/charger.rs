@@ -1,13 +1,16 @@
 //! The charger's socket: coming, going, signs of life, and the calls that wait their turn.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::actions::{self, Action, StandIn};
+use crate::actions::{self, Action, Keeping, StandIn};
 use crate::frame::{self, Frame, Malformed};
+use crate::payload::Fields;
 use crate::session::ballots::Ballot;
-use crate::session::meter::Meter;
-use crate::session::outbox::Purpose;
+use crate::session::meter::{self, Meter};
+use crate::session::outbox::{Purpose, keeping};
+use crate::session::told::recognised;
 use crate::session::{Reply, Session};
 use crate::time::instant;
 use crate::{
@@ -52,7 +55,7 @@ pub(super) struct ChargerCall {
     pub(super) answer_by: Tick,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
-    /// Of a MeterValues, what it says about itself; known from when it is worked on.
+    /// Of a MeterValues, what it says about itself.
     pub(super) meter: Option<Meter>,
     /// The call whose answer is its answer: itself, or an earlier one that it repeats and that the
     /// leader was asked already.
@@ -70,6 +73,25 @@ impl ChargerCall {
     /// What the proxy answers in the leader's place.
     pub(super) fn stand_in(&self) -> StandIn {
         self.action.and_then(|a| a.from_charger.as_ref()).map_or(StandIn::None, |rules| rules.stand_in)
+    }
+
+    /// The action as the charger spelled it.
+    fn spelled_action(&self) -> Text {
+        match frame::string(&self.action_token) {
+            Some(Cow::Borrowed(name)) => self.action_token.slice_ref(name),
+            Some(Cow::Owned(name)) => name.into(),
+            None => Text::new(),
+        }
+    }
+
+    /// What happens to a copy of it while its backoffice is away.
+    pub(super) fn keeping(&self) -> Keeping {
+        keeping(self.action, self.meter.as_ref())
+    }
+
+    /// By which it is recognised when it is said again, if its content alone says that it is.
+    pub(super) fn recognised(&self) -> Option<u64> {
+        recognised(self.action, &self.payload, self.meter.as_ref(), self.transaction)
     }
 
     fn bytes(&self) -> usize {
@@ -172,34 +194,39 @@ impl Session {
         }
         self.charger.last_heard = self.now.tick;
         self.charger.pinged = None;
-        match frame::scan(text) {
-            Ok(Frame::Call { id, action, payload }) => {
+        let (frame, found) = match frame::scan_for(text, meter::MEMBERS) {
+            Ok(scanned) => scanned,
+            Err(malformed) => return self.charger_sent_garbage(text, malformed),
+        };
+        match frame {
+            Frame::Call { id, action, payload } => {
                 let name = frame::string(action).unwrap_or_default();
                 let known = actions::known(&name);
                 self.count(Side::Charger, Direction::In, FrameKind::Call, actions::label(known), text.len());
-                self.charger_called(text, id, action, known, payload);
+                let part = |part| text_slice(text, part);
+                let (id, action, payload) = (part(id), part(action), part(payload));
+                self.charger_called(id, action, known, payload, &found);
             }
-            Ok(Frame::Result { id, payload }) => {
+            Frame::Result { id, payload } => {
                 let reply = Reply::Result(text_slice(text, payload));
                 self.charger_answered(id, reply, text.len());
             }
-            Ok(Frame::Error { id, code, description, details }) => {
+            Frame::Error { id, code, description, details } => {
                 self.charger_answered(id, Reply::passed_on(&code, &description, details), text.len());
             }
-            Err(malformed) => self.charger_sent_garbage(text, malformed),
         }
     }
 
     fn charger_called(
         &mut self,
-        text: &Text,
-        id: &str,
-        action_token: &str,
+        id: Text,
+        action_token: Text,
         action: Option<&'static Action>,
-        payload: &str,
+        payload: Text,
+        found: &Fields<'_, { meter::MEMBERS.len() }>,
     ) {
         // The same id while the first is still worked on (semantics F-15).
-        let first = self.charger.current.iter().chain(&self.charger.waiting).find(|call| *call.id == *id);
+        let first = self.charger.current.iter().chain(&self.charger.waiting).find(|call| call.id == id);
         if let Some(first) = first {
             if first.action_token == action_token && first.payload == payload {
                 self.violation(Side::Charger, "repeated_call");
@@ -207,7 +234,7 @@ impl Session {
             } else {
                 self.violation(Side::Charger, "reused_message_id");
                 let reply = Reply::error("ProtocolError", "message id is in use by a call in progress");
-                self.say_to_charger(FrameKind::Error, actions::label(action), reply.write(id));
+                self.say_to_charger(FrameKind::Error, actions::label(action), reply.write(&id));
             }
             return;
         }
@@ -225,14 +252,14 @@ impl Session {
         let call = ChargerCall {
             trace,
             asks: trace,
-            id: text_slice(text, id),
+            meter: (actions::label(action) == "MeterValues").then(|| Meter::of(&payload, found)),
+            id,
             action,
-            action_token: text_slice(text, action_token),
-            payload: text_slice(text, payload),
+            action_token,
+            payload,
             received: self.now,
             answer_by: self.now.tick + self.charger.patience.map_or(within, |patience| patience.min(within)),
             transaction: None,
-            meter: None,
             flags,
             ballot: None,
         };
@@ -333,7 +360,7 @@ impl Session {
         let note = crate::CallNote {
             trace: call.trace,
             from: Side::Charger,
-            action: frame::string(&call.action_token).unwrap_or_default().into_owned().into(),
+            action: call.spelled_action(),
             received_unix_ms: call.received.unix_ms,
             payload: call.payload.clone(),
             outcome,

@@ -50,9 +50,10 @@ impl Session {
             answer.verdict = Verdict::Leader;
             comparison.leader = Some(answer.outcome.clone());
             let early = std::mem::take(&mut comparison.early);
-            self.note(Note::Answer(Box::new(answer.clone())));
+            let leaders = answer.outcome.clone();
+            self.note(Note::Answer(Box::new(answer)));
             for follower in early {
-                self.note_compared(follower, &answer.outcome);
+                self.note_compared(follower, &leaders);
             }
         } else if let Some(leader) = comparison.leader.clone() {
             self.note_compared(answer, &leader);

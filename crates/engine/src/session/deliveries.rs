@@ -32,8 +32,9 @@ impl Session {
         let unix_ms = self.now.unix_ms;
         let is_told_at_once = copy.name() == "MeterValues" && copy.held_until.is_none() && self.is_idle(at);
         let link = &mut self.links[at];
-        let number = link.outbox.deliver(copy.clone());
+        let number = link.outbox.next_number();
         let delivery = Record::Delivery(Box::new(copy.delivery(&link.id, number, unix_ms)));
+        link.outbox.deliver(copy, number);
         if is_told_at_once {
             self.promise_in_time(delivery, [Side::Charger]);
         } else {

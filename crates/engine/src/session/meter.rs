@@ -1,6 +1,11 @@
 //! What a MeterValues says about itself, read once and kept with its copies (semantics §2.4).
 
+use crate::fingerprint::fingerprint;
+use crate::payload::Fields;
 use crate::{Text, payload};
+
+/// The members that are read of it.
+pub(super) const MEMBERS: [&str; 2] = ["transactionId", "connectorId"];
 
 /// What matters of a MeterValues besides its values.
 #[derive(Debug, Clone)]
@@ -11,15 +16,23 @@ pub(super) struct Meter {
     pub(super) connector: Option<i64>,
     /// Whether a backoffice asked for any of its samples: then it is no transaction message (semantics T-30).
     pub(super) is_triggered: bool,
+    /// By what it is recognised when it is said again.
+    pub(super) fingerprint: u64,
 }
 
 impl Meter {
     pub(super) fn read(request: &Text) -> Self {
-        let [transaction, connector] = payload::fields(request, ["transactionId", "connectorId"]).tokens;
+        Self::of(request, &payload::fields(request, MEMBERS))
+    }
+
+    /// Of a request whose members are found already.
+    pub(super) fn of(request: &Text, found: &Fields<'_, { MEMBERS.len() }>) -> Self {
+        let [transaction, connector] = found.tokens;
         Self {
             transaction: transaction.map(|token| request.slice_ref(token)),
             connector: connector.and_then(|token| token.parse().ok()),
             is_triggered: has_context(request, "Trigger"),
+            fingerprint: fingerprint(("MeterValues", &**request)),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::session::charger::ChargerCall;
 use crate::session::intents::{Announced, Intent};
-use crate::session::meter::Meter;
 use crate::session::outbox::{Asked, Copy, Purpose};
 use crate::session::own_numbers::with_token;
 use crate::session::transactions::{Start, is_stopped_by};
@@ -244,9 +243,8 @@ impl Session {
         if is_repeated {
             call.flags.push("repeated");
         } else {
-            row.raw_stop = Some(call.payload.to_string());
-            row.stop_received_unix_ms = Some(call.received.unix_ms);
-            row.peers.values_mut().for_each(|peer| peer.stop_told = false);
+            let trace = row.trace;
+            self.transactions.stop(trace, &call.payload, call.received);
         }
         self.ask_about_stop(call);
     }
@@ -300,7 +298,7 @@ impl Session {
     // MeterValues (semantics §2.4)
 
     pub(super) fn meter_values_received(&mut self, mut call: ChargerCall) {
-        let meter = Meter::read(&call.payload);
+        let Some(meter) = &call.meter else { return self.ask_everyone(call) };
         if let Some(number) = &meter.transaction {
             let known = number.parse().ok().and_then(|number| self.transactions.by_charger_number(number));
             call.transaction = known.map(|row| row.trace);
@@ -311,7 +309,6 @@ impl Session {
         }
         // One that was triggered says nothing of others: it waits behind none (semantics T-30).
         let (is_triggered, transaction) = (meter.is_triggered, call.transaction);
-        call.meter = Some(meter);
         self.starts_are_given_up(|row| !is_triggered || transaction == Some(row.trace));
         self.ask_everyone(call);
     }

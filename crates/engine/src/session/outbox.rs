@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::actions::{self, Action, Keeping};
 use crate::session::meter::Meter;
+use crate::session::told::recognised;
 use crate::{BackofficeId, Delivery, Lane, Text, Tick, TraceId, limits, payload};
 
 /// One message to a backoffice.
@@ -32,6 +33,15 @@ pub(super) struct Copy {
     pub(super) retry_at: Option<Tick>,
     /// When it was queued, among what waits for this backoffice.
     pub(super) order: u64,
+}
+
+/// What happens to a copy of a message while its backoffice is away.
+pub(super) fn keeping(action: Option<&Action>, meter: Option<&Meter>) -> Keeping {
+    // A meter value that was asked for is no transaction message (semantics T-30).
+    if meter.is_some_and(|meter| meter.is_triggered) {
+        return Keeping::Volatile;
+    }
+    action.and_then(|action| action.from_charger.as_ref()).map_or(Keeping::Volatile, |rules| rules.keeping)
 }
 
 /// Why a backoffice is told something.
@@ -65,10 +75,12 @@ impl Copy {
         if self.purpose == Purpose::ChargerWaits {
             return Keeping::Volatile;
         }
-        let keeping =
-            self.action.and_then(|a| a.from_charger.as_ref()).map_or(Keeping::Volatile, |a| a.keeping);
-        // A meter value that was asked for is no transaction message (semantics T-30).
-        if self.is_triggered() { Keeping::Volatile } else { keeping }
+        keeping(self.action, self.meter.as_ref())
+    }
+
+    /// By which it is recognised when it is said again, if its content alone says that it is.
+    pub(super) fn recognised(&self) -> Option<u64> {
+        recognised(self.action, &self.payload, self.meter.as_ref(), self.transaction)
     }
 
     fn is_triggered(&self) -> bool {
@@ -190,19 +202,23 @@ impl Outbox {
         Lane { backoffice, last_number: self.last_number, waiting: self.waiting(), first: Vec::new() }
     }
 
-    /// Gives a copy its place in the lane. Whoever calls makes it durable.
-    pub(super) fn deliver(&mut self, mut copy: Copy) -> u64 {
+    /// A number for a delivery; none is used twice.
+    pub(super) fn next_number(&mut self) -> u64 {
         self.last_number += 1;
-        copy.number = Some(self.last_number);
+        self.last_number
+    }
+
+    /// Gives a copy its place at the end of the lane. Whoever calls makes it durable.
+    pub(super) fn deliver(&mut self, mut copy: Copy, number: u64) {
+        copy.number = Some(number);
         copy.order = self.next_order();
         if self.beyond == 0 && self.lane.len() < limits::LANE_WINDOW {
-            self.last_in_memory = self.last_number;
+            self.last_in_memory = number;
             self.lane.push_back(copy);
         } else {
             self.beyond += 1;
             self.since_recall += 1;
         }
-        self.last_number
     }
 
     /// Queues a copy that is of use only soon. Returns what had to give way, if the bound was

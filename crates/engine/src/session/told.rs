@@ -1,15 +1,16 @@
 //! What backoffices were told: what the charger says again is told nobody twice (semantics T-60).
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::Keeping;
+use crate::actions::{self, Action, Keeping};
+use crate::fingerprint::fingerprint;
 use crate::session::Session;
 use crate::session::charger::ChargerCall;
+use crate::session::meter::Meter;
 use crate::session::outbox::{Copy, Purpose};
-use crate::{BackofficeId, Fact, Record, limits};
+use crate::{BackofficeId, Fact, Record, Text, TraceId, limits};
 
 /// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
@@ -69,11 +70,6 @@ impl Told {
         self.messages.iter().any(|message| message.hash == hash && message.to.contains(id))
     }
 
-    /// Whether it was told anything.
-    fn names(&self, id: &BackofficeId) -> bool {
-        self.messages.iter().any(|message| message.to.contains(id))
-    }
-
     fn has_answered(&self, id: &BackofficeId, hash: u64) -> bool {
         self.messages.iter().any(|message| message.hash == hash && message.answered_by.contains(id))
     }
@@ -106,10 +102,12 @@ impl Session {
         let links = self.links.iter().map(|link| &link.id);
         let mut followers: Vec<BackofficeId> =
             links.filter(|id| !self.leads(id) && self.plan.names(id)).cloned().collect();
-        if !is_recognised(copy) || followers.is_empty() {
+        let Some(hash) = copy.recognised().filter(|_| copy.keeping() == Keeping::InOrder) else {
             return followers;
-        }
-        if let Some(fact) = self.told.tell(fingerprint(copy), &mut followers) {
+        };
+        if !followers.is_empty()
+            && let Some(fact) = self.told.tell(hash, &mut followers)
+        {
             // Until the charger has its answer, being told twice after a crash is what it does to its leader, too.
             self.promise_in_time(Record::Fact(fact), []);
         }
@@ -118,52 +116,47 @@ impl Session {
 
     /// Whether the leader has the very same among its deliveries, or had: the charger says it again.
     pub(super) fn is_owed(&self, call: &ChargerCall) -> bool {
-        if !self.told.names(&self.leader) {
-            return false;
-        }
-        let copy = self.copy(call, Purpose::Inform);
-        is_recognised(&copy) && self.told.is_told(&self.leader, fingerprint(&copy))
+        let hash = call.recognised().filter(|_| call.keeping() == Keeping::InOrder);
+        hash.is_some_and(|hash| self.told.is_told(&self.leader, hash))
     }
 
     /// Whether the leader has answered the very same, though the charger did not hear it.
     pub(super) fn has_answered(&self, call: &ChargerCall) -> bool {
-        let copy = self.copy(call, Purpose::Inform);
-        is_recognised(&copy) && self.told.has_answered(&self.leader, fingerprint(&copy))
+        let hash = call.recognised().filter(|_| call.keeping() == Keeping::InOrder);
+        hash.is_some_and(|hash| self.told.has_answered(&self.leader, hash))
     }
 
     /// Remembers what a backoffice answered as leader.
     pub(super) fn remember_answered(&mut self, at: usize, copy: &Copy) {
-        if copy.purpose == Purpose::ChargerWaits && is_recognised_by_content(copy) {
-            self.told.is_answered(&self.links[at].id, fingerprint(copy));
+        if copy.purpose == Purpose::ChargerWaits
+            && let Some(hash) = copy.recognised()
+        {
+            self.told.is_answered(&self.links[at].id, hash);
         }
     }
 
     /// Remembers that the leader has it among its deliveries.
     pub(super) fn remember_owed(&mut self, copy: &Copy) {
-        if is_recognised(copy) {
-            let fact = self.told.tell(fingerprint(copy), &mut vec![self.leader.clone()]);
+        if let Some(hash) = copy.recognised().filter(|_| copy.keeping() == Keeping::InOrder) {
+            let fact = self.told.tell(hash, &mut vec![self.leader.clone()]);
             self.promise_facts(fact.into_iter().collect(), []);
         }
     }
 }
 
-/// Whether its content alone says that it is said again; starts, and stops of transactions that are
-/// known, are recognised by their transaction.
-fn is_recognised(copy: &Copy) -> bool {
-    copy.keeping() == Keeping::InOrder && is_recognised_by_content(copy)
-}
-
-fn is_recognised_by_content(copy: &Copy) -> bool {
-    match copy.name() {
-        "MeterValues" | "SecurityEventNotification" => true,
-        "StopTransaction" => copy.transaction.is_none(),
-        _ => false,
+/// By which a message is recognised when it is said again, where its content alone says that it is; starts, and stops of
+/// transactions that are known, are recognised by their transaction.
+pub(super) fn recognised(
+    action: Option<&'static Action>,
+    payload: &Text,
+    meter: Option<&Meter>,
+    transaction: Option<TraceId>,
+) -> Option<u64> {
+    let name = actions::label(action);
+    match (name, meter) {
+        ("MeterValues", Some(meter)) => Some(meter.fingerprint),
+        ("SecurityEventNotification", _) => Some(fingerprint((name, &**payload))),
+        ("StopTransaction", _) if transaction.is_none() => Some(fingerprint((name, &**payload))),
+        _ => None,
     }
-}
-
-/// By which a message is recognised when it is said again.
-fn fingerprint(copy: &Copy) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (copy.name(), &copy.payload).hash(&mut hasher);
-    hasher.finish()
 }

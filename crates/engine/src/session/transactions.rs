@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::fingerprint::fingerprint;
 use crate::payload;
 use crate::time::instant;
 use crate::{
@@ -13,7 +14,9 @@ use crate::{
 /// The transactions of one charger, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    rows: Vec<TransactionRow>,
+    rows: VecDeque<TransactionRow>,
+    /// By what the stops of the rows are recognised when they are said again.
+    stops: Vec<(TraceId, u64)>,
     /// The charger's numbers of transactions that are no longer among the rows, oldest first.
     used: VecDeque<ChargerTransactionId>,
     /// The lowest number ever taken from the proxy's own band; durable through the rows that use it.
@@ -48,8 +51,8 @@ impl Start {
     /// Whether both are the same event, told twice (semantics §2.3, `start_key`).
     fn repeats(&self, row: &TransactionRow) -> bool {
         self.connector_id == row.connector_id
-            && self.id_tag.eq_ignore_ascii_case(&row.id_tag)
             && self.meter_start == row.meter_start
+            && self.id_tag.eq_ignore_ascii_case(&row.id_tag)
             && self.timestamp == row.started_at
             && self.reservation_id.as_deref() == payload::field(&row.raw_start, "reservationId")
     }
@@ -76,7 +79,8 @@ impl Transactions {
         for row in &rows {
             self.note_own(row.charger_number);
         }
-        self.rows = rows;
+        self.stops = rows.iter().filter_map(stop_of).collect();
+        self.rows = rows.into();
         for number in numbers {
             self.note_own(Some(number));
             self.note_used(number);
@@ -88,6 +92,7 @@ impl Transactions {
         for row in rows {
             if self.get(row.trace).is_none() {
                 let at = self.rows.partition_point(|other| other.trace < row.trace);
+                self.stops.extend(stop_of(&row));
                 self.rows.insert(at, row);
             }
         }
@@ -111,9 +116,9 @@ impl Transactions {
         self.rows.iter().rev().find(|row| {
             // A clock-less charger says 1970 and 0 Wh every time: only the newest row of the
             // connector, not yet stopped, can be meant.
-            start.repeats(row)
+            matches!(row.state, TransactionState::Starting | TransactionState::Open)
                 && !row.superseded
-                && matches!(row.state, TransactionState::Starting | TransactionState::Open)
+                && start.repeats(row)
         })
     }
 
@@ -136,7 +141,7 @@ impl Transactions {
                 superseded.push(row.trace);
             }
         }
-        self.rows.push(TransactionRow {
+        self.rows.push_back(TransactionRow {
             trace,
             state: TransactionState::Starting,
             charger_number: None,
@@ -262,10 +267,23 @@ impl Transactions {
 
     /// The row that this StopTransaction closed already, if it is a repetition (semantics T-43).
     pub(super) fn repeated_stop(&self, request: &str) -> Option<&TransactionRow> {
-        self.rows
-            .iter()
-            .rev()
-            .find(|row| row.state == TransactionState::Closed && is_stopped_by(row, request))
+        let event = stop_event(request);
+        let is_like_it = |row: &TransactionRow| self.stops.contains(&(row.trace, event));
+        if self.stops.iter().all(|(_, other)| *other != event) {
+            return None;
+        }
+        let closed = self.rows.iter().rev().filter(|row| row.state == TransactionState::Closed);
+        closed.filter(|row| is_like_it(row)).find(|row| is_stopped_by(row, request))
+    }
+
+    /// The charger stops a transaction by this request.
+    pub(super) fn stop(&mut self, trace: TraceId, request: &str, now: Moment) {
+        let Some(row) = self.get_mut(trace) else { return };
+        row.raw_stop = Some(request.to_owned());
+        row.stop_received_unix_ms = Some(now.unix_ms);
+        row.peers.values_mut().for_each(|peer| peer.stop_told = false);
+        self.stops.retain(|(other, _)| *other != trace);
+        self.stops.push((trace, stop_event(request)));
     }
 
     /// Drops the oldest rows beyond the bounds, but none that is `needed`.
@@ -273,18 +291,22 @@ impl Transactions {
         let closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
         let mut surplus = closed.saturating_sub(limits::CLOSED_TRANSACTIONS);
         let mut lost = (self.rows.len() - closed).saturating_sub(limits::OPEN_TRANSACTIONS);
-        let mut used = Vec::new();
-        self.rows.retain(|row| {
+        let mut at = 0;
+        while at < self.rows.len() && (surplus > 0 || lost > 0) {
+            let row = &self.rows[at];
             let budget = match row.state {
                 TransactionState::Closed => &mut surplus,
                 _ => &mut lost,
             };
-            let drop = *budget > 0 && !needed(row.trace);
-            *budget -= usize::from(drop);
-            used.extend(row.charger_number.filter(|_| drop));
-            !drop
-        });
-        used.into_iter().for_each(|number| self.note_used(number));
+            if *budget == 0 || needed(row.trace) {
+                at += 1;
+                continue;
+            }
+            *budget -= 1;
+            let Some(row) = self.rows.remove(at) else { return };
+            self.stops.retain(|(trace, _)| *trace != row.trace);
+            row.charger_number.into_iter().for_each(|number| self.note_used(number));
+        }
     }
 }
 
@@ -296,8 +318,19 @@ pub(super) fn number_of(row: &TransactionRow, backoffice: &BackofficeId) -> Opti
 /// Whether the row was stopped by this very event, told again: the same number, time and meter
 /// value, whatever else stands in it (semantics T-43).
 pub(super) fn is_stopped_by(row: &TransactionRow, request: &str) -> bool {
-    let event = |request| payload::fields(request, ["transactionId", "timestamp", "meterStop"]).tokens;
+    let event = |request| payload::fields(request, STOP_EVENT).tokens;
     row.raw_stop.as_deref().is_some_and(|first| event(first) == event(request))
+}
+
+const STOP_EVENT: [&str; 3] = ["transactionId", "timestamp", "meterStop"];
+
+/// The same for all requests that stop by the same event.
+fn stop_event(request: &str) -> u64 {
+    fingerprint(payload::fields(request, STOP_EVENT).tokens)
+}
+
+fn stop_of(row: &TransactionRow) -> Option<(TraceId, u64)> {
+    row.raw_stop.as_deref().map(|request| (row.trace, stop_event(request)))
 }
 
 fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceId> {
