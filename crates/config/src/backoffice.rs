@@ -12,6 +12,7 @@ use super::cards::check_aliases;
 use super::check::Remarks;
 use super::explain::{quoted, suggestion};
 use super::files::Files;
+use super::placeholder::{is_placeholder, placeholder};
 use super::source::{Entry, Node, Value};
 use super::tls::{certificates, own_certificate};
 use super::{Surroundings, schema};
@@ -48,6 +49,13 @@ pub(crate) fn check_all(
         let has_aliases = check_aliases(backoffice, node, remarks);
         let basic_auth = backoffice.basic_auth.as_ref().map(|auth| {
             check_user(name, &auth.user, node.get("basic_auth").unwrap_or(node).place("user"), remarks);
+            if is_placeholder(&auth.password) {
+                let at = node.get("basic_auth").unwrap_or(node).place("password");
+                remarks.warning(
+                    at,
+                    placeholder(&format!("the password for {name:?}"), "Ask the backoffice for one."),
+                );
+            }
             BasicAuth { user: auth.user.clone(), password: Secret::new(auth.password.clone()) }
         });
         if backoffice.forward_authorization && backoffice.basic_auth.is_some() {

@@ -10,7 +10,7 @@ use super::files::Files;
 use super::portal;
 use super::source::Node;
 use super::tls::{self, Doors};
-use super::{Config, Fixed, Surroundings, backoffice, plan, schema};
+use super::{Config, Fixed, Surroundings, backoffice, entrance, plan, schema};
 
 /// What the check came to: the configuration when there is no error.
 #[derive(Default)]
@@ -34,6 +34,7 @@ pub(crate) fn check(
     let fixed = fixed(file, root, around, &doors, &mut remarks);
     let backoffices = backoffice::check_all(file, root, around, files, &mut remarks);
     let rules = plan::check_all(file, root, &mut remarks);
+    entrance::check_listeners(file, root, &mut remarks);
     let entrants = portal::entrants(file, root, &mut remarks);
     let config = fixed.zip(entrants).zip(backoffices.zip(rules)).zip(doors.certificates);
     Checked {
@@ -99,11 +100,20 @@ fn fixed(
         admin => remarks.note(admin_place, address("listen.admin", admin).map(Some)),
     };
     let of_chargers = [doors.plain.flatten(), doors.tls.flatten()];
-    if let Some(Some(admin)) = admin
-        && of_chargers.contains(&Some(admin))
-        && admin.port() != 0
-    {
-        remarks.error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
+    if let Some(Some(admin)) = admin {
+        if of_chargers.into_iter().flatten().any(|chargers| collide(admin, chargers)) {
+            remarks
+                .error(admin_place, "listen.admin is the address of the chargers; give it a port of its own");
+        }
+        if !admin.ip().is_loopback() {
+            remarks.warning(
+                admin_place,
+                format!(
+                    "whoever reaches {admin} can read the metrics, without a password and without TLS; listen.admin = \
+                     \"127.0.0.1:9090\" keeps them here"
+                ),
+            );
+        }
     }
     let proxy_protocol = tls::fronts(file, root, remarks);
     let [plain, tls] = of_chargers;
@@ -127,6 +137,12 @@ fn fixed(
         keep_log_bytes: keep_log_bytes?,
         keep_transactions_for: days(file.store.keep_transactions_days),
     })
+}
+
+/// Whether the two cannot both be listened on: `0.0.0.0` and `[::]` are every address of this machine.
+pub(crate) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (is_any || one.ip() == other.ip())
 }
 
 fn days(days: u32) -> Duration {

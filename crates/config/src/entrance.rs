@@ -7,15 +7,19 @@ use gateway::{EntranceTerms, Pattern, Secret, SecurityProfile, UnknownChargers, 
 
 use super::check::Remarks;
 use super::explain::quoted;
+use super::placeholder::{is_placeholder, placeholder};
 use super::schema::{self, KeyChangeName, UnknownChargersName};
 use super::source::Node;
 
 /// OCPP's least length of a key, in bytes (security white paper A00): in hexadecimal twice as many characters.
 const KEY_BYTES: usize = 16;
+/// OCPP's greatest length of a key.
+const MOST_KEY_BYTES: usize = 20;
+/// How to come to a good one.
+const NEW_KEY: &str = "`openssl rand -hex 20` makes one";
 
 /// What the rule says, or `None` when it cannot be used.
 pub(crate) fn terms(
-    file: &schema::File,
     rule: &schema::ChargerRule,
     pattern: Option<&Pattern>,
     node: &Node,
@@ -35,7 +39,7 @@ pub(crate) fn terms(
         remarks.warning(node.place("keys"), message);
     }
     Some(EntranceTerms {
-        profile: with_its_listener(profile, file, rule, node, remarks)?,
+        profile,
         unknown: unknown?,
         basic_user: has_name.then(|| rule.basic_user.clone())?,
         hide_unknown: rule.hide_unknown,
@@ -71,27 +75,24 @@ pub(crate) fn key_rules(
     Some(KeyRules { change, forwarded: forwarded.into_iter().map(BackofficeId::from).collect() })
 }
 
-/// The profile, or `None` when no listener lets anybody in who must prove that much.
-fn with_its_listener(
-    profile: SecurityProfile,
-    file: &schema::File,
-    rule: &schema::ChargerRule,
-    node: &Node,
-    remarks: &mut Remarks<'_>,
-) -> Option<SecurityProfile> {
-    let needs = match (profile, &file.listen.tls) {
-        (SecurityProfile::TlsWithBasic | SecurityProfile::ClientCertificate, None) => "[listen.tls]",
-        (SecurityProfile::ClientCertificate, Some(tls)) if tls.client_ca.is_none() => {
-            "client_ca in [listen.tls]"
-        }
-        _ => return Some(profile),
-    };
-    let message = format!(
-        "security_profile = {} lets nobody in without {needs}, which there is not",
-        rule.security_profile
-    );
-    remarks.error(node.place("security_profile"), message);
-    None
+/// Whether there is a listener that lets in who proves as much as a rule wants. Of the whole file: commands that read the
+/// rules alone know no listeners.
+pub(crate) fn check_listeners(file: &schema::File, root: &Node, remarks: &mut Remarks<'_>) {
+    for (index, rule) in file.chargers.iter().enumerate() {
+        let needs = match (profile(rule.security_profile), &file.listen.tls) {
+            (SecurityProfile::TlsWithBasic | SecurityProfile::ClientCertificate, None) => "[listen.tls]",
+            (SecurityProfile::ClientCertificate, Some(tls)) if tls.client_ca.is_none() => {
+                "client_ca in [listen.tls]"
+            }
+            _ => continue,
+        };
+        let node = root.get("chargers").and_then(|rules| rules.item(index)).unwrap_or(root);
+        let message = format!(
+            "security_profile = {} lets nobody in without {needs}, which there is not",
+            rule.security_profile
+        );
+        remarks.error(node.place("security_profile"), message);
+    }
 }
 
 fn profile(number: u8) -> SecurityProfile {
@@ -154,12 +155,10 @@ fn keys(
         seen.push(folded);
         if key.trim().is_empty() {
             remarks.error(at, format!("the key of {} is empty", quoted(name)));
-        } else if key.len() < KEY_BYTES {
-            let message = format!(
-                "the key of {} is short: OCPP wants 16 to 20 bytes; `openssl rand -hex 20` makes one",
-                quoted(name)
-            );
-            remarks.warning(at, message);
+        } else if is_placeholder(key) {
+            remarks.warning(at, placeholder(&format!("the key of {}", quoted(name)), NEW_KEY));
+        } else if let Some(wrong) = unusual(key) {
+            remarks.warning(at, format!("the key of {} {wrong}; {NEW_KEY}", quoted(name)));
         }
         let usable = is_matched && !is_twice && !key.trim().is_empty();
         keys = keys.zip(charger.filter(|_| usable)).map(|(mut all, charger)| {
@@ -168,6 +167,23 @@ fn keys(
         });
     }
     keys
+}
+
+/// What is unusual about a key: many chargers take no other than OCPP's 16 to 20 bytes.
+fn unusual(key: &str) -> Option<&'static str> {
+    let is_hexadecimal = key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if key.len() < KEY_BYTES {
+        Some("is short: OCPP wants 16 to 20 bytes")
+    } else if key.len() > 2 * MOST_KEY_BYTES {
+        Some("is long: OCPP wants 16 to 20 bytes, in hexadecimal 32 to 40 digits")
+    } else if is_hexadecimal && !key.len().is_multiple_of(2) {
+        Some(
+            "has an odd number of hexadecimal digits: perhaps one is missing, and a charger that sends it as bytes is not \
+             recognised",
+        )
+    } else {
+        None
+    }
 }
 
 /// Takes the keys out and leaves the names: whoever asks for the rules need not be allowed to read the keys.

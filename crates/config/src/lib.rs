@@ -13,6 +13,7 @@ mod explain;
 mod files;
 mod grants;
 mod outage;
+mod placeholder;
 mod plan;
 mod portal;
 mod schema;

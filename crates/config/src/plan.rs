@@ -34,7 +34,7 @@ pub(crate) fn check_all(file: &schema::File, root: &Node, remarks: &mut Remarks<
             earlier.push(Earlier { text: rule.r#match.clone(), line, pattern: pattern.clone() });
         }
         let plan = plan(file, rule, node, remarks);
-        let terms = terms(file, rule, pattern.as_ref(), node, remarks);
+        let terms = terms(rule, pattern.as_ref(), node, remarks);
         rules = rules.zip(pattern.zip(plan).zip(terms)).map(|(mut all, ((pattern, plan), terms))| {
             let leader_source = leader_source(rule.leader_source);
             all.push(Rule { pattern, plan: Arc::new(plan), leader_source, entrance: Arc::new(terms) });

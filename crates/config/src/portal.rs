@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use portal::{Role, Token, User};
 
-use super::check::{Remarks, address};
+use super::check::{Remarks, address, collide};
 use super::explain::quoted;
 use super::schema::{self, PortalRole};
 use super::source::Node;
@@ -35,12 +35,22 @@ pub(crate) fn listen(
     }
     let listen = remarks.note(at, address("portal.listen", &file.portal.listen))?;
     for (key, other) in others {
-        if other == Some(listen) && listen.port() != 0 {
+        if other.is_some_and(|other| collide(listen, other)) {
             remarks.error(at, format!("portal.listen is the address of {key}; give it a port of its own"));
             return None;
         }
     }
-    if !listen.ip().is_loopback() && file.portal.users.is_empty() {
+    if listen.ip().is_loopback() {
+        return Some(Some(listen));
+    }
+    remarks.warning(
+        at,
+        format!(
+            "the portal is not encrypted: whoever is on the way to {listen} can read passwords and all that it shows; put a \
+             proxy with TLS in front of it, or use portal.listen = \"127.0.0.1:8080\""
+        ),
+    );
+    if file.portal.users.is_empty() {
         remarks.warning(
             at,
             "others can reach the portal, but nobody can log in: the link of the start works on this machine \

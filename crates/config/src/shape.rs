@@ -181,6 +181,9 @@ impl Walk<'_> {
         let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_required = |key: &str| required.iter().any(|name| name == key);
         let mut entries = self.with_known_keys(std::mem::take(written), schema, place);
+        if let Some(own) = properties {
+            entries.iter_mut().for_each(|entry| self.without_strays(entry, own, place));
+        }
         entries.retain_mut(|entry| {
             let property = properties.and_then(|properties| properties.get(&entry.key)).or(any_key);
             let property = property.expect("only known keys are left");
@@ -215,6 +218,31 @@ impl Walk<'_> {
             }
         }
         *written = entries;
+    }
+
+    /// A header of TOML holds until the next one: a key of this table that is written below the header of a table within it,
+    /// in which any name is one, would be taken for a name.
+    fn without_strays(&mut self, entry: &mut Entry, own: &serde_json::Map<String, Json>, place: &str) {
+        let Some(property) = own.get(&entry.key) else { return };
+        let is_of_texts = type_name(&resolved(property)["additionalProperties"]) == "string"
+            && resolved(property)["additionalProperties"].is_object();
+        let Value::Table(within) = &mut entry.node.value else { return };
+        if !is_of_texts {
+            return;
+        }
+        let below = nested(place == self.top, place, &entry.key, property);
+        within.retain(|stray| {
+            if !own.contains_key(&stray.key) {
+                return true;
+            }
+            let key = quoted(&stray.key);
+            let message = format!(
+                "{key} stands in {below}, and is a key of {place}: a table holds whatever follows its header; write {key} \
+                 above the line {below}"
+            );
+            self.error(stray.key_span.start, message);
+            false
+        });
     }
 
     /// The entries whose keys are known, or near to one that is not there: so that what is wrong below

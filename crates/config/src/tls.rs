@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::check::{Remarks, address};
+use super::check::{Remarks, address, collide};
 use super::expand::remedy;
 use super::explain::quoted;
 use super::files::Files;
@@ -53,7 +53,7 @@ pub(crate) fn doors(
     let node = node.get("tls").unwrap_or(node);
     let at = node.place("chargers");
     let secure = remarks.note(at, address("listen.tls.chargers", &tls.chargers));
-    if secure.is_some_and(|secure| secure.port() != 0 && plain == Some(Some(secure))) {
+    if secure.zip(plain.flatten()).is_some_and(|(secure, plain)| collide(secure, plain)) {
         remarks.error(
             at,
             "listen.tls.chargers is the address of listen.chargers; give it a port of its own, or use \

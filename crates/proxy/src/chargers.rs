@@ -113,7 +113,10 @@ fn order(one: &One, what: AdmissionWhat, say: impl Fn(&str) -> String) -> anyhow
 }
 
 fn list(which: &Chargers) -> anyhow::Result<()> {
-    let rules = config::rules(&which.config.path)?;
-    let known = Known::read(&config::store_path(&which.config.path)?, &rules)?;
-    logs::print(&if which.json { known.json() } else { known.text(&rules, &TimeZone::system()) })
+    let (rules, store) = match &which.store {
+        Some(store) => (None, store.clone()),
+        None => (Some(config::rules(&which.config.path)?), config::store_path(&which.config.path)?),
+    };
+    let known = Known::read(&store, rules.as_ref())?;
+    logs::print(&if which.json { known.json() } else { known.text(rules.as_ref(), &TimeZone::system()) })
 }

@@ -90,7 +90,7 @@ pub(crate) enum Command {
     ///
     /// For whoever may ask that what is kept of him is deleted. Each place then says (forgotten); what was charged
     /// stays. Stop the proxy first: what it has in memory it would write again. Refused while a session with the card
-    /// runs, or a backoffice must still be told of it. The database is written anew and keeps no trace; backups, the
+    /// runs (but see --although-running), or a backoffice must still be told of it. The database is written anew and keeps no trace; backups, the
     /// log of the program, chargers and backoffices are not reached.
     ForgetCard(ForgetCard),
     /// Make what proxy.toml holds of a password, for [[portal.users]].
@@ -229,6 +229,9 @@ pub(crate) struct Chargers {
     /// Print one JSON object a line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// The database itself; the configuration is not read then, nor shown.
+    #[arg(long, value_name = "PATH", conflicts_with = "path")]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }
@@ -277,6 +280,10 @@ pub(crate) struct One {
 pub(crate) struct ForgetCard {
     /// The number of the card, as the log shows it; capitals do not matter.
     pub(crate) card: String,
+    /// Also out of sessions that are not over: for one that will never end, because its charger is gone. They stay in the
+    /// list, and no backoffice hears of an end.
+    #[arg(long)]
+    pub(crate) although_running: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
 }

@@ -9,7 +9,7 @@ use crate::{counted, logs};
 /// Does what the command line says.
 pub(crate) fn forget(which: &ForgetCard) -> anyhow::Result<()> {
     let store = config::store_path(&which.config.path)?;
-    let forgotten = store::forget_card(&store, &which.card);
+    let forgotten = store::forget_card(&store, &which.card, which.although_running);
     if let Err(ForgetError::Open(OpenError::InUse { .. })) = forgotten {
         return forgotten.map(drop).context(
             "stop the proxy first: what it has in memory it would write again; then start it again",

@@ -168,23 +168,11 @@ fn announce(gateway: &Gateway, fixed: &Fixed, unproved: &[String]) {
             );
         }
     }
-    if let Some(admin) = gateway.admin_address().filter(|admin| !admin.ip().is_loopback()) {
-        warn!(
-            "whoever reaches {admin} can read the metrics; listen.admin = \"127.0.0.1:9090\" keeps them here"
-        );
-    }
 }
 
 /// Says where the portal is and, as long as nobody can log in, prints a link that lets one person in. It goes
 /// to whoever started the program, not into the log.
 fn announce_portal(portal: &Portal) {
-    let address = portal.address();
-    if !address.ip().is_loopback() {
-        warn!(
-            "the portal is not encrypted: whoever is on the way to {address} can read passwords and all that it \
-             shows; put a proxy with TLS in front of it, or use portal.listen = \"127.0.0.1:8080\""
-        );
-    }
     if let Some(link) = portal.first_link() {
         eprintln!(
             "Nobody can log in to the portal yet. This link lets one person in, from this machine, within 15 \

@@ -21,6 +21,7 @@ fn program(arguments: &[&str], folder: &Path) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env("ACME_PASSWORD", "for the test")
+        .env("SITE1_01_KEY", "3d0f61c7a2b94e5886f1d2c3b4a59687")
         .output()
         .unwrap()
 }
@@ -128,6 +129,13 @@ fn the_example_is_valid_and_without_warnings() {
     assert_eq!(text(&checked.stdout), "proxy.toml: valid; 2 rules for chargers, 2 backoffices\n");
     assert_eq!(text(&checked.stderr), "");
     assert_eq!(checked.status.code(), Some(0));
+    // Where the secrets were forgotten, what stands in their place is no secret.
+    let mut forgotten = Command::new(env!("CARGO_BIN_EXE_ocpp-proxy"));
+    let checked = forgotten.arg("check").current_dir(root()).env_clear().output().unwrap();
+    let warnings = text(&checked.stdout);
+    assert!(warnings.contains("the password for \"acme\" is what examples have"), "{warnings}");
+    assert!(warnings.contains("the key of \"SITE1-01\" is what examples have"), "{warnings}");
+    assert_eq!((warnings.lines().count(), checked.status.code()), (3, Some(0)), "{warnings}");
 }
 
 #[test]

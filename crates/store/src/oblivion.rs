@@ -20,7 +20,7 @@ const LEAST_CHARACTERS: usize = 4;
 pub struct Forgotten {
     /// Entries of the log: calls, answers, and what happened beside them.
     pub log: u64,
-    /// Charging sessions that are over.
+    /// Charging sessions.
     pub transactions: u64,
     /// What was remembered of a charger and its backoffices: lists of cards, reservations and the like.
     pub facts: u64,
@@ -42,7 +42,8 @@ pub enum ForgetError {
     #[error(
         "{running} charging sessions with this card are not over, and {untold} messages about it have not been told to a \
          backoffice: they are needed for billing. Try again when they are over and told, or drop the messages with \
-         `ocpp-proxy deliveries`"
+         `ocpp-proxy deliveries`; where a session will never end because its charger is gone, --although-running takes the \
+         number out of it, too"
     )]
     Needed {
         /// Sessions that run.
@@ -50,6 +51,12 @@ pub enum ForgetError {
         /// Messages that wait or are parked.
         untold: u64,
     },
+    /// The number is taken out, but stands on pages of the file that somebody else reads yet.
+    #[error(
+        "another program reads the database, so that its file keeps the number for now: end `ocpp-proxy logs --follow`, a backup \
+         or whatever else has the file open, and say the same again"
+    )]
+    StillRead,
     /// The file cannot be read or written.
     #[error("the card is not forgotten: {0}")]
     Failed(#[from] StoreError),
@@ -64,9 +71,12 @@ impl From<rusqlite::Error> for ForgetError {
 /// Takes the number of a card out of a store that no proxy holds, whatever its capitals. Blocking, and as long as the
 /// file is large: it is written anew, so that no free page keeps the number.
 ///
+/// With `although_running` also out of sessions that are not over: the backoffices have heard of their start, and of an
+/// end they hear with whatever card the charger then says.
+///
 /// # Errors
-/// When a proxy holds the store, when the number is needed yet, or when the file cannot be written.
-pub fn forget_card(path: &Path, card: &str) -> Result<Forgotten, ForgetError> {
+/// When a proxy holds the store, when the number is needed yet, when somebody reads the file, or when it cannot be written.
+pub fn forget_card(path: &Path, card: &str, although_running: bool) -> Result<Forgotten, ForgetError> {
     let card = card.trim();
     if card.chars().count() < LEAST_CHARACTERS {
         return Err(ForgetError::TooShort(card.to_owned()));
@@ -77,14 +87,17 @@ pub fn forget_card(path: &Path, card: &str) -> Result<Forgotten, ForgetError> {
     // The lock is held until the connection is closed.
     let (connection, _lock) = open_for_writing(path, &Limits::default())?;
     let card = Card::new(card);
-    let forgotten = take_out(&connection, &card)?;
+    let forgotten = take_out(&connection, &card, although_running)?;
     // The number may still stand on pages that are free, and in the write-ahead log.
     connection.execute_batch("VACUUM")?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(ForgetError::StillRead);
+    }
     Ok(forgotten)
 }
 
-fn take_out(connection: &Connection, card: &Card) -> Result<Forgotten, ForgetError> {
+fn take_out(connection: &Connection, card: &Card, although_running: bool) -> Result<Forgotten, ForgetError> {
     let transaction = connection.unchecked_transaction()?;
     let mut forgotten = Forgotten::default();
     let tables = names(
@@ -92,7 +105,7 @@ fn take_out(connection: &Connection, card: &Card) -> Result<Forgotten, ForgetErr
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     )?;
     for table in tables.iter().filter(|table| *table != "refinery_schema_history") {
-        let changed = in_table(&transaction, table, card)?;
+        let changed = in_table(&transaction, table, card, although_running)?;
         match table.as_str() {
             "calls" | "answers" | "occurrences" => forgotten.log += changed,
             "transactions" => forgotten.transactions += changed,
@@ -105,7 +118,12 @@ fn take_out(connection: &Connection, card: &Card) -> Result<Forgotten, ForgetErr
 }
 
 /// Changes every row of a table in which the number stands; how many.
-fn in_table(connection: &Connection, table: &str, card: &Card) -> Result<u64, ForgetError> {
+fn in_table(
+    connection: &Connection,
+    table: &str,
+    card: &Card,
+    although_running: bool,
+) -> Result<u64, ForgetError> {
     let texts =
         names(connection, &format!("SELECT name FROM pragma_table_info('{table}') WHERE type = 'TEXT'"))?;
     // Its chargers and backoffices keep their names: no card is told by them.
@@ -144,7 +162,7 @@ fn in_table(connection: &Connection, table: &str, card: &Card) -> Result<u64, Fo
         }
     }
     if !changes.is_empty() {
-        refuse_if_needed(connection, table, &changes, &keys)?;
+        refuse_if_needed(connection, table, &changes, &keys, although_running)?;
     }
     let of_key: Vec<String> = keys.iter().map(|key| format!("{key} = ?")).collect();
     let of_key = of_key.join(" AND ");
@@ -188,6 +206,7 @@ fn refuse_if_needed(
     table: &str,
     changes: &[Change<'_>],
     keys: &[String],
+    although_running: bool,
 ) -> Result<(), ForgetError> {
     if table == "deliveries" {
         return Err(ForgetError::Needed { running: 0, untold: changes.len() as u64 });
@@ -206,7 +225,7 @@ fn refuse_if_needed(
         let needed = connection
             .prepare_cached(&sql)?
             .query_row(params_from_iter(key), |row| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?)))?;
-        running += u64::from(needed.0);
+        running += u64::from(needed.0 && !although_running);
         untold += needed.1.unsigned_abs();
     }
     if running + untold > 0 { Err(ForgetError::Needed { running, untold }) } else { Ok(()) }

@@ -66,7 +66,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 177);
+    assert_eq!(seen, 182);
 }
 
 #[test]
@@ -472,4 +472,32 @@ fn the_reference_names_every_key() {
         "## `[[chargers]]`",
     ];
     assert_eq!(headings, expected);
+}
+
+#[test]
+fn the_rules_are_read_without_listeners_keys_and_passwords() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("proxy.toml");
+    let text = r#"
+        [listen.tls]
+        chargers = "127.0.0.1:9443"
+        certificates = [{ chain = "not-mine.pem", key = "not-mine.key" }]
+        client_ca = "not-mine-either.pem"
+        [backoffices.volt]
+        url = "wss://volt.example/{charger}"
+        basic_auth = { user = "{charger}", password = "${file:/nobody/may/read/this}" }
+        [[chargers]]
+        match = "TLS-*"
+        leader = "volt"
+        security_profile = 2
+        keys = { "TLS-1" = "${NOT_SET_HERE}" }
+        [[chargers]]
+        match = "CERT-*"
+        leader = "volt"
+        security_profile = 3
+    "#;
+    fs::write(&path, text).unwrap();
+    let rules = rules(&path).unwrap().rules;
+    assert_eq!(rules.len(), 2);
+    assert!(rules[0].entrance.keys.contains_key(&"TLS-1".into()));
 }

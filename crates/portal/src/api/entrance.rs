@@ -104,7 +104,9 @@ struct AdmittedBy {
 /// How a charger proved who it is.
 #[derive(Debug, Serialize, ToSchema)]
 struct LastLogin {
-    /// In which form it sent its key: `text`, `bytes`, `hex_lower` or `hex_upper`; null when it sent none.
+    /// By what: `key` or `certificate`.
+    proof: String,
+    /// In which form it sent its key: `text`, `bytes`, `hex_lower` or `hex_upper`; null when it came with a certificate.
     key_form: Option<String>,
     /// It came with TLS, and is not accepted without any more.
     over_tls: bool,
@@ -216,6 +218,7 @@ pub(super) async fn chargers(
             has_key: admission.key.is_some(),
         }),
         login: one.login.map(|login| LastLogin {
+            proof: if login.form.is_some() { "key" } else { "certificate" }.to_owned(),
             key_form: login.form.map(KeyForm::label).map(str::to_owned),
             over_tls: login.over_tls,
         }),

@@ -75,7 +75,8 @@ pub fn remedy(why: WhyNot) -> &'static str {
 pub fn login(login: Option<&Login>) -> &'static str {
     let Some(login) = login else { return "it has not come yet" };
     match login.form {
-        None => "without a key",
+        // Who proved nothing leaves nothing behind.
+        None => "a certificate of its own",
         Some(KeyForm::Text) => "its key, as text",
         Some(KeyForm::Bytes) => "its key, as bytes",
         Some(KeyForm::HexLower) => "its key, as hexadecimal text",

@@ -6,7 +6,7 @@ use std::path::Path;
 use engine::ChargerId;
 use gateway::{Routing, UnknownChargers};
 use jiff::tz::TimeZone;
-use portal::words::shown;
+use portal::words::{self, shown};
 use store::{Admission, Browser, ChargerKeys, KeyForm, KeyStage, Knocking, LinkKeys, Login, WhyNot};
 
 use crate::logs::paragraph::time;
@@ -24,7 +24,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn read(store: &Path, rules: &Routing) -> anyhow::Result<Self> {
+    /// Without rules it is the database alone that says who is known.
+    pub(super) fn read(store: &Path, rules: Option<&Routing>) -> anyhow::Result<Self> {
         let browser = Browser::open(store)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(async {
@@ -34,7 +35,11 @@ impl Known {
             let mut known = Self { admissions, logins, knocking, turned_away, of_links, of_chargers };
             for one in browser.knocking().await? {
                 // Whoever has been named in proxy.toml since does not knock any more.
-                match known.is_known(rules, &one.charger) {
+                let is_known = match rules {
+                    Some(rules) => known.is_known(rules, &one.charger),
+                    None => one.is_of_known(),
+                };
+                match is_known {
                     true if one.is_of_known() => known.turned_away.push(one),
                     true => {}
                     false => known.knocking.push(one),
@@ -57,7 +62,7 @@ impl Known {
         self.logins.iter().find(|login| login.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
     }
 
-    pub(super) fn text(&self, rules: &Routing, zone: &TimeZone) -> String {
+    pub(super) fn text(&self, rules: Option<&Routing>, zone: &TimeZone) -> String {
         let mut text = String::new();
         let mut say = |line: String| writeln!(text, "{line}").expect("a String takes all text");
         if self.knocking.is_empty() {
@@ -87,12 +92,19 @@ impl Known {
         for one in &self.admissions {
             let key = if one.key.is_some() { "with a key" } else { "without a key" };
             let (by, when) = (shown(&one.by), time(one.unix_ms, zone));
-            let tls = self.login(&one.charger).is_some_and(|login| login.over_tls);
-            let tls = if tls { ", over TLS" } else { "" };
-            say(format!("  {}  {key}{tls}, by {by} on {when}", shown(one.charger.as_str())));
+            say(format!("  {}  {key}, by {by} on {when}", shown(one.charger.as_str())));
         }
-        say("\nBy proxy.toml:".to_owned());
-        for rule in &rules.rules {
+        if !self.logins.is_empty() {
+            say("\nProved who they are, last by:".to_owned());
+        }
+        for one in &self.logins {
+            let tls = if one.over_tls { "; with TLS, and not let in without any more" } else { "" };
+            say(format!("  {}  {}{tls}", shown(one.charger.as_str()), words::entrance::login(Some(one))));
+        }
+        if rules.is_some() {
+            say("\nBy proxy.toml:".to_owned());
+        }
+        for rule in rules.into_iter().flat_map(|rules| &rules.rules) {
             let named = rule.pattern.identity().map(|_| "named in match".to_owned());
             let keys = rule.entrance.keys.len();
             let keys = (keys > 0).then(|| format!("{keys} with a key"));
@@ -107,7 +119,8 @@ impl Known {
             say("\nKeys that backoffices have changed:".to_owned());
         }
         changed.into_iter().for_each(&mut say);
-        if let Some(one) = self.knocking.iter().find(|one| rules.rule(&one.charger).is_some()) {
+        let fits = |one: &&Knocking| rules.is_none_or(|rules| rules.rule(&one.charger).is_some());
+        if let Some(one) = self.knocking.iter().find(fits) {
             say(format!("\nocpp-proxy chargers admit {} lets it in.", shown(one.charger.as_str())));
         }
         text
@@ -157,6 +170,13 @@ impl Known {
                 "key_form": login.and_then(|login| login.form).map(KeyForm::label),
             })
         });
+        let logins = self.logins.iter().map(|one| {
+            serde_json::json!({
+                "charger": one.charger.as_str(), "state": "proved",
+                "by": if one.form.is_some() { "key" } else { "certificate" },
+                "key_form": one.form.map(KeyForm::label), "over_tls": one.over_tls,
+            })
+        });
         let of_links = self.of_links.iter().flat_map(|link| {
             link.keys.iter().map(move |key| {
                 serde_json::json!({
@@ -173,7 +193,8 @@ impl Known {
                 })
             })
         });
-        knocking.chain(admitted).chain(of_links).chain(of_chargers).map(|line| format!("{line}\n")).collect()
+        let all = knocking.chain(admitted).chain(logins).chain(of_links).chain(of_chargers);
+        all.map(|line| format!("{line}\n")).collect()
     }
 }
 
@@ -198,4 +219,34 @@ pub(crate) fn why_turned_away(
     let all = runtime.block_on(browser.knocking())?;
     let its = all.into_iter().find(|one| one.charger.as_str().eq_ignore_ascii_case(charger));
     Ok(its.map(|one| told(&one, zone)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_each_came_is_listed_and_who_is_held_to_tls() {
+        let login =
+            |charger: &str, form, over_tls| Login { charger: charger.into(), form, over_tls, network: None };
+        let known = Known {
+            admissions: Vec::new(),
+            logins: vec![login("CP1", Some(KeyForm::Text), false), login("CP2", None, true)],
+            knocking: Vec::new(),
+            turned_away: Vec::new(),
+            of_links: Vec::new(),
+            of_chargers: Vec::new(),
+        };
+        let listed = known.text(None, &TimeZone::UTC);
+        assert!(listed.contains("  CP1  its key, as text\n"), "{listed}");
+        let by_certificate = "  CP2  a certificate of its own; with TLS, and not let in without any more\n";
+        assert!(listed.contains(by_certificate) && !listed.contains("proxy.toml"), "{listed}");
+        let lines: Vec<serde_json::Value> =
+            known.json().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((lines.len(), lines[0]["key_form"].as_str()), (2, Some("text")));
+        assert_eq!(
+            (lines[1]["by"].as_str(), lines[1]["over_tls"].as_bool()),
+            (Some("certificate"), Some(true))
+        );
+    }
 }

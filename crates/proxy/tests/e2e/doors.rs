@@ -1,8 +1,11 @@
 //! Who is let in, in which version, and how the others are turned away.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::support::charger::RawCharger;
+use crate::support::eventually;
 use crate::support::peer::{Backoffice, Library, charger};
 use crate::support::proxy::{Proxy, rules};
 use crate::support::session;
@@ -36,8 +39,12 @@ fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
         let connect = |url: String| charger(library).cue(json!({"do": "connect", "url": url}));
         let with = |key: &str| proxy.url("CP1").replace("://", &format!("://CP1:{key}@"));
         assert_eq!(connect(proxy.url("CP1"))["status"], 404);
-        let listed = ran(&[]);
-        assert!(listed.contains("CP1  from 127.0.0.1") && listed.contains("sent no key"), "{listed}");
+        // It is told before it is written.
+        let listed = eventually("it to be listed", || {
+            let listed = ran(&[]);
+            listed.contains("CP1  from 127.0.0.1").then_some(listed)
+        });
+        assert!(listed.contains("sent no key"), "{listed}");
         let admitted = ran(&["admit", "cp1"]);
         let key = admitted.lines().find_map(|line| line.strip_prefix("    ")).unwrap();
         assert_eq!(key.len(), 40, "{admitted}");
@@ -53,7 +60,8 @@ fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
             let (status, _, errors) = proxy.command(&[command, "CP1"]);
             assert!(errors.contains(said), "{command}: {status} {errors}");
         }
-        let line = proxy.log.all().into_iter().rfind(|line| line["charger"] == "CP1" && line["status"] == 401);
+        let line =
+            proxy.log.all().into_iter().rfind(|line| line["charger"] == "CP1" && line["status"] == 401);
         assert_eq!(line.expect("it is said in the log")["msg"], "refused: the key is wrong");
         let peer = charger(library);
         let connected = peer.cue(json!({"do": "connect", "url": with(key)}));
@@ -67,6 +75,12 @@ fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
             "{listed}"
         );
         assert!(!listed.contains(key) && !proxy.log.all().iter().any(|line| line.to_string().contains(key)));
+        // Of the database alone, for whoever may not read the configuration.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ocpp-proxy"));
+        let output = command.args(["chargers", "--store"]).arg(proxy.store()).output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && listed.contains("its key, as "), "{listed}");
+        assert!(!listed.contains("proxy.toml"), "{listed}");
         ran(&["remove", "CP1"]);
         while connect(proxy.url("CP1"))["status"] != 404 {}
     }

@@ -222,6 +222,11 @@ fn talks_with_its_own_certificate(keys: &str) {
         assert_eq!(session::whole(&mut &charger, session::GOOD_CARD), answers);
     }
     proxy.wait_log(&["refused", "the certificate is for another charger"]);
+    let (_, listed, _) = proxy.command(&["chargers"]);
+    for library in [Library::Python, Library::Node] {
+        let came = format!("  CP-{library:?}  a certificate of its own; with TLS");
+        assert!(listed.contains(&came), "{came} in {listed}");
+    }
 }
 
 #[test]

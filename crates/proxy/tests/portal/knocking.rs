@@ -117,7 +117,7 @@ fn a_program_admits_who_knocks() {
     let page = scene.get("/entrance/chargers?limit=1").body;
     assert_eq!((&page["items"][0]["charger"], &page["next"]), (&json!("NEW-1"), &json!("NEW-1")));
     assert_eq!(page["items"][0]["admission"]["by"], "test-operator");
-    assert_eq!(page["items"][0]["login"], json!({"key_form": "text", "over_tls": false}));
+    assert_eq!(page["items"][0]["login"], json!({"proof": "key", "key_form": "text", "over_tls": false}));
     let rest = scene.get("/entrance/chargers?after=new-1").body;
     assert_eq!((&rest["items"][0]["charger"], &rest["next"]), (&json!("OLD-1"), &json!(null)));
     let order = |what: &str, token: &str| {

@@ -57,12 +57,15 @@ async fn figure_s17_a_forgotten_card_leaves_no_trace_in_the_files() {
     let reason = format!("{CARD} complained");
     store.set_leader(&charger(), Some(acme()), "anna", &reason).await.unwrap();
     store.flush().await.unwrap();
-    assert!(matches!(forget_card(&world.path(), CARD), Err(ForgetError::Open(OpenError::InUse { .. }))));
+    assert!(matches!(
+        forget_card(&world.path(), CARD, false),
+        Err(ForgetError::Open(OpenError::InUse { .. }))
+    ));
     store.close().await;
     let before = residues(&world);
     assert!(before as u64 > 2 * calls, "{before}");
 
-    let forgotten = forget_card(&world.path(), &CARD.to_lowercase()).unwrap();
+    let forgotten = forget_card(&world.path(), &CARD.to_lowercase(), false).unwrap();
     assert_eq!((forgotten.log, forgotten.transactions, forgotten.facts), (2 * calls + 1, 1, 2));
     assert_eq!(forgotten.others, 2);
     let after = residues(&world);
@@ -83,7 +86,7 @@ async fn figure_s17_a_forgotten_card_leaves_no_trace_in_the_files() {
     assert!(all[0].payload.contains(FORGOTTEN), "{:?}", all[0]);
     let store = world.open();
     store.close().await;
-    assert_eq!(forget_card(&world.path(), CARD).unwrap(), store::Forgotten::default());
+    assert_eq!(forget_card(&world.path(), CARD, false).unwrap(), store::Forgotten::default());
 }
 
 #[tokio::test]
@@ -96,10 +99,45 @@ async fn a_card_that_is_needed_for_billing_is_not_forgotten() {
     note_call(&store, call(1, "Authorize", &format!(r#"{{"idTag":"{CARD}"}}"#), "{}"));
     store.flush().await.unwrap();
     store.close().await;
-    let refused = forget_card(&world.path(), CARD).unwrap_err();
+    let refused = forget_card(&world.path(), CARD, false).unwrap_err();
     assert!(matches!(refused, ForgetError::Needed { running: 1, .. }), "{refused}");
     assert!(world.log().calls(&everything()).unwrap()[0].payload.contains(CARD), "nothing is changed");
-    assert!(matches!(forget_card(&world.path(), " 04 "), Err(ForgetError::TooShort(_))));
+    assert!(matches!(forget_card(&world.path(), " 04 ", false), Err(ForgetError::TooShort(_))));
     let elsewhere = world.path().with_file_name("none.db");
-    assert!(matches!(forget_card(&elsewhere, CARD), Err(ForgetError::Open(OpenError::Missing { .. }))));
+    assert!(matches!(
+        forget_card(&elsewhere, CARD, false),
+        Err(ForgetError::Open(OpenError::Missing { .. }))
+    ));
+}
+
+#[tokio::test]
+async fn a_session_that_never_ends_gives_its_card_up_when_told_to() {
+    let world = World::new();
+    let store = world.open();
+    let mut running = transaction(1, TransactionState::Open);
+    running.id_tag = CARD.to_owned();
+    store.keep(&charger(), vec![Record::Transaction(Box::new(running.clone()))]).await.unwrap();
+    store.close().await;
+    forget_card(&world.path(), CARD, false).unwrap_err();
+    assert_eq!(forget_card(&world.path(), CARD, true).unwrap().transactions, 1);
+    let store = world.open();
+    let kept = store.remembered(&charger()).await.unwrap().transactions;
+    assert_eq!((kept.len(), kept[0].id_tag.as_str(), kept[0].state), (1, FORGOTTEN, TransactionState::Open));
+}
+
+#[tokio::test]
+async fn while_somebody_reads_the_file_it_is_not_said_that_the_card_is_forgotten() {
+    let world = World::new();
+    let store = world.open();
+    note_call(&store, call(1, "Authorize", &format!(r#"{{"idTag":"{CARD}"}}"#), "{}"));
+    store.flush().await.unwrap();
+    store.close().await;
+    let reader = rusqlite::Connection::open(world.path()).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM calls", [], |row| row.get(0)).unwrap();
+    let refused = forget_card(&world.path(), CARD, false).unwrap_err();
+    assert!(matches!(refused, ForgetError::StillRead), "{refused}");
+    drop(reader);
+    forget_card(&world.path(), CARD, false).unwrap();
+    assert_eq!(residues(&world), 0);
 }
