@@ -8,7 +8,7 @@ use gateway::{EntranceTerms, Pattern, Secret, SecurityProfile, UnknownChargers, 
 use super::check::Remarks;
 use super::explain::quoted;
 use super::placeholder::{is_placeholder, placeholder};
-use super::schema::{self, KeyChangeName, UnknownChargersName};
+use super::schema::{self, KeyChangeName, OnLeaderLostName, UnknownChargersName};
 use super::source::Node;
 
 /// OCPP's least length of a key, in bytes (security white paper A00): in hexadecimal twice as many characters.
@@ -32,6 +32,7 @@ pub(crate) fn terms(
         let message = "basic_user must be a user name without a colon, such as \"{charger}\"";
         remarks.error(node.place("basic_user"), message);
     }
+    warn_of_no_judge(file, rule, profile, node, remarks);
     let keys = keys(rule, pattern, node, remarks);
     if profile == SecurityProfile::ClientCertificate && !rule.keys.is_empty() {
         let message = "with security_profile = 3 nobody is asked for the keys, the charger's certificate says who it is; but \
@@ -45,6 +46,25 @@ pub(crate) fn terms(
         hide_unknown: rule.hide_unknown,
         keys: keys?,
     })
+}
+
+/// Where the leader alone knows the chargers' keys nobody does while it is away.
+fn warn_of_no_judge(
+    file: &schema::File,
+    rule: &schema::ChargerRule,
+    profile: SecurityProfile,
+    node: &Node,
+    remarks: &mut Remarks<'_>,
+) {
+    let is_shown = file.backoffices.get(&rule.leader).is_some_and(|leader| leader.forward_authorization);
+    if is_shown && profile == SecurityProfile::None && rule.on_leader_lost != OnLeaderLostName::Mirror {
+        let message = format!(
+            "{} alone judges what chargers prove themselves with (forward_authorization): while it is away whoever \
+             gives a charger's name is let in; write on_leader_lost = \"mirror\", or a higher security_profile",
+            quoted(&rule.leader)
+        );
+        remarks.warning(node.place("leader"), message);
+    }
 }
 
 /// What becomes of the keys that backoffices set, or `None` when a charger's own key would be shown to several.

@@ -94,6 +94,8 @@ pub enum Reason {
     NotServed,
     /// The backoffice has set another key: the link is opened anew with it.
     NewKey,
+    /// The backoffice that alone can judge what the charger proves itself with does not take it.
+    Unproved,
 }
 
 impl Reason {
@@ -103,7 +105,7 @@ impl Reason {
             Reason::Shutdown | Reason::Silent | Reason::ChargerLeft => 1001,
             Reason::LeaderLost | Reason::StoreFailed => 1013,
             Reason::NotInPlan | Reason::NewKey => 1000,
-            Reason::Replaced | Reason::NotServed => 1008,
+            Reason::Replaced | Reason::NotServed | Reason::Unproved => 1008,
             Reason::TooMuchGarbage => 1002,
             Reason::ProxyFailed => 1011,
         }
@@ -123,6 +125,7 @@ impl Reason {
             Reason::ProxyFailed => "proxy cannot store",
             Reason::NotServed => "charger is not configured",
             Reason::NewKey => "coming back with the new key",
+            Reason::Unproved => "credentials refused",
         }
     }
 
@@ -140,6 +143,7 @@ impl Reason {
             Reason::ProxyFailed => "proxy_failed",
             Reason::NotServed => "not_served",
             Reason::NewKey => "new_key",
+            Reason::Unproved => "unproved",
         }
     }
 }

@@ -71,6 +71,12 @@ impl Destination {
         Self { settings, tls, slow_failure: Mutex::default() }
     }
 
+    /// Whether it has refused the charger's own header, which it alone can judge: that is no outage.
+    pub(crate) fn refuses_header(&self, failure: &DialFailure) -> bool {
+        self.settings.forward_authorization
+            && matches!(failure, DialFailure::Refused { status: 401 | 403 | 404, .. })
+    }
+
     /// Why a dial now would most probably be a long wait for nothing.
     pub(crate) fn slow_failure(&self, now: Instant) -> Option<DialFailure> {
         let latest = self.slow_failure.lock().unwrap_or_else(PoisonError::into_inner);

@@ -214,7 +214,7 @@ impl Entrance {
 
     /// What was sent proves nothing to the backoffice that is shown it. Counts for this address alone: the charger
     /// itself proves nothing here by which it could be told from others.
-    pub(crate) async fn proves_nothing_there(
+    pub(crate) fn proves_nothing(
         &self,
         store: &Store,
         charger: &ChargerId,
@@ -226,11 +226,10 @@ impl Entrance {
         let why = WhyNot::RefusedByBackoffice;
         let who = TurnedAway { charger, from, sent_credentials, why, locked_out: false };
         self.knocks.turned_away(store, who, begun);
-        self.tarpit(begun).await;
     }
 
-    /// Bounded: a flood of guesses must not fill the room of those who have yet to ask.
-    async fn tarpit(&self, begun: Instant) {
+    /// Holds an answer back. Bounded: a flood of guesses must not fill the room of those who have yet to ask.
+    pub(crate) async fn tarpit(&self, begun: Instant) {
         if let Ok(_place) = self.tarpits.try_acquire() {
             sleep_until(begun + TARPIT).await;
         }

@@ -232,7 +232,7 @@ impl Greeting<'_> {
         let (plan, destination) = (plan.clone(), destination.clone());
         let version = match &outcome {
             Ok(link) => Ok(link.version),
-            Err(failure) if is_of_header(&destination, failure) => Err(failure.clone()),
+            Err(failure) if destination.refuses_header(failure) => Err(failure.clone()),
             Err(failure) => self.version_without(&plan, failure).ok_or_else(|| failure.clone()),
         };
         match version {
@@ -247,7 +247,7 @@ impl Greeting<'_> {
                 let until = Instant::now() + ARRIVAL_TIMEOUT;
                 self.stage = Stage::Ready(Ready { plan, destination, leader: outcome, version, until });
             }
-            Err(failure) if is_of_header(&destination, &failure) => {
+            Err(failure) if destination.refuses_header(&failure) => {
                 let refused = Some(RefusedHeader(self.dialed_with.take()));
                 let until = Instant::now() + pause(&failure);
                 self.note_failure(&plan.leader, failure);
@@ -368,12 +368,6 @@ fn may_begin_without(plan: &Plan) -> bool {
 /// Whether the leader was dialed with what this knock proves itself with, if that is shown to it.
 fn is_shown(destination: &Destination, dialed_with: &Option<HeaderValue>, knock: &Knock) -> bool {
     !destination.settings.forward_authorization || *dialed_with == knock.sent
-}
-
-/// Whether the leader, which alone can judge the charger's own header, does not take it: that is no outage.
-fn is_of_header(destination: &Destination, failure: &DialFailure) -> bool {
-    destination.settings.forward_authorization
-        && matches!(failure, DialFailure::Refused { status: 401 | 403 | 404, .. })
 }
 
 /// What a failed dial of the leader means for the charger, if it is not let in without.

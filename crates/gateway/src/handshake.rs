@@ -224,7 +224,8 @@ async fn admit(
         Verdict::LeaderDown => return Err(Refusal::later("leader_down", "backoffice not available\n")),
         Verdict::Unproved => {
             let (entrance, store) = (&shared.entrance, &shared.store);
-            entrance.proves_nothing_there(store, charger, from, sent.is_some(), begun).await;
+            entrance.proves_nothing(store, charger, from, sent.is_some(), begun);
+            entrance.tarpit(begun).await;
             return Err(Refusal::unproved(WhyNot::RefusedByBackoffice.text()));
         }
         Verdict::StoreFailed => return Err(Refusal::later("store_failed", "the proxy cannot store\n")),

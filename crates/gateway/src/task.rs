@@ -78,6 +78,8 @@ struct Talk {
     from: IpAddr,
     /// The `Authorization` header that it last sent.
     charger_sent: Option<HeaderValue>,
+    /// The backoffice that is shown that header has taken it.
+    is_proved_there: bool,
     /// The leader's first.
     slots: Vec<Slot>,
     departures: Departures,
@@ -140,6 +142,7 @@ impl Talk {
             seat: None,
             from: arrival.from,
             charger_sent: dialed_with,
+            is_proved_there: false,
             slots: Vec::new(),
             departures: Departures::default(),
             held: Held::default(),
@@ -270,6 +273,7 @@ impl Talk {
                 let slot = &mut self.slots[at];
                 slot.state = State::Idle;
                 let backoffice = slot.backoffice.clone();
+                self.charger_may_be_refused(at, &failure);
                 self.tell(Event::BackofficeDown(backoffice, Departure::Undialable(failure)));
             }
         }
@@ -281,6 +285,7 @@ impl Talk {
         shared.keys_of_links.tried(&shared.store, charger, &slot.backoffice, &link.tried);
         let counted = shared.metrics.count_link(&slot.backoffice);
         slot.state = State::Up(Box::new(Seat::new(*link.socket, counted)));
+        self.is_proved_there |= slot.destination.settings.forward_authorization;
         let backoffice = slot.backoffice.clone();
         self.tell(Event::BackofficeUp(backoffice));
     }

@@ -1,6 +1,6 @@
 //! The charger's socket: the first one, a newer one, and one from somewhere else (semantics F-70).
 
-use engine::{Departure, Event, Note, Reason, Side};
+use engine::{Departure, DialFailure, Event, Note, Reason, Side};
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
 
@@ -77,6 +77,7 @@ impl Talk {
             return;
         }
         self.charger_sent = sent;
+        self.is_proved_there = false;
         for at in 0..self.slots.len() {
             let slot = &mut self.slots[at];
             if !slot.destination.settings.forward_authorization {
@@ -92,6 +93,21 @@ impl Talk {
                 State::Wanted => {}
             }
         }
+    }
+
+    /// Who came while nobody could judge its header goes when the leader, which alone can, does not take it. Where that
+    /// has taken it once it is an outage like any other.
+    pub(super) fn charger_may_be_refused(&mut self, at: usize, failure: &DialFailure) {
+        let slot = &self.slots[at];
+        let leads = slot.backoffice == self.plan.leader;
+        if !leads || self.is_proved_there || !slot.destination.refuses_header(failure) {
+            return;
+        }
+        let (shared, sent) = (&self.shared, self.charger_sent.is_some());
+        shared.entrance.proves_nothing(&shared.store, &self.charger, self.from, sent, Instant::now());
+        self.dismiss_charger(Reason::Unproved);
+        // Without it there is no grace: it has to knock, and the leader is asked first.
+        self.stopping = true;
     }
 
     /// The present socket did not show in time that it lives: whoever knocked takes its place.

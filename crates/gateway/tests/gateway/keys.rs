@@ -282,6 +282,29 @@ async fn what_the_leader_refuses_of_the_chargers_own_header_is_no_outage() {
 }
 
 #[tokio::test]
+async fn who_came_in_while_nobody_could_judge_goes_when_the_leader_refuses_its_header() {
+    let volt = Backoffice::new().await;
+    let shown = BackofficeSettings { forward_authorization: true, ..BackofficeSettings::new(volt.url()) };
+    let world = World::new(with_keys(routing_with(&[("volt", shown)]), KeyChange::Terminate)).await;
+    let (mut stranger, _) = tokio::join!(connect(&world, b"wrong"), volt.link(Manner::Refuse(503)));
+    assert_eq!(stranger.status, 101, "the leader is away, and nobody else can judge");
+    let (asked, _) = volt.link(Manner::Refuse(401)).await;
+    assert_eq!(asked.authorization, proof(b"wrong"));
+    assert_eq!(stranger.closed().await.closed().0, 1008);
+    let failed = world.gateway.view().turned_away(&"CP1".into()).unwrap();
+    assert_eq!(failed.why, store::WhyNot::RefusedByBackoffice);
+    let (again, _) = tokio::join!(connect(&world, b"wrong"), volt.link(Manner::Refuse(401)));
+    assert_eq!(again.status, 401);
+
+    // Of a header that it has taken it cannot be known: that is an outage.
+    let (mut charger, (_, mut link)) = tokio::join!(connect(&world, KEY.as_bytes()), next_link(&volt));
+    link.close(None).await.unwrap();
+    drop(link);
+    volt.link(Manner::Refuse(401)).await;
+    charger.assert_served().await;
+}
+
+#[tokio::test]
 async fn a_charger_that_uses_its_leaders_key_is_known_and_asked_for_it_without_its_line() {
     for profile in [SecurityProfile::None, SecurityProfile::Basic] {
         let volt = Backoffice::new().await;
