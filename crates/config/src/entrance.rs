@@ -32,7 +32,6 @@ pub(crate) fn terms(
         let message = "basic_user must be a user name without a colon, such as \"{charger}\"";
         remarks.error(node.place("basic_user"), message);
     }
-    warn_of_no_judge(file, rule, profile, node, remarks);
     let keys = keys(rule, pattern, node, remarks);
     if profile == SecurityProfile::ClientCertificate && !rule.keys.is_empty() {
         let message = "with security_profile = 3 nobody is asked for the keys, the charger's certificate says who it is; but \
@@ -52,10 +51,10 @@ pub(crate) fn terms(
 fn warn_of_no_judge(
     file: &schema::File,
     rule: &schema::ChargerRule,
-    profile: SecurityProfile,
     node: &Node,
     remarks: &mut Remarks<'_>,
 ) {
+    let profile = profile(rule.security_profile);
     let is_shown = file.backoffices.get(&rule.leader).is_some_and(|leader| leader.forward_authorization);
     if is_shown && profile == SecurityProfile::None && rule.on_leader_lost != OnLeaderLostName::Mirror {
         let message = format!(
@@ -75,6 +74,7 @@ pub(crate) fn key_rules(
     node: &Node,
     remarks: &mut Remarks<'_>,
 ) -> Option<KeyRules> {
+    warn_of_no_judge(file, rule, node, remarks);
     let names =
         std::iter::once(rule.leader.as_str()).chain(followers.iter().map(|one| one.backoffice.as_str()));
     let is_shown = |name: &&str| file.backoffices.get(*name).is_some_and(|one| one.forward_authorization);
