@@ -105,6 +105,8 @@ pub(crate) struct Entrance {
     budgets: Budgets,
     tarpits: Semaphore,
     logins_written: Bucket,
+    /// What was sealed before then nobody can know again.
+    lost_unix_ms: Option<i64>,
     /// Compared with when there is no key, so that it takes as long.
     decoy: SealedKey,
 }
@@ -132,6 +134,7 @@ impl Entrance {
             budgets: Budgets::default(),
             tarpits: Semaphore::new(TARPITS),
             logins_written: Bucket::new(LOGINS_WRITTEN_PER_SECOND, LOGINS_WRITTEN_AT_ONCE),
+            lost_unix_ms: store.lost_seal().map(|lost| lost.unix_ms),
             decoy,
         })
     }
@@ -272,8 +275,17 @@ impl Entrance {
             None if !is_asked => Ok(Proof::NotAsked),
             None if keys.is_empty() => Err(WhyNot::NoKeyHere),
             None if !is_its_name => Err(WhyNot::OtherUser),
+            None if self.is_sealed_otherwise(charger) => Err(WhyNot::LostSeal),
             None => Err(WhyNot::WrongKey),
         }
+    }
+
+    /// Whether one of its keys was sealed with a secret that is lost.
+    fn is_sealed_otherwise(&self, charger: &ChargerId) -> bool {
+        self.lost_unix_ms.is_some_and(|lost| {
+            self.roster.given_unix_ms(charger).is_some_and(|given| given < lost)
+                || self.changed.oldest_unix_ms(charger).is_some_and(|oldest| oldest < lost)
+        })
     }
 
     async fn let_in(

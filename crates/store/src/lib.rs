@@ -51,6 +51,6 @@ pub use log::{
 };
 pub use oblivion::{FORGOTTEN, ForgetError, Forgotten, forget_card};
 pub use rows::LogEntry;
-pub use seal::{KeyForm, LockedKey, Seal, SealedKey, new_key, passwords};
+pub use seal::{KeyForm, LockedKey, LostSeal, Seal, SealedKey, new_key, passwords};
 pub use settings::{Limits, Settings};
 pub use store::{Kept, Recalled, Store};

@@ -3,6 +3,7 @@
 //! has a copy of the database alone can neither read a key nor try keys out.
 
 mod locked;
+mod lost;
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -15,6 +16,7 @@ use aws_lc_rs::rand;
 use engine::ChargerId;
 
 pub use self::locked::{LockedKey, passwords};
+pub use self::lost::LostSeal;
 use crate::OpenError;
 
 /// Bytes of the secret and of an HMAC.

@@ -25,7 +25,7 @@ use crate::memory::{self, Readers, StoredRecord};
 use crate::queue::{Done, Order, Queue};
 use crate::room::Room;
 use crate::rows::LogEntry;
-use crate::seal::Seal;
+use crate::seal::{LostSeal, Seal};
 use crate::watchers::OrderWatchers;
 use crate::writer::{Around, Health, Writer};
 use crate::{Figures, Limits, OpenError, Settings, StoreError, roster};
@@ -48,6 +48,7 @@ struct Open {
     leader_watchers: Arc<OrderWatchers<LeaderOrder>>,
     admission_watchers: Arc<OrderWatchers<AdmissionOrder>>,
     seal: Arc<Seal>,
+    lost_seal: Option<LostSeal>,
     readers: Readers,
     files: Files,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -70,9 +71,22 @@ impl Store {
         let files = Files::new(path);
         let (connection, lock) = database::open_for_writing(path, &limits)?;
         // While nobody else may write beside the store.
+        let is_new = !Seal::path(path).exists();
         let seal = Arc::new(Seal::open(path)?);
         let failed =
             |cause: &dyn fmt::Display| OpenError::Failed { path: path.to_owned(), cause: cause.to_string() };
+        let lost_seal = seal.lost(&connection, is_new).map_err(|error| failed(&error))?;
+        if let Some(lost) = lost_seal {
+            let secret = Seal::path(path);
+            tracing::error!(
+                of_chargers = lost.of_chargers,
+                of_links = lost.of_links,
+                "the secret {} is not the one with which keys in the store were sealed: those chargers are turned away, and \
+                 backoffices are shown what proxy.toml says. Stop, put it back from where the store is backed up to, and start; \
+                 if it is lost, admit the chargers anew and have backoffices set their keys again",
+                secret.display()
+            );
+        }
         let (bounds, room) = (Bounds::new(&limits), Room::new(path, &limits));
         let queue = Arc::new(Queue::new(limits));
         let watchers = Arc::new(Watchers::default());
@@ -98,6 +112,7 @@ impl Store {
             leader_watchers,
             admission_watchers,
             seal,
+            lost_seal,
             readers,
             files,
             writer,

@@ -46,6 +46,11 @@ impl ChangedKeys {
         keys.is_some_and(|keys| keys.keys.iter().any(|key| key.stage == KeyStage::Used))
     }
 
+    /// When the oldest of them came, by the clock.
+    pub(super) fn oldest_unix_ms(&self, charger: &ChargerId) -> Option<i64> {
+        self.0.get(&folded(charger))?.keys.iter().map(|key| key.unix_ms).min()
+    }
+
     /// A key that the charger is about to be sent counts from now on, and the one that it refused the longest ago gives
     /// way when there are too many. `None` when it refused none of them: one may be what the charger has.
     pub(crate) fn offered(

@@ -45,6 +45,12 @@ impl Roster {
         self.admissions.get(&folded(charger))?.key.clone()
     }
 
+    /// When that was.
+    pub(super) fn given_unix_ms(&self, charger: &ChargerId) -> Option<i64> {
+        let admission = self.admissions.get(&folded(charger))?;
+        admission.key.as_ref().map(|_| admission.unix_ms)
+    }
+
     /// Whether it came with TLS before, and is not accepted without (semantics S-2).
     pub(super) fn is_pinned(&self, charger: &ChargerId) -> bool {
         self.logins.get(&folded(charger)).is_some_and(|known| known.login.over_tls)

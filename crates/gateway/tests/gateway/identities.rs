@@ -323,3 +323,25 @@ async fn nothing_is_asked_where_whoever_matches_is_let_in_but_of_who_has_a_key()
     assert_eq!(Charger::dial(world.address, "CP1").await.status, 401);
     assert_eq!(knocking(&world).await, []);
 }
+
+#[tokio::test]
+async fn a_charger_whose_key_was_sealed_with_a_lost_secret_is_told_apart_from_one_with_a_wrong_key() {
+    let backoffice = Backoffice::new().await;
+    let rules = on_terms(routing(&[("volt", &backoffice.url())]), keyed());
+    backoffice.agree_with_all();
+    let world = World::new(rules.clone()).await;
+    let view = world.gateway.view();
+    view.admit(&"CP3".into(), Some(KEY), "anna").await.unwrap();
+    let secret = store::Seal::path(&world.database());
+    std::fs::remove_file(secret).unwrap();
+    drop(view);
+    let world = world.restarted(rules).await;
+    assert_eq!(dial(&world, "127.0.0.1", "CP1", basic("CP1", KEY.as_bytes())).await.status, 101);
+    let whys = async |name: &str| {
+        assert_eq!(dial(&world, "127.0.0.1", name, basic(name, b"other")).await.status, 401);
+        world.gateway.view().turned_away(&name.into()).unwrap().why
+    };
+    assert_eq!((whys("CP3").await, whys("CP2").await), (WhyNot::LostSeal, WhyNot::WrongKey));
+    world.gateway.view().admit(&"CP3".into(), Some(KEY), "anna").await.unwrap();
+    assert_eq!(dial(&world, "127.0.0.1", "CP3", basic("CP3", KEY.as_bytes())).await.status, 101);
+}

@@ -56,6 +56,9 @@ pub fn remedy(why: WhyNot) -> &'static str {
         WhyNot::WrongKey => {
             "If it is the charger itself, enter its key again, or admit it with a new one and enter that."
         }
+        WhyNot::LostSeal => {
+            "Put that file back from where the store is backed up to and start again, or admit it with a new key."
+        }
         WhyNot::NoCertificate => "Install its client certificate in the charger.",
         WhyNot::WrongCertificate => "Install the certificate that bears this identity in the charger.",
         WhyNot::WithoutTls => "Have it dial wss:// and the port for TLS.",

@@ -15,6 +15,8 @@ pub enum WhyNot {
     OtherUser,
     /// The key is wrong.
     WrongKey,
+    /// Nobody can know whether the key is right: it was sealed with a secret that is lost.
+    LostSeal,
     /// It showed no certificate.
     NoCertificate,
     /// Its certificate is another charger's.
@@ -29,13 +31,18 @@ pub enum WhyNot {
     RefusedByBackoffice,
 }
 
-const ALL: [(WhyNot, &str, &str); 12] = [
+const ALL: [(WhyNot, &str, &str); 13] = [
     (WhyNot::NoRule, "no_rule", "no rule under [[chargers]] matches"),
     (WhyNot::Unknown, "unknown", "nobody has admitted this charger"),
     (WhyNot::NoPassword, "no_password", "it sent no user name and password"),
     (WhyNot::NoKeyHere, "no_key_here", "it has no key here"),
     (WhyNot::OtherUser, "other_user", "the user name is not its identity"),
     (WhyNot::WrongKey, "wrong_key", "the key is wrong"),
+    (
+        WhyNot::LostSeal,
+        "lost_seal",
+        "its key was sealed with another secret than the one beside the store (ocpp-proxy.db.secret)",
+    ),
     (WhyNot::NoCertificate, "no_certificate", "it has no client certificate"),
     (WhyNot::WrongCertificate, "wrong_certificate", "the certificate is for another charger"),
     (WhyNot::WithoutTls, "without_tls", "its rule wants TLS (security_profile)"),

@@ -11,12 +11,17 @@ use crate::StoreError;
 use crate::entrance::{self, Admission, AdmissionOrder, EntranceRecord, Knocking, Login};
 use crate::keys::{self, ChargerKeys, LinkKeys};
 use crate::queue::Order;
-use crate::seal::Seal;
+use crate::seal::{LostSeal, Seal};
 
 impl Store {
     /// With what chargers' keys are sealed.
     pub fn seal(&self) -> Arc<Seal> {
         self.0.seal.clone()
+    }
+
+    /// Keys that were sealed with another secret than the one that lies beside the store, if there are any.
+    pub fn lost_seal(&self) -> Option<LostSeal> {
+        self.0.lost_seal
     }
 
     /// Every charger that an operator has let in.

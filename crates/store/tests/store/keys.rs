@@ -13,6 +13,11 @@ fn trace(number: u128) -> TraceId {
     TraceId(ulid::Ulid(number))
 }
 
+fn now_unix_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_millis().try_into().unwrap()
+}
+
 fn link_key(store: &Store, number: u128) -> LinkKey {
     let key = store.seal().lock(&"CP1".into(), &BackofficeId::from("volt"), "wss://h", KEY);
     LinkKey { trace: trace(number), key, form: Some(KeyForm::Bytes), is_first: number > 1, unix_ms: 7 }
@@ -85,4 +90,49 @@ async fn an_operator_has_changed_keys_forgotten_and_a_new_admission_does_too() {
     std::thread::spawn(move || from_outside.give(&path).unwrap()).join().unwrap();
     assert_eq!(orders.recv().await, Some(given));
     assert_eq!(counts().await, (0, 1));
+}
+
+#[tokio::test]
+async fn keys_that_were_sealed_with_a_secret_that_is_lost_are_told_until_none_is_left() {
+    let world = World::new();
+    let secret = store::Seal::path(&world.path());
+    let order = |charger: &str, what| AdmissionOrder { charger: charger.into(), what, by: "anna".to_owned() };
+    let store = world.open();
+    assert_eq!(store.lost_seal(), None);
+    store.close().await;
+    std::fs::remove_file(&secret).unwrap();
+    let store = world.open();
+    assert_eq!(store.lost_seal(), None, "nothing is lost with it yet");
+    let key = store.seal().close(&"CP1".into(), KEY);
+    store.admit(order("CP1", AdmissionWhat::Admit(Some(key)))).await.unwrap();
+    store.admit(order("CP2", AdmissionWhat::Admit(None))).await.unwrap();
+    store.keep_link_keys(of_volt(vec![link_key(&store, 1)])).await.unwrap();
+    store.close().await;
+    let kept = std::fs::read(&secret).unwrap();
+    std::fs::remove_file(&secret).unwrap();
+    // Sealed at a moment before the one at which it is seen.
+    while now_unix_ms()
+        == rusqlite::Connection::open(world.path())
+            .unwrap()
+            .query_row("SELECT max(unix_ms) FROM admissions", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    {}
+    for _ in 0..2 {
+        let store = world.open();
+        let lost = store.lost_seal().unwrap();
+        assert_eq!((lost.of_chargers, lost.of_links), (1, 1));
+        store.close().await;
+    }
+    let other = std::fs::read(&secret).unwrap();
+    std::fs::write(&secret, kept).unwrap();
+    let store = world.open();
+    assert_eq!(store.lost_seal(), None, "it was put back");
+    store.close().await;
+    std::fs::write(&secret, other).unwrap();
+    let store = world.open();
+    assert!(store.lost_seal().is_some());
+    store.admit(order("CP1", AdmissionWhat::Remove)).await.unwrap();
+    store.admit(order("CP1", AdmissionWhat::ForgetKeys(Some("volt".into())))).await.unwrap();
+    store.close().await;
+    assert_eq!(world.open().lost_seal(), None, "nothing is left that was sealed with it");
 }
