@@ -5,6 +5,7 @@ pub(crate) mod calls;
 mod chargers;
 mod client;
 mod comparison;
+mod configuration;
 mod deliveries;
 mod entrance;
 pub(crate) mod problem;
@@ -141,6 +142,7 @@ fn described() -> (Router<AppState>, Document) {
         .routes(routes!(entrance::allow_plain))
         .routes(routes!(entrance::forget))
         .routes(routes!(comparison::compare))
+        .routes(routes!(configuration::show))
         .routes(routes!(why::why))
         .routes(routes!(transactions::list))
         .split_for_parts();

@@ -11,6 +11,7 @@ pub(crate) use self::icon::{Icon, icon};
 pub(crate) use self::moments::{ago, duration, moment, now_unix_ms, until, when};
 use crate::access::guard::{CSRF_FIELD, Visitor};
 use crate::assets;
+use crate::configuration;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -20,6 +21,8 @@ pub(crate) enum Section {
     Chargers,
     Transactions,
     Knocking,
+    /// None of them.
+    Nowhere,
 }
 
 /// What surrounds a page.
@@ -54,7 +57,10 @@ pub(crate) fn page(frame: &Frame<'_>, content: Markup) -> Markup {
                     }
                 }
             }
-            main #content tabindex="-1" { (content) }
+            main #content tabindex="-1" {
+                @if let Some(refused) = &frame.visitor.refused { (configuration::banner(refused, frame.visitor)) }
+                (content)
+            }
         },
     )
 }
@@ -143,6 +149,18 @@ pub(crate) fn refusal(refusal: &Refusal) -> Markup {
                 p { (refusal.remedy) }
                 p.actions { a.button href="/chargers" { "Chargers" } " " a.quiet href="/login" { "Log in" } }
             }
+        },
+    )
+}
+
+/// The same for somebody who is logged in.
+pub(crate) fn framed_refusal(refusal: &Refusal, visitor: &Visitor) -> Markup {
+    page(
+        &Frame { title: &refusal.what, active: Section::Nowhere, visitor },
+        html! {
+            h1 { (refusal.what) }
+            p.lede { (refusal.remedy) }
+            p.actions { a.button href="/chargers" { "Chargers" } }
         },
     )
 }

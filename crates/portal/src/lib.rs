@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod assets;
+mod configuration;
 mod export;
 mod lanes;
 mod layout;
@@ -26,4 +27,5 @@ pub mod words;
 pub use access::password::{InvalidHash, check_hash, hash_password};
 pub use access::token::{check_token_hash, hash_token, new_token};
 pub use access::{Role, Token, User};
+pub use configuration::{ConfigurationError, RefusedConfiguration};
 pub use portal::{Portal, PortalSettings, StartError};

@@ -65,6 +65,8 @@ pub(crate) const ROWS: usize = 100;
 pub(crate) const REASON_CHARACTERS: usize = 300;
 /// Switches of the leader shown on the Proxy page.
 pub(crate) const SWITCHES_SHOWN: usize = 50;
+/// Errors of a `proxy.toml` that is not in force shown on every page; `ocpp-proxy check` says them all.
+pub(crate) const CONFIGURATION_ERRORS_SHOWN: usize = 5;
 /// Orders about who is let in shown on the page of those who knock.
 pub(crate) const ADMISSIONS_SHOWN: usize = 50;
 

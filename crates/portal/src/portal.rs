@@ -8,6 +8,7 @@ use gateway::View;
 use store::Browser;
 
 use crate::access::{Role, Token, User};
+use crate::configuration::RefusedConfiguration;
 use crate::server::{self, Server};
 use crate::state::AppState;
 
@@ -81,6 +82,11 @@ impl Portal {
     /// a new role holds from the next request on.
     pub fn apply(&self, users: Vec<User>, tokens: Vec<Token>) {
         self.state.access().apply(users, tokens);
+    }
+
+    /// Says on every page that `proxy.toml` was changed and is not in force, until it is told `None`.
+    pub fn configuration_refused(&self, refused: Option<RefusedConfiguration>) {
+        self.state.set_refused_configuration(refused);
     }
 
     /// Stops: accepts nothing new, ends live tails, lets answers that are under way finish, and cuts off

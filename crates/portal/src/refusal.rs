@@ -8,7 +8,7 @@ use crate::access::origin::Foreign;
 use crate::layout;
 
 /// A page instead of the one that was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     /// What happened, in a few words.
@@ -79,6 +79,10 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let retry =
             self.retry_after.map(|seconds| [(HeaderName::from_static("retry-after"), seconds.to_string())]);
-        (self.status, retry.map(axum::response::AppendHeaders), layout::refusal(&self)).into_response()
+        let page = layout::refusal(&self);
+        let mut response = (self.status, retry.map(axum::response::AppendHeaders), page).into_response();
+        // For whoever puts it into a frame.
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -83,6 +83,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .fallback(async || {
             Refusal::not_found("There is no such page", "Check the address, or begin with the chargers.")
         })
+        .layer(middleware::from_fn_with_state(state.clone(), guard::frame_refusals))
         .layer(middleware::from_fn(headers::add))
         .with_state(state)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use engine::ChargerId;
 use gateway::{PlanView, View};
 use store::Browser;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::access::sessions::SessionKey;
 use crate::access::{Access, Role};
+use crate::configuration::RefusedConfiguration;
 use crate::lanes::Lanes;
 use crate::limits::{EXPORTS, EXPORTS_EACH, TAILS, TAILS_EACH};
 use crate::portal::PortalSettings;
@@ -30,6 +32,7 @@ struct Parts {
     tails: Places,
     exports: Places,
     admitting: tokio::sync::Mutex<()>,
+    refused: ArcSwapOption<RefusedConfiguration>,
 }
 
 impl AppState {
@@ -39,7 +42,8 @@ impl AppState {
         let stopping = watch::Sender::new(false);
         let (tails, exports) = (Places::new(TAILS, TAILS_EACH), Places::new(EXPORTS, EXPORTS_EACH));
         let admitting = tokio::sync::Mutex::default();
-        Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports, admitting }))
+        let refused = ArcSwapOption::default();
+        Self(Arc::new(Parts { access, view, browser, lanes, stopping, tails, exports, admitting, refused }))
     }
 
     /// Says, as often as it is asked, whether what began for somebody may go on: users and tokens are what they are
@@ -104,6 +108,15 @@ impl AppState {
     /// Held while somebody is admitted: of two orders at once each sees what the other made of it.
     pub(crate) async fn admitting(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.admitting.lock().await
+    }
+
+    /// The last edit of `proxy.toml`, as long as it is not in force because it is not valid.
+    pub(crate) fn refused_configuration(&self) -> Option<Arc<RefusedConfiguration>> {
+        self.0.refused.load_full()
+    }
+
+    pub(crate) fn set_refused_configuration(&self, refused: Option<RefusedConfiguration>) {
+        self.0.refused.store(refused.map(Arc::new));
     }
 
     pub(crate) fn stop(&self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use gateway::{Gateway, Metrics, Routing, Rule, SecurityProfile, UnknownChargers};
-use portal::{Portal, PortalSettings};
+use portal::{ConfigurationError, Portal, PortalSettings, RefusedConfiguration};
 use store::{Browser, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -118,10 +118,14 @@ fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, portal: Option<&Portal>
             if let Some(portal) = portal {
                 let Entrants { users, tokens } = config.entrants;
                 portal.apply(users, tokens);
+                portal.configuration_refused(None);
             }
             info!(rules, backoffices, "the configuration was read again and is in force");
         }
         Err(report) => {
+            if let Some(portal) = portal {
+                portal.configuration_refused(Some(refused(&report)));
+            }
             for finding in &report.findings {
                 error!(
                     at = format!("{}:{}:{}", report.file, finding.line, finding.column),
@@ -131,6 +135,17 @@ fn apply(path: &Path, loaded: Loaded, gateway: &Gateway, portal: Option<&Portal>
             error!("the configuration is not valid any more: what was in force stays in force");
         }
     }
+}
+
+/// What the portal says of it.
+fn refused(report: &config::Report) -> RefusedConfiguration {
+    let errors = report.findings.iter().map(|finding| ConfigurationError {
+        line: finding.line,
+        column: finding.column,
+        message: finding.message.clone(),
+    });
+    let unix_ms = jiff::Timestamp::now().as_millisecond();
+    RefusedConfiguration { file: report.file.clone(), unix_ms, errors: errors.collect() }
 }
 
 fn warn_of(path: &Path, warnings: &[config::Finding]) {

@@ -1,9 +1,13 @@
 //! What a request must be to reach a page: by someone who is logged in; a form besides from a page of
 //! ours, with the session's token, by someone who may. No page looks after this itself.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -14,6 +18,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::access::familiar::Familiar;
 use crate::access::sessions::{Account, SessionKey};
 use crate::access::{Role, origin, token};
+use crate::configuration::RefusedConfiguration;
 use crate::layout;
 use crate::limits::{BROWSER_KNOWN, FORM_BYTES, FORM_TIMEOUT, SESSION_LENGTH};
 use crate::privacy;
@@ -36,6 +41,8 @@ pub(crate) struct Visitor {
     pub(crate) session: SessionKey,
     /// How many chargers knock: every page says so at the top.
     pub(crate) knocking: usize,
+    /// An edit of `proxy.toml` that is not in force: every page says so.
+    pub(crate) refused: Option<Arc<RefusedConfiguration>>,
 }
 
 impl Visitor {
@@ -73,6 +80,18 @@ pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, n
     next.run(request).await
 }
 
+/// Behind every page: whoever is logged in sees a refusal in the frame of the pages, with the way to them.
+pub(crate) async fn frame_refusals(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    let mut response = next.run(request).await;
+    let Some(refusal) = response.extensions_mut().remove::<Refusal>() else { return response };
+    if let Some(visitor) = visitor(&state, &headers) {
+        *response.body_mut() = Body::from(layout::framed_refusal(&refusal, &visitor).into_string());
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
+}
+
 /// Who the cookie belongs to, and what they may do now.
 pub(crate) fn visitor(state: &AppState, headers: &HeaderMap) -> Option<Visitor> {
     let access = state.access();
@@ -83,7 +102,8 @@ pub(crate) fn visitor(state: &AppState, headers: &HeaderMap) -> Option<Visitor> 
             return None;
         };
         let knocking = state.view().knocking();
-        Some(Visitor { name: account.name().to_owned(), role, csrf, session, knocking })
+        let refused = state.refused_configuration();
+        Some(Visitor { name: account.name().to_owned(), role, csrf, session, knocking, refused })
     })
 }
 

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use engine::ChargerId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::{ChargerSummary, ChargersQuery};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::client::Client;
 use super::problem::Problem;
-use super::read::{Check, NamedCharger, Query, TEXT_CHARACTERS, check_limit, check_text, rows};
+use super::read::{ChargersParameters, NamedCharger, Query, rows};
 use crate::access::Role;
 use crate::state::AppState;
 
@@ -82,30 +82,6 @@ pub(super) struct ChargersPage {
     /// What to ask for with `after` for the next page; null at the end. A page may be short, and even
     /// empty, before the end.
     next: Option<String>,
-}
-
-/// Which chargers.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ChargersParameters {
-    /// Terms separated by spaces, all of which must occur in the identity, the vendor or the model.
-    #[param(max_length = 500, nullable = false)]
-    q: Option<String>,
-    /// Only those after this one: `next` of the page before.
-    #[param(max_length = 500, nullable = false)]
-    after: Option<String>,
-    /// So many at most; 100 if left out.
-    #[param(minimum = 1, maximum = 1000, nullable = false)]
-    limit: Option<u32>,
-}
-
-impl Check for ChargersParameters {
-    fn check(&self) -> Result<(), String> {
-        check_text("q", self.q.as_ref(), TEXT_CHARACTERS)?;
-        check_text("after", self.after.as_ref(), TEXT_CHARACTERS)?;
-        check_limit(self.limit)
-    }
 }
 
 /// Lists the chargers.

@@ -5,11 +5,11 @@ use axum::extract::State;
 use gateway::{SecurityProfile, new_charger};
 use serde::{Deserialize, Serialize};
 use store::{KeyForm, Knocking, new_key};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::client::{Client, OperatorClient};
 use super::problem::Problem;
-use super::read::{Body, Check, NamedCharger, Query, TEXT_CHARACTERS, check_limit, check_text, rows};
+use super::read::{Body, ChargersParameters, Check, NamedCharger, Query, rows};
 use crate::pages::knocking::page_of_known;
 use crate::state::AppState;
 use crate::words;
@@ -112,22 +112,6 @@ struct LastLogin {
     over_tls: bool,
 }
 
-/// Which of those that are let in.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct GuestsParameters {
-    /// Only those with this in their identity.
-    #[param(max_length = 500, nullable = false)]
-    q: Option<String>,
-    /// Only those after this one: `next` of the page before.
-    #[param(max_length = 500, nullable = false)]
-    after: Option<String>,
-    /// So many at most; 100 if left out.
-    #[param(minimum = 1, maximum = 1000, nullable = false)]
-    limit: Option<u32>,
-}
-
 /// How a charger is let in.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -168,14 +152,6 @@ pub(super) struct Ordered {
     charger: String,
 }
 
-impl Check for GuestsParameters {
-    fn check(&self) -> Result<(), String> {
-        check_text("q", self.q.as_ref(), TEXT_CHARACTERS)?;
-        check_text("after", self.after.as_ref(), TEXT_CHARACTERS)?;
-        check_limit(self.limit)
-    }
-}
-
 impl Check for NewAdmission {
     fn check(&self) -> Result<(), String> {
         Ok(())
@@ -201,12 +177,12 @@ pub(super) async fn knocking(
 ///
 /// Those that an operator has admitted, and those that have proved who they are, in alphabetical order. Whom
 /// proxy.toml names and who has not come yet is not among them.
-#[utoipa::path(get, path = "/entrance/chargers", tag = "Entrance", operation_id = "list_let_in", params(GuestsParameters),
+#[utoipa::path(get, path = "/entrance/chargers", tag = "Entrance", operation_id = "list_let_in", params(ChargersParameters),
     responses((status = 200, description = "A page of chargers.", body = GuestsPage)))]
 pub(super) async fn chargers(
     _client: Client,
     State(state): State<AppState>,
-    Query(asked): Query<GuestsParameters>,
+    Query(asked): Query<ChargersParameters>,
 ) -> Result<Json<GuestsPage>, Problem> {
     let search = asked.q.unwrap_or_default().trim().to_lowercase();
     let (known, next) = page_of_known(&state, &search, &asked.after.unwrap_or_default(), rows(asked.limit));

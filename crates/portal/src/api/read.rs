@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use engine::{ChargerId, TraceId};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 use crate::limits::{FORM_TIMEOUT, ROWS};
@@ -33,6 +35,31 @@ impl<T: DeserializeOwned + Check> FromRequestParts<AppState> for Query<T> {
             .map_err(|error| Problem::malformed(format!("The parameters are not understood: {error}.")))?;
         query.check().map_err(Problem::malformed)?;
         Ok(Self(query))
+    }
+}
+
+/// Which page of a list of chargers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ChargersParameters {
+    /// Terms separated by spaces, all of which must occur in the identity; in the list of all chargers also in the
+    /// vendor or the model.
+    #[param(max_length = 500, nullable = false)]
+    pub(super) q: Option<String>,
+    /// Only those after this one: `next` of the page before.
+    #[param(max_length = 500, nullable = false)]
+    pub(super) after: Option<String>,
+    /// So many at most; 100 if left out.
+    #[param(minimum = 1, maximum = 1000, nullable = false)]
+    pub(super) limit: Option<u32>,
+}
+
+impl Check for ChargersParameters {
+    fn check(&self) -> Result<(), String> {
+        check_text("q", self.q.as_ref(), TEXT_CHARACTERS)?;
+        check_text("after", self.after.as_ref(), TEXT_CHARACTERS)?;
+        check_limit(self.limit)
     }
 }
 

@@ -38,6 +38,7 @@ fn the_document_describes_every_operation() {
         "get /api/v1/chargers/{charger}/proxy",
         "get /api/v1/chargers/{charger}/why",
         "get /api/v1/comparison",
+        "get /api/v1/configuration",
         "get /api/v1/entrance/chargers",
         "get /api/v1/entrance/knocking",
         "get /api/v1/occurrences",

@@ -123,7 +123,7 @@ async fn show(
     Ok(layout::page(&Frame { title: "Knocking", active: Section::Knocking, visitor: &visitor }, content))
 }
 
-/// Those after `after` whose identity has `search` in it, and whom to ask after for the rest.
+/// Those after `after` whose identity has every term of `search` in it, and whom to ask after for the rest.
 pub(crate) fn page_of_known(
     state: &AppState,
     search: &str,
@@ -133,7 +133,8 @@ pub(crate) fn page_of_known(
     let key = |charger: &ChargerId| charger.as_str().to_lowercase();
     let after = after.to_lowercase();
     let mut known = state.view().known_chargers();
-    known.retain(|one| key(&one.charger) > after && key(&one.charger).contains(search));
+    let fits = |key: &str| search.split_whitespace().all(|term| key.contains(term));
+    known.retain(|one| key(&one.charger) > after && fits(&key(&one.charger)));
     let is_more = known.len() > most;
     known.truncate(most);
     let next = is_more.then(|| known.last().map(|one| one.charger.clone())).flatten();

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::scene::{REFUSED_CARD, Scene};
-use crate::support::{charger::RawCharger, session, set_up};
+use crate::support::{charger::RawCharger, eventually, session, set_up};
 
 /// The operations of the document, of which schemathesis is to try all but the endless one.
-const OPERATIONS: usize = 21;
+const OPERATIONS: usize = 22;
 
 #[test]
 fn a_program_learns_what_the_portal_shows_and_does_what_it_does() {
@@ -257,4 +257,28 @@ fn every_answer_is_as_the_document_says() {
     assert!(told.contains(&format!("Tested: {tried}\n")), "not all were tried:\n{told}");
     // The program lives, and so does what it holds.
     assert_eq!(scene.get("/chargers/CP1").body["online"], true);
+}
+
+#[test]
+fn an_edit_that_is_not_valid_is_told_until_it_is_mended() {
+    let scene = Scene::start();
+    assert_eq!(scene.get("/configuration").body, json!({"refused": null}));
+    let path = scene.proxy.config();
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{good}\n[[chargers]]\nmach = \"X-*\"\n")).unwrap();
+    let told = |is_refused: bool| {
+        eventually("the edit to be told of", || {
+            let answer = scene.get("/configuration").body;
+            (answer["refused"].is_object() == is_refused).then_some(answer)
+        })
+    };
+    let refused = told(true);
+    let errors = refused["refused"]["errors"].as_array().unwrap();
+    assert!(errors[1]["message"].as_str().unwrap().contains("unknown key \"mach\""), "{refused}");
+    assert_eq!(
+        scene.ask("GET", "/configuration", Some(&scene.viewer), None).body["refused"]["errors"],
+        Value::Null
+    );
+    std::fs::write(&path, good).unwrap();
+    told(false);
 }

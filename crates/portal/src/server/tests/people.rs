@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 
 use super::world::{PASSWORD, World, ours, user};
 use crate::access::Role;
+use crate::configuration::{ConfigurationError, RefusedConfiguration};
 use crate::limits::FAILURES_PER_ADDRESS;
 
 const PAGES: [&str; 10] = [
@@ -249,4 +250,68 @@ async fn a_live_tail_ends_with_the_session_that_began_it() {
     world.state.stop();
     let rest = of_other.collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&rest).contains("The proxy was stopped"));
+}
+
+#[tokio::test]
+async fn who_is_logged_in_keeps_the_way_back_when_something_is_refused() {
+    let world = World::new().await;
+    let viktor = world.someone("viktor").await;
+    let mut seen = 0;
+    for page in [
+        "/chargers/CP-1/leader?to=acme",
+        "/knocking/admit?charger=CP-2",
+        "/nowhere",
+        "/chargers/NONE/proxy",
+        "/chargers/CP-1/logs?id_tag=04A2B3C4D5E69F",
+    ] {
+        let refused = world.get(page, Some(&viktor.cookie)).await;
+        assert!([403, 404].contains(&refused.status.as_u16()), "{page}: {}", refused.status);
+        let text = &refused.text;
+        assert!(
+            text.contains("viktor") && text.contains("/knocking") && text.contains("Log out"),
+            "{page}: {text}"
+        );
+        assert!(!text.contains("Log in"), "{page}: {text}");
+        seen += 1;
+    }
+    let refused = world.post(&viktor, "/chargers/CP-1/leader", "backoffice=acme&reason=x").await;
+    assert!(refused.status == 403 && refused.text.contains("Log out"), "{}", refused.text);
+    let stranger = world.get("/nowhere", None).await;
+    assert!(stranger.text.contains("Log in") && !stranger.text.contains("Log out"), "{}", stranger.text);
+    assert_eq!(seen, 5);
+}
+
+#[tokio::test]
+async fn an_edit_that_is_not_in_force_is_shown_on_every_page_until_one_is() {
+    let world = World::new().await;
+    let (anna, viktor) = (world.someone("anna").await, world.someone("viktor").await);
+    let error =
+        |line| ConfigurationError { line, column: 9, message: "unknown key <b>\"chargr\"</b>".to_owned() };
+    let refused = RefusedConfiguration {
+        file: "proxy.toml".to_owned(),
+        unix_ms: 1_795_352_583_000,
+        errors: (1..=7).map(error).collect(),
+    };
+    world.state.set_refused_configuration(Some(refused));
+    let mut seen = 0;
+    for page in
+        ["/chargers", "/chargers/CP-1", "/chargers/CP-1/proxy", "/transactions", "/knocking", "/nowhere"]
+    {
+        let shown = world.get(page, Some(&anna.cookie)).await.text;
+        assert!(shown.contains("was changed and is not valid") && shown.contains("proxy.toml:5:9"), "{page}");
+        assert!(
+            shown.contains("2 more") && !shown.contains("proxy.toml:6:9") && !shown.contains("<b>"),
+            "{page}"
+        );
+        let shown = world.get(page, Some(&viktor.cookie)).await.text;
+        assert!(
+            shown.contains("was changed and is not valid") && !shown.contains("proxy.toml:1:9"),
+            "{page}"
+        );
+        seen += 1;
+    }
+    assert!(!world.get("/login", None).await.text.contains("not valid"));
+    world.state.set_refused_configuration(None);
+    assert!(!world.get("/chargers", Some(&anna.cookie)).await.text.contains("not valid"));
+    assert_eq!(seen, 6);
 }
