@@ -133,14 +133,14 @@ fn string_with_escapes(mut inside: &[u8]) -> Option<&[u8]> {
 /// Behind what means nothing but itself in a string: no quote, no backslash, nothing below the space. Eight bytes at a
 /// time.
 fn ordinary(mut rest: &[u8]) -> &[u8] {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let each = u64::from_le_bytes([1; 8]);
     while let Some((eight, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*eight);
         // The high bit of a byte rises when there is less in it than is taken away. Those of bytes above the first
         // such one say nothing.
-        let quotes = (word ^ (EACH * u64::from(b'"'))).wrapping_sub(EACH);
-        let backslashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
-        let special = (quotes | backslashes | word.wrapping_sub(EACH * 0x20)) & !word & (EACH * 0x80);
+        let quotes = (word ^ (each * u64::from(b'"'))).wrapping_sub(each);
+        let backslashes = (word ^ (each * u64::from(b'\\'))).wrapping_sub(each);
+        let special = (quotes | backslashes | word.wrapping_sub(each * 0x20)) & !word & (each * 0x80);
         if special != 0 {
             return &rest[special.trailing_zeros() as usize / 8..];
         }

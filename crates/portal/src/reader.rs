@@ -139,3 +139,19 @@ pub(crate) async fn aside<T: Send + 'static>(mut what: T, mask: impl FnOnce(&mut
 pub(crate) fn hides_cards(role: Role) -> bool {
     role == Role::Viewer
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_pages_are_masked_at_once() {
+        let held = PLACES.acquire_many(u32::try_from(limits::MASKINGS).unwrap()).await.unwrap();
+        let mut masking = Box::pin(aside(1, |number| *number += 1));
+        assert!(masking.as_mut().now_or_never().is_none());
+        drop(held);
+        assert_eq!(masking.await, 2);
+    }
+}

@@ -114,6 +114,8 @@ fn verify(password: &str, hash: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -126,6 +128,25 @@ mod tests {
         assert!(!verifier.is_right("open sesamE".into(), Some(hash.clone()), false).await.unwrap());
         assert!(!verifier.is_right("open sesame".into(), None, false).await.unwrap());
         assert!(!verifier.is_right("a".repeat(PASSWORD_BYTES + 1), Some(hash), true).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_few_are_verified_at_once_so_many_wait_and_whoever_is_known_waits_for_no_stranger() {
+        let verifier = Verifier::default();
+        let busy = u32::try_from(VERIFICATIONS).unwrap();
+        let busy = verifier.strangers.running.acquire_many(busy).await.unwrap();
+        assert_eq!(verifier.strangers.running.available_permits(), 0);
+        assert_eq!(verifier.known.running.available_permits(), VERIFICATIONS_KNOWN);
+        let attempt = |is_known| Box::pin(verifier.is_right("guess".into(), None, is_known));
+        let mut waiting: Vec<_> =
+            (0..VERIFICATIONS + VERIFICATIONS_WAITING).map(|_| attempt(false)).collect();
+        for one in &mut waiting {
+            assert!(one.as_mut().now_or_never().is_none());
+        }
+        assert!(matches!(attempt(false).await, Err(Busy)));
+        assert!(!attempt(true).await.unwrap());
+        drop(busy);
+        assert!(!waiting.swap_remove(0).await.unwrap());
     }
 
     #[test]

@@ -3,5 +3,6 @@
 mod entrance;
 mod forgeries;
 mod guessers;
+mod limits;
 mod people;
 mod world;

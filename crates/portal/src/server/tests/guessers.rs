@@ -5,7 +5,7 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 
 use super::world::{Answer, World, ours, user};
 use crate::access::Role;
-use crate::limits::{FAILURES_PER_ADDRESS, FAILURES_PER_BROWSER, FAILURES_PER_NAME};
+use crate::limits::{BROWSER_KNOWN, FAILURES_PER_ADDRESS, FAILURES_PER_BROWSER, FAILURES_PER_NAME};
 
 /// The cookie by which the browser is known the next time, as the browser sends it.
 fn known(answer: &Answer) -> String {
@@ -13,7 +13,9 @@ fn known(answer: &Answer) -> String {
     let mut known = cookies.filter(|cookie| cookie.contains("-known="));
     let cookie = known.next().expect("a login hands one out");
     assert!(known.next().is_none());
-    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/", "; Max-Age=15552000"] {
+    for part in
+        ["; HttpOnly", "; SameSite=Strict", "; Path=/", &format!("; Max-Age={}", BROWSER_KNOWN.as_secs())]
+    {
         assert!(cookie.contains(part), "{cookie}");
     }
     cookie.split(';').next().unwrap().to_owned()

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use super::world::{PASSWORD, World, ours, user};
 use crate::access::Role;
 use crate::configuration::{ConfigurationError, RefusedConfiguration};
-use crate::limits::FAILURES_PER_ADDRESS;
+use crate::limits::{CONFIGURATION_ERRORS_SHOWN, FAILURES_PER_ADDRESS};
 
 const PAGES: [&str; 10] = [
     "/",
@@ -290,7 +290,7 @@ async fn an_edit_that_is_not_in_force_is_shown_on_every_page_until_one_is() {
     let refused = RefusedConfiguration {
         file: "proxy.toml".to_owned(),
         unix_ms: 1_795_352_583_000,
-        errors: (1..=7).map(error).collect(),
+        errors: (1..=CONFIGURATION_ERRORS_SHOWN + 2).map(error).collect(),
     };
     world.state.set_refused_configuration(Some(refused));
     let mut seen = 0;

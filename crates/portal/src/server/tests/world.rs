@@ -30,6 +30,7 @@ pub(super) const ORIGIN_OF_OURS: &str = "http://portal.test:8080";
 pub(super) struct World {
     router: Router,
     pub(super) state: AppState,
+    pub(super) store: Store,
     _gateway: Gateway,
     _folder: TempDir,
 }
@@ -123,7 +124,7 @@ impl World {
         let browser = Browser::open(&path).unwrap();
         let settings = PortalSettings { users, ..PortalSettings::new(any, path) };
         let state = AppState::new(&bind(any).unwrap(), settings, gateway.view(), browser);
-        World { router: router(state.clone()), state, _gateway: gateway, _folder: folder }
+        World { router: router(state.clone()), state, store, _gateway: gateway, _folder: folder }
     }
 
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
