@@ -5,16 +5,15 @@
 //! counts, so that a save without a change does nothing. A look every 5 seconds is the net for file
 //! systems that tell nothing, and notices certificates and `${file:…}` too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::future::pending;
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::Notify;
+use futures_util::StreamExt;
+use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -59,7 +58,7 @@ impl Reload {
         loop {
             let deadline = self.quiet_at.unwrap_or(self.next_poll);
             tokio::select! {
-                () = stirred(self.watch.as_ref()) => {
+                () = stirred(&mut self.watch) => {
                     self.quiet_at = Some(Instant::now() + QUIET);
                     continue;
                 }
@@ -89,37 +88,34 @@ impl Reload {
     }
 }
 
-async fn stirred(watch: Option<&Watch>) {
+async fn stirred(watch: &mut Option<Watch>) {
     match watch {
-        Some(watch) => watch.stirred.notified().await,
+        Some(watch) => watch.stirred().await,
         None => pending().await,
     }
 }
 
+/// What can mean that a path leads to something else. Not among it: that somebody wrote and goes on writing, as the
+/// database does, which may lie in the same folder, with every message.
+const CHANGES: WatchMask =
+    WatchMask::CREATE.union(WatchMask::CLOSE_WRITE).union(WatchMask::MOVE).union(WatchMask::DELETE);
+/// For a few events; what does not fit waits in the kernel.
+const EVENT_BYTES: usize = 4096;
+
 /// Watches every folder in which a change can make the path lead to something else.
 struct Watch {
-    watcher: RecommendedWatcher,
-    folders: BTreeSet<PathBuf>,
-    names: Arc<Mutex<BTreeSet<OsString>>>,
-    stirred: Arc<Notify>,
+    events: EventStream<[u8; EVENT_BYTES]>,
+    folders: BTreeMap<PathBuf, WatchDescriptor>,
+    names: BTreeSet<OsString>,
 }
 
 impl Watch {
-    fn new(path: &Path) -> notify::Result<Self> {
-        let names: Arc<Mutex<BTreeSet<OsString>>> = Arc::default();
-        let stirred = Arc::new(Notify::new());
-        let (known, bell) = (names.clone(), stirred.clone());
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // An error may mean lost events: better to look once too often.
-            if event.is_ok_and(|event| !concerns(&event, &known)) {
-                return;
-            }
-            bell.notify_one();
-        })?;
-        let mut watch = Self { watcher, folders: BTreeSet::new(), names, stirred };
+    fn new(path: &Path) -> io::Result<Self> {
+        let events = Inotify::init()?.into_event_stream([0; EVENT_BYTES])?;
+        let mut watch = Self { events, folders: BTreeMap::new(), names: BTreeSet::new() };
         watch.follow(path);
         if watch.folders.is_empty() {
-            return Err(notify::Error::path_not_found().add_path(path.to_owned()));
+            return Err(io::ErrorKind::NotFound.into());
         }
         Ok(watch)
     }
@@ -127,37 +123,36 @@ impl Watch {
     /// Looks where the path leads now and watches that.
     fn follow(&mut self, path: &Path) {
         let hops = hops(path);
-        let folders: BTreeSet<PathBuf> =
-            hops.iter().filter_map(|hop| hop.parent().map(Path::to_owned)).collect();
-        for gone in self.folders.difference(&folders) {
-            // A folder that was deleted has lost its watch by itself.
-            let _ = self.watcher.unwatch(gone);
+        let mut watches = self.events.watches();
+        let mut watched = BTreeMap::new();
+        for folder in hops.iter().filter_map(|hop| hop.parent()) {
+            // A folder that is watched already, also by another path, keeps its descriptor.
+            if let Ok(descriptor) = watches.add(folder, CHANGES) {
+                watched.insert(folder.to_owned(), descriptor);
+            }
         }
-        let mut watched = BTreeSet::new();
-        for folder in folders {
-            if self.folders.contains(&folder)
-                || self.watcher.watch(&folder, RecursiveMode::NonRecursive).is_ok()
-            {
-                watched.insert(folder);
+        for (_, gone) in std::mem::take(&mut self.folders) {
+            if !watched.values().any(|descriptor| *descriptor == gone) {
+                // A folder that was deleted has lost its watch by itself.
+                let _ = watches.remove(gone);
             }
         }
         self.folders = watched;
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        *names = hops.iter().filter_map(|hop| hop.file_name().map(Into::into)).collect();
+        self.names = hops.iter().filter_map(|hop| hop.file_name().map(Into::into)).collect();
     }
-}
 
-/// Whether an event can mean that the configuration changed. The database may lie in the same folder,
-/// and reading the file is an event as well.
-fn concerns(event: &Event, names: &Mutex<BTreeSet<OsString>>) -> bool {
-    let reading =
-        matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
-    if reading {
-        return false;
+    /// Waits for an event that can mean that the configuration changed. Cancel-safe.
+    async fn stirred(&mut self) {
+        loop {
+            match self.events.next().await {
+                // Events without a name are about the folder itself, or say that some were lost.
+                Some(Ok(event)) if event.name.as_ref().is_none_or(|name| self.names.contains(name)) => return,
+                Some(Ok(_)) => {}
+                // Better to look once too often; but not all the time.
+                Some(Err(_)) | None => return tokio::time::sleep(POLL).await,
+            }
+        }
     }
-    let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-    event.paths.is_empty()
-        || event.paths.iter().any(|path| path.file_name().is_some_and(|name| names.contains(name)))
 }
 
 /// The file and every symlink on the way to it, as absolute paths.
