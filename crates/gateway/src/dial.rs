@@ -16,11 +16,12 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, http::Uri};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::framing::Framing;
 use crate::limits::{
@@ -177,6 +178,9 @@ impl Destination {
         let (stream, response) =
             client_async_with_config(request, wire, Some(backoffice_socket())).await.map_err(refusal)?;
         let version = chosen(&response, versions)?;
+        // What the handshake needed goes with it; the wire gave it nothing that is behind the answer.
+        let wire = stream.into_inner();
+        let stream = WebSocketStream::from_raw_socket(wire, Role::Client, Some(backoffice_socket())).await;
         let socket = Box::new(Socket::new(stream, BACKOFFICE_QUEUE_BYTES));
         Ok(Link { socket, version, tried: Tried::default() })
     }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use engine::{BackofficeId, ChargerId};
+use futures_channel::mpsc;
 use hyper::header::HeaderValue;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::shared::Shared;
 use crate::socket::Socket;
@@ -16,7 +17,8 @@ use crate::subprotocol::Version;
 use crate::task;
 use crate::view::LiveCharger;
 
-/// What a session's task is told from outside. The channel is unbounded, but what fills it is not:
+/// What a session's task is told from outside. The channel has no room made beforehand: most tasks are told nothing
+/// for days. It is unbounded, but what fills it is not:
 /// handshakes are limited and each waits for its answer; the rest comes from the operator.
 #[derive(Debug)]
 pub(crate) enum Control {
@@ -106,7 +108,7 @@ impl Fleet {
     /// identity is to be written.
     pub(crate) fn enter(shared: &Arc<Shared>, charger: &ChargerId) -> mpsc::UnboundedSender<Control> {
         let start = || {
-            let (sender, receiver) = mpsc::unbounded_channel();
+            let (sender, receiver) = mpsc::unbounded();
             let is_online = Arc::new(AtomicBool::new(false));
             let (shared, as_sent) = (shared.clone(), charger.clone());
             let membership = Membership { shared, as_sent, is_online: is_online.clone() };
@@ -121,7 +123,7 @@ impl Fleet {
     pub(crate) fn tell_all(&self, control: impl Fn() -> Control) {
         for session in &self.sessions {
             // A task that has just ended does not need to hear it.
-            let _ = session.controls.send(control());
+            let _ = session.controls.unbounded_send(control());
         }
     }
 
@@ -129,7 +131,7 @@ impl Fleet {
     pub(crate) fn tell(&self, charger: &ChargerId, control: Control) {
         if let Some(session) = self.sessions.get(&folded(charger)) {
             // As above.
-            let _ = session.controls.send(control);
+            let _ = session.controls.unbounded_send(control);
         }
     }
 

@@ -56,8 +56,9 @@ impl Framing {
         self.since = self.since.map(|_| now);
     }
 
-    /// Takes in what was read.
-    pub(crate) fn feed(&mut self, mut read: &[u8], now: Instant) {
+    /// Takes in what was read, and says how much of it: all, or as far as the answer to a handshake goes.
+    pub(crate) fn feed(&mut self, all: &[u8], now: Instant) -> usize {
+        let mut read = all;
         while let Some((first, rest)) = read.split_first() {
             match &mut self.at {
                 At::Handshake(matched) => {
@@ -66,10 +67,11 @@ impl Framing {
                         (_, b'\r') => 1,
                         _ => 0,
                     };
+                    read = rest;
                     if *matched == 4 {
                         self.at = At::BETWEEN;
+                        break;
                     }
-                    read = rest;
                 }
                 At::Head { bytes, read: count } => {
                     self.since.get_or_insert(now);
@@ -92,6 +94,7 @@ impl Framing {
                 }
             }
         }
+        all.len() - read.len()
     }
 
     fn end_if_complete(&mut self) {
@@ -142,7 +145,8 @@ mod tests {
             }
         }
         let mut whole = framing();
-        whole.feed(bytes, now);
+        let taken = whole.feed(bytes, now);
+        whole.feed(&bytes[taken..], now);
         assert_eq!(whole.unfinished_since().is_none(), finished.last() == Some(&bytes.len()));
         finished
     }
@@ -181,6 +185,7 @@ mod tests {
         let end = answer.len();
         let expected: Vec<usize> = (1..=end).chain([end + 3]).collect();
         assert_eq!(finished_after(Framing::after_handshake, &bytes), expected);
+        assert_eq!(Framing::after_handshake().feed(&bytes, Instant::now()), end, "and no further");
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{BackofficeId, ChargerId, Departure, DialFailure, Memory, Note, OnLeaderLost, Plan, Reason};
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::StreamExt;
 use hyper::header::HeaderValue;
 use tokio::select;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use crate::dial::{Destination, Dialing, Link};
@@ -115,7 +116,7 @@ impl Greeting<'_> {
         loop {
             let next = select! {
                 biased;
-                control = controls.recv() => Next::Told(control),
+                control = controls.next() => Next::Told(control),
                 next = self.stage.next() => next,
             };
             match next {

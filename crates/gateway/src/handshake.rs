@@ -313,7 +313,7 @@ async fn knock(
         let (reply, verdict) = oneshot::channel();
         let knock = Knock { from, versions: offer.versions().to_vec(), sent: sent.cloned(), reply };
         // An ending task takes no more messages, or drops the knock: then there will be another one.
-        let _ = Fleet::enter(shared, charger).send(Control::Knock(knock));
+        let _ = Fleet::enter(shared, charger).unbounded_send(Control::Knock(knock));
         if let Ok(verdict) = verdict.await {
             return verdict;
         }
@@ -333,7 +333,7 @@ async fn hand_over(
         Some(socket) => {
             // When the task has ended meanwhile the charger finds its socket closed and dials again.
             let arrival = Box::new(Arrival { socket, from, sent });
-            let _ = Fleet::enter(&shared, &charger).send(Control::Arrived(arrival));
+            let _ = Fleet::enter(&shared, &charger).unbounded_send(Control::Arrived(arrival));
         }
         None => shared.metrics.charger_connected("aborted"),
     }
@@ -351,11 +351,10 @@ async fn upgraded(upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded: Upgraded = timeout(ARRIVAL_TIMEOUT, upgrade).await.ok()?.ok()?;
     // The listener serves nothing else.
     let parts = upgraded.downcast::<TokioIo<Wire>>().ok()?;
-    let (mut wire, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
-    let mut framing = Framing::of_frames();
-    framing.feed(&read, Instant::now());
-    wire.follow(framing);
-    let stream = WebSocketStream::from_partially_read(wire, read, Role::Server, Some(charger_socket())).await;
+    let mut wire = parts.io.into_inner();
+    wire.put_back(&parts.read_buf);
+    wire.follow(Framing::of_frames());
+    let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(charger_socket())).await;
     Some(Socket::new(stream, CHARGER_QUEUE_BYTES))
 }
 

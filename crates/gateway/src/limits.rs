@@ -93,8 +93,11 @@ pub(crate) const HELD_ORDERS: usize = 1024;
 pub(crate) const SOCKET_SEND_BUFFER: u32 = 64 << 10;
 /// The same in the other direction; a few messages.
 pub(crate) const SOCKET_RECEIVE_BUFFER: u32 = 64 << 10;
-/// The library's default of 128 KiB costs 136 kB a connection; 4 KiB costs 5.
-const READ_BUFFER_BYTES: usize = 4 << 10;
+/// What is read of a socket at once, into a buffer that all sockets of a thread share: some ten messages.
+pub(crate) const READ_AT_ONCE_BYTES: usize = 16 << 10;
+/// What a socket has of its own, for the message that it is about to give: most fit. Longer ones get more while they
+/// last.
+const READ_BUFFER_BYTES: usize = 1 << 10;
 /// Unsent bytes without progress for this long: the peer has stopped reading.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(20);
 /// A message that a peer has begun has come in whole by then. Chargers' messages have a few hundred bytes,
@@ -165,12 +168,12 @@ const DELIVERIES_PER_SECOND: u64 = 200;
 pub(crate) const RECALL_EVERY: Duration =
     Duration::from_micros(1_000_000 * engine::limits::LANE_WINDOW as u64 / DELIVERIES_PER_SECOND);
 
-/// How long a delivery that is on its way may stay unkept: most backoffices answer within this, and then the disk
-/// has nothing to do. Whatever is lost in it the charger was not confirmed, and says again.
-pub(crate) const POSTPONED_FOR: Duration = Duration::from_millis(100);
-/// The same while the charger's answer waits for it, which is the follower's doing and not the charger's
-/// business.
-pub(crate) const POSTPONED_WHILE_WAITED_FOR: Duration = Duration::from_millis(1);
+/// How long a delivery that is on its way may stay unkept, at least: most backoffices answer within this, and then
+/// the disk has nothing to do. The charger's answer waits as long, once: a follower that is slower is told later ones
+/// from its lane. Whatever is lost in it the charger was not confirmed, and says again. At most it is twice as long:
+/// what is postponed is kept at moments so far apart, that of all chargers together, so that the program wakes, and
+/// the disk writes, once for all of them.
+pub(crate) const POSTPONED_FOR: Duration = Duration::from_millis(50);
 
 /// How long somebody who looks waits for a session's answer; a session answers between two messages.
 pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -109,7 +109,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, door: Door
         };
         let place = places.enter(from.ip());
         let name = place.name();
-        let task = tokio::spawn(serve_connection(shared.clone(), stream, from, door, permit, place));
+        let serving = serve_connection(shared.clone(), stream, from, door, permit, place);
+        // On the heap: of a task that has ended its handle keeps all but that.
+        let task = tokio::spawn(Box::pin(serving));
         places.may_end(name, task.abort_handle());
     }
 }

@@ -1,12 +1,8 @@
 //! Records that may turn out needless: deliveries that are on their way to their backoffices already. One
 //! that is answered within moments never sees the disk; the charger hears nothing before either.
 
-use std::time::Duration;
-
 use engine::Record;
 use tokio::time::Instant;
-
-use crate::limits::{POSTPONED_FOR, POSTPONED_WHILE_WAITED_FOR};
 
 /// What is not handed to the store yet. Its deliveries are few: a charger has one call in progress.
 #[derive(Debug, Default)]
@@ -17,8 +13,8 @@ pub(crate) struct Postponed {
 }
 
 impl Postponed {
-    /// Adds what is not urgent; says whether there is a delivery among it.
-    pub(crate) fn add(&mut self, records: Vec<Record>, now: Instant) -> bool {
+    /// Adds what is not urgent, to be kept then if there is a delivery among it; says whether there is.
+    pub(crate) fn add(&mut self, records: Vec<Record>, until: Instant) -> bool {
         let delivers = records.iter().any(|record| matches!(record, Record::Delivery(_)));
         for record in records {
             if let Record::Fact(new) = &record {
@@ -27,7 +23,7 @@ impl Postponed {
             self.records.push(record);
         }
         if delivers {
-            self.until.get_or_insert(now + POSTPONED_FOR);
+            self.until.get_or_insert(until);
         }
         delivers
     }
@@ -53,13 +49,6 @@ impl Postponed {
         is_last
     }
 
-    /// Somebody waits for it now.
-    pub(crate) fn hasten(&mut self, now: Instant) {
-        if let Some(until) = &mut self.until {
-            *until = (*until).min(now + POSTPONED_WHILE_WAITED_FOR);
-        }
-    }
-
     /// When it is to be kept after all.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.until
@@ -72,11 +61,10 @@ impl Postponed {
     }
 }
 
-// Whoever waits for the disk waits longer than for this.
-const _: () = assert!(POSTPONED_WHILE_WAITED_FOR.as_nanos() < Duration::from_millis(10).as_nanos());
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use engine::{Delivery, Fact, TraceId};
 
     use super::*;
@@ -124,16 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_soon_and_sooner_when_somebody_waits() {
-        let (mut postponed, now) = (Postponed::default(), Instant::now());
-        assert!(!postponed.add(vec![fact("told/1", "{}")], now), "facts alone have time");
+    fn the_first_delivery_says_until_when() {
+        let (mut postponed, soon) = (Postponed::default(), Instant::now() + Duration::from_millis(50));
+        assert!(!postponed.add(vec![fact("told/1", "{}")], soon), "facts alone have time");
         assert_eq!(postponed.until(), None);
-        postponed.add(vec![delivery(1)], now);
-        assert_eq!(postponed.until(), Some(now + POSTPONED_FOR));
-        postponed.hasten(now);
-        assert_eq!(postponed.until(), Some(now + POSTPONED_WHILE_WAITED_FOR));
-        postponed.hasten(now + POSTPONED_FOR);
-        assert_eq!(postponed.until(), Some(now + POSTPONED_WHILE_WAITED_FOR), "never later");
+        postponed.add(vec![delivery(1)], soon);
+        postponed.add(vec![delivery(2)], soon + Duration::from_millis(50));
+        assert_eq!(postponed.until(), Some(soon));
     }
 
     #[test]

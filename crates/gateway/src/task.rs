@@ -22,9 +22,9 @@ use engine::{
     BackofficeId, ChargerId, Departure, DialFailure, Event, NewKey, Note, Plan, Reason, Session, Side,
     Violation,
 };
+use futures_channel::mpsc::UnboundedReceiver;
 use hyper::header::HeaderValue;
 use store::{Kept, Recalled, StoreError};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep, timeout};
 
 use crate::dial::Link;
@@ -48,15 +48,16 @@ pub(crate) async fn run(place: Membership, mut controls: UnboundedReceiver<Contr
     // The place in the fleet is given up before the channel closes: whoever finds it closed starts
     // another task.
     let place = place;
-    let Some(greeted) = greet(&place, &mut controls).await else { return };
-    let mut talk = Talk::begin(&place, greeted);
+    // On the heap, each as long as it lasts: the task itself is there for days, and as large as the larger of both.
+    let Some(greeted) = Box::pin(greet(&place, &mut controls)).await else { return };
+    let mut talk = Box::new(Talk::begin(&place, greeted));
     place.set_online(talk.seat.is_some());
     while !talk.is_over() {
         let happening = poll_fn(|cx| talk.poll(cx, &mut controls)).await;
         talk.take_in(happening);
         place.set_online(talk.seat.is_some());
     }
-    talk.end().await;
+    Box::pin(talk.end()).await;
     drop(place);
 }
 
@@ -184,7 +185,7 @@ impl Talk {
     }
 
     /// Closes whatever is still open, and waits a little for the other sides.
-    async fn end(mut self) {
+    async fn end(mut self: Box<Self>) {
         self.keep_postponed();
         let (reason, limit) = self.farewell;
         let until = Instant::now() + limit;

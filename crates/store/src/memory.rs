@@ -1,6 +1,6 @@
 //! Records: how they stand in the file, and how a charger's are read back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,33 +83,56 @@ fn write_transaction(
 ) -> rusqlite::Result<()> {
     roster::known(connection, charger)?;
     let trace = row.trace.to_string();
-    // The row stays the same one: lists go on after it.
-    let sql = "INSERT INTO transactions (charger, trace, state, charger_number, id_tag, connector_id,
-                   received_unix_ms, closed_unix_ms, body)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-               ON CONFLICT (charger, trace) DO UPDATE SET state = excluded.state,
-                   charger_number = excluded.charger_number, id_tag = excluded.id_tag,
-                   connector_id = excluded.connector_id, received_unix_ms = excluded.received_unix_ms,
-                   closed_unix_ms = excluded.closed_unix_ms, body = excluded.body";
-    connection.prepare_cached(sql)?.execute(params![
-        charger,
-        trace,
-        row.state.label(),
-        row.charger_number.map(|number| number.0),
-        row.id_tag,
-        row.connector_id,
-        row.received_unix_ms,
-        row.closed_unix_ms,
-        body,
-    ])?;
-    let sql = "DELETE FROM transaction_numbers WHERE charger = ?1 AND trace = ?2";
-    connection.prepare_cached(sql)?.execute(params![charger, trace])?;
-    let charger_number = row.charger_number.map(|number| ("", number.0));
-    let peer_numbers =
-        row.peers.iter().filter_map(|(id, peer)| peer.number.map(|number| (id.as_str(), number.0)));
-    for (party, number) in charger_number.into_iter().chain(peer_numbers) {
-        let sql = "INSERT OR REPLACE INTO transaction_numbers (charger, trace, party, number)
-                   VALUES (?1, ?2, ?3, ?4)";
+    let state = row.state.label();
+    let charger_number = row.charger_number.map(|number| number.0);
+    // Of what is in indexes only this changes, once; when it does not, none is written again.
+    let sql = "UPDATE transactions SET state = ?4, charger_number = ?5, body = ?6
+               WHERE charger = ?1 AND trace = ?2 AND closed_unix_ms IS ?3";
+    let known = params![charger, trace, row.closed_unix_ms, state, charger_number, body];
+    if connection.prepare_cached(sql)?.execute(known)? == 0 {
+        // The row stays the same one: lists go on after it.
+        let sql = "INSERT INTO transactions (charger, trace, state, charger_number, id_tag, connector_id,
+                       received_unix_ms, closed_unix_ms, body)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                   ON CONFLICT (charger, trace) DO UPDATE SET state = excluded.state,
+                       charger_number = excluded.charger_number,
+                       closed_unix_ms = excluded.closed_unix_ms, body = excluded.body";
+        connection.prepare_cached(sql)?.execute(params![
+            charger,
+            trace,
+            state,
+            charger_number,
+            row.id_tag,
+            row.connector_id,
+            row.received_unix_ms,
+            row.closed_unix_ms,
+            body,
+        ])?;
+    }
+    write_numbers(connection, charger, &trace, row)
+}
+
+fn write_numbers(
+    connection: &Connection,
+    charger: &str,
+    trace: &str,
+    row: &TransactionRow,
+) -> rusqlite::Result<()> {
+    let of_charger = row.charger_number.map(|number| (String::new(), number.0));
+    let of_peers =
+        row.peers.iter().filter_map(|(id, peer)| Some((id.as_str().to_owned(), peer.number?.0)));
+    let numbers: BTreeMap<String, i64> = of_charger.into_iter().chain(of_peers).collect();
+    let sql = "SELECT party, number FROM transaction_numbers WHERE charger = ?1 AND trace = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let written = statement.query_map(params![charger, trace], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let written: BTreeMap<String, i64> = written.collect::<rusqlite::Result<_>>()?;
+    for (party, _) in written.iter().filter(|(party, _)| !numbers.contains_key(*party)) {
+        let sql = "DELETE FROM transaction_numbers WHERE charger = ?1 AND trace = ?2 AND party = ?3";
+        connection.prepare_cached(sql)?.execute(params![charger, trace, party])?;
+    }
+    for (party, number) in numbers.iter().filter(|(party, number)| written.get(*party) != Some(number)) {
+        let sql = "INSERT INTO transaction_numbers (charger, trace, party, number) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (charger, trace, party) DO UPDATE SET number = excluded.number";
         connection.prepare_cached(sql)?.execute(params![charger, trace, party, number])?;
     }
     Ok(())
@@ -133,9 +156,9 @@ pub(crate) fn remembered(
     }
     drop(statement);
 
-    let open = "SELECT body FROM transactions WHERE charger = ?1 AND state <> 'closed' ORDER BY trace";
+    let open = "SELECT body FROM transactions WHERE charger = ?1 AND closed_unix_ms IS NULL ORDER BY trace";
     let closed = format!(
-        "SELECT body FROM transactions WHERE charger = ?1 AND state = 'closed'
+        "SELECT body FROM transactions WHERE charger = ?1 AND closed_unix_ms IS NOT NULL
          ORDER BY closed_unix_ms DESC, trace DESC LIMIT {}",
         limits::CLOSED_TRANSACTIONS
     );

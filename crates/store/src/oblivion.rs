@@ -216,7 +216,7 @@ fn refuse_if_needed(
     }
     let of_key: Vec<String> = keys.iter().map(|key| format!("t.{key} = ?")).collect();
     let sql = format!(
-        "SELECT t.state <> 'closed', (SELECT count(*) FROM deliveries d
+        "SELECT t.closed_unix_ms IS NULL, (SELECT count(*) FROM deliveries d
              WHERE d.charger = t.charger AND d.transaction_trace = t.trace) FROM transactions t WHERE {}",
         of_key.join(" AND ")
     );

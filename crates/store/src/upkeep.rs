@@ -159,7 +159,7 @@ fn delete_up_to(connection: &mut Connection, last: i64) -> Result<u64, StoreErro
 
 /// Forgets transactions closed before `cutoff_unix_ms`, unless a backoffice must still be told of them.
 fn forget(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
-    const OLDEST: &str = "SELECT rowid FROM transactions WHERE state = 'closed' AND closed_unix_ms < ?1
+    const OLDEST: &str = "SELECT rowid FROM transactions WHERE closed_unix_ms < ?1
                           AND NOT EXISTS (SELECT 1 FROM deliveries
                               WHERE deliveries.charger = transactions.charger
                                   AND deliveries.transaction_trace = transactions.trace)

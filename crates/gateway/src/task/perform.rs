@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{Peer, Talk};
 use crate::held::Order;
-use crate::limits::CLOSE_TIMEOUT;
+use crate::limits::{CLOSE_TIMEOUT, POSTPONED_FOR};
 use crate::links::State;
 use crate::notes;
 use crate::socket::TooSlow;
@@ -96,7 +96,7 @@ impl Talk {
             let mut all = self.postponed.take();
             all.append(&mut records);
             self.held.keep(self.shared.store.keep(&self.charger, all), before);
-        } else if self.postponed.add(records, Instant::now()) {
+        } else if self.postponed.add(records, self.shared.clock.after_at_least(POSTPONED_FOR)) {
             self.held.postpone(before);
         }
     }
@@ -112,7 +112,7 @@ impl Talk {
     fn order(&mut self, side: Side, order: Order) {
         match self.held.admit(&side, order) {
             Ok(Some(order)) => self.carry_out(&side, order),
-            Ok(None) => self.postponed.hasten(Instant::now()),
+            Ok(None) => {}
             Err(_overfull) => {
                 tracing::error!(charger = %self.charger, "too much waits for the store");
                 for (side, order) in self.held.forget_said() {

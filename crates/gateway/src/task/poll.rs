@@ -5,7 +5,8 @@ use std::future::Future;
 use std::task::{Context, Poll};
 
 use engine::BackofficeId;
-use tokio::sync::mpsc::UnboundedReceiver;
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::{Happening, Peer, Talk};
@@ -26,7 +27,7 @@ impl Talk {
             return Poll::Ready(broke);
         }
         // The fleet holds the other end as long as this task is in it.
-        if let Poll::Ready(Some(control)) = controls.poll_recv(cx) {
+        if let Poll::Ready(Some(control)) = controls.poll_next_unpin(cx) {
             return Poll::Ready(Happening::Told(control));
         }
         if let Poll::Ready(settled) = self.held.poll_settled(cx) {

@@ -191,7 +191,7 @@ fn connectors(connection: &Connection, charger: &str) -> Result<Vec<Connector>, 
 
 fn running(connection: &Connection, charger: &str) -> Result<Vec<RunningTransaction>, StoreError> {
     let sql = "SELECT body FROM transactions INDEXED BY transactions_open
-               WHERE charger = ?1 AND state <> 'closed' ORDER BY received_unix_ms LIMIT ?2";
+               WHERE charger = ?1 AND closed_unix_ms IS NULL ORDER BY received_unix_ms LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let bodies = statement.query_map(params![charger, RUNNING as i64], |row| row.get::<_, String>(0))?;
     let mut running = Vec::new();

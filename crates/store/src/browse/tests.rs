@@ -33,7 +33,7 @@ const FLEET: &str = "
     INSERT INTO occurrences SELECT 500000 + n, printf('CP-%05d', n % 10000), n, 'alert', 'charger', '' FROM numbers;
     INSERT INTO facts SELECT printf('CP-%05d', n), 'state/1', '{\"status\":\"Available\"}' FROM numbers WHERE n < 10000;
     INSERT INTO transactions SELECT printf('CP-%05d', n % 10000), printf('%026d', n), iif(n % 5 = 4, 'open', 'closed'),
-            n, 'CARD-' || (n % 1000), 1, n, n, '{BODY}' FROM numbers WHERE n < 50000;
+            n, 'CARD-' || (n % 1000), 1, n, iif(n % 5 = 4, NULL, n), '{BODY}' FROM numbers WHERE n < 50000;
     INSERT INTO transaction_numbers SELECT printf('CP-%05d', n % 10000), printf('%026d', n), 'acme', n
         FROM numbers WHERE n < 50000;
     INSERT INTO lanes (charger, backoffice, last_number) SELECT printf('CP-%05d', n), 'acme', 5 FROM numbers

@@ -93,7 +93,7 @@ pub(super) fn page(
 fn restrict(query: &TransactionsQuery, found: &mut Query) -> &'static str {
     let charger = query.charger.as_ref().map(|charger| Value::from(charger.as_str().to_owned()));
     if query.running_only {
-        found.conditions.push_str(" AND state <> 'closed'");
+        found.conditions.push_str(" AND closed_unix_ms IS NULL");
     }
     match (&query.id_tag, charger) {
         (Some(id_tag), charger) => {

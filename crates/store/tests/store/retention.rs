@@ -76,7 +76,7 @@ async fn closed_transactions_are_forgotten_in_time_and_open_ones_never() {
         (1, TransactionState::Closed, Some(31)),
         (2, TransactionState::Closed, Some(29)),
         (3, TransactionState::Open, None),
-        (4, TransactionState::Stopping, Some(500)),
+        (4, TransactionState::Stopping, None),
     ];
     for (number, state, days) in cases {
         let mut row = transaction(number, state);
