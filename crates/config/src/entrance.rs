@@ -48,12 +48,7 @@ pub(crate) fn terms(
 }
 
 /// Where the leader alone knows the chargers' keys nobody does while it is away.
-fn warn_of_no_judge(
-    file: &schema::File,
-    rule: &schema::ChargerRule,
-    node: &Node,
-    remarks: &mut Remarks<'_>,
-) {
+fn warn_of_no_judge(file: &schema::File, rule: &schema::ChargerRule, node: &Node, remarks: &mut Remarks<'_>) {
     let profile = profile(rule.security_profile);
     let is_shown = file.backoffices.get(&rule.leader).is_some_and(|leader| leader.forward_authorization);
     if is_shown && profile == SecurityProfile::None && rule.on_leader_lost != OnLeaderLostName::Mirror {

@@ -25,7 +25,7 @@ impl Clock {
 
     /// When the runtime must wake for a deadline of the engine.
     pub(crate) fn instant(&self, tick: Tick) -> Instant {
-        // A deadline beyond a century is never; the sum must not overflow.
+        /// A deadline beyond a century is never; the sum must not overflow.
         const CENTURY_US: u64 = 100 * 366 * 24 * 3600 * 1_000_000;
         self.start + Duration::from_micros(tick.0.min(CENTURY_US))
     }

@@ -119,8 +119,7 @@ fn write_numbers(
     row: &TransactionRow,
 ) -> rusqlite::Result<()> {
     let of_charger = row.charger_number.map(|number| (String::new(), number.0));
-    let of_peers =
-        row.peers.iter().filter_map(|(id, peer)| Some((id.as_str().to_owned(), peer.number?.0)));
+    let of_peers = row.peers.iter().filter_map(|(id, peer)| Some((id.as_str().to_owned(), peer.number?.0)));
     let numbers: BTreeMap<String, i64> = of_charger.into_iter().chain(of_peers).collect();
     let sql = "SELECT party, number FROM transaction_numbers WHERE charger = ?1 AND trace = ?2";
     let mut statement = connection.prepare_cached(sql)?;
