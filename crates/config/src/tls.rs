@@ -1,8 +1,9 @@
 //! Checks what has to do with TLS: `[listen.tls]` and the certificates that are named anywhere.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
-use gateway::{ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
+use gateway::{Fingerprint, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
 use ipnet::IpNet;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -74,6 +75,7 @@ pub(crate) fn doors(
         None => Some(None),
         Some(path) => certificates(path, node.place("client_ca"), around, files, remarks).map(Some),
     };
+    let revoked = revoked(&tls.revoked, node, remarks);
     let own = own.into_iter().collect::<Option<Vec<_>>>();
     let legacy_suites = tls.legacy_suites;
     if legacy_suites && !SPEAKS_LEGACY_SUITES {
@@ -84,9 +86,36 @@ pub(crate) fn doors(
              libssl-dev and pkg-config)",
         );
     }
-    let certificates =
-        own.zip(client_ca).map(|(own, client_ca)| ListenerCertificates { own, client_ca, legacy_suites });
+    let certificates = own.zip(client_ca).zip(revoked);
+    let certificates = certificates.map(|((own, client_ca), revoked)| ListenerCertificates {
+        own,
+        client_ca,
+        revoked,
+        legacy_suites,
+    });
     Doors { plain, tls: secure.map(Some), certificates: certificates.map(Some) }
+}
+
+/// Checks `listen.tls.revoked`.
+fn revoked(written: &[String], node: &Node, remarks: &mut Remarks<'_>) -> Option<Vec<Fingerprint>> {
+    let list = node.get("revoked").unwrap_or(node);
+    let mut all = Some(Vec::new());
+    for (index, text) in written.iter().enumerate() {
+        let one = text.parse().ok();
+        if one.is_none() {
+            let message = format!(
+                "listen.tls.revoked has {}; it must be the SHA-256 of a certificate, 64 hexadecimal digits with or without \
+                 colons, as `openssl x509 -noout -fingerprint -sha256` prints it",
+                quoted(text)
+            );
+            remarks.error(list.item(index).unwrap_or(list).span.start, message);
+        }
+        all = all.zip(one).map(|(mut all, one)| {
+            all.push(one);
+            all
+        });
+    }
+    all
 }
 
 /// Checks `listen.proxy_protocol`.
@@ -138,7 +167,17 @@ pub(crate) fn own_certificate(
     let chain = file(&named.chain, node.place("chain"), around, files, remarks);
     let key = file(&named.key, node.place("key"), around, files, remarks);
     match OwnCertificate::read(named.chain.clone(), &chain?, &key?) {
-        Ok(certificate) => Some(certificate),
+        Ok(certificate) => {
+            if let Some(mode) = mode_for_all(&around.folder.join(&named.key)) {
+                let message = format!(
+                    "{} holds a private key and can be read by every user of this computer (mode {mode:o}); give it to the \
+                     proxy's user alone (mode 600), or to root and the proxy's group (mode 640)",
+                    quoted(&named.key)
+                );
+                remarks.warning(node.place("key"), message);
+            }
+            Some(certificate)
+        }
         Err(error) => {
             let (path, at) = match error.concerns_key() {
                 true => (&named.key, node.place("key")),
@@ -148,6 +187,20 @@ pub(crate) fn own_certificate(
             None
         }
     }
+}
+
+/// The mode of a file that every user may read.
+#[cfg(unix)]
+fn mode_for_all(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o004 != 0).then_some(mode)
+}
+
+/// Elsewhere a file has no mode.
+#[cfg(not(unix))]
+fn mode_for_all(_: &Path) -> Option<u32> {
+    None
 }
 
 /// Certificates to trust, as the file's bytes.

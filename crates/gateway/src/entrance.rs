@@ -48,6 +48,8 @@ pub(crate) enum NotLetIn {
     Unproved(WhyNot),
     /// Its certificate is another charger's.
     WrongCertificate,
+    /// Its certificate is taken back.
+    Revoked,
     /// The rule wants TLS.
     WithoutTls,
     /// Too many failures; for so long nothing more is looked at.
@@ -66,6 +68,7 @@ impl NotLetIn {
             NotLetIn::Unknown | NotLetIn::WithoutTls => WhyNot::Unknown,
             NotLetIn::Unproved(why) => why,
             NotLetIn::WrongCertificate => WhyNot::WrongCertificate,
+            NotLetIn::Revoked => WhyNot::Revoked,
             NotLetIn::LockedOut(_) => WhyNot::TooManyFailures,
             NotLetIn::StoreFailed => return None,
         })
@@ -180,6 +183,9 @@ impl Entrance {
         // Also where none is asked for: it is never overlooked, whatever else was sent.
         if peer.certificate.as_ref().is_some_and(|certificate| !certificate.names(charger)) {
             return Err(NotLetIn::WrongCertificate.into());
+        }
+        if peer.certificate.as_ref().is_some_and(|certificate| certificate.is_revoked) {
+            return Err(NotLetIn::Revoked.into());
         }
         let is_known = self.is_known(served, charger);
         if terms.profile >= SecurityProfile::TlsWithBasic && !peer.over_tls {

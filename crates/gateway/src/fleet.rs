@@ -15,6 +15,7 @@ use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Version;
 use crate::task;
+use crate::tls::Fingerprint;
 use crate::view::LiveCharger;
 
 /// What a session's task is told from outside. The channel has no room made beforehand: most tasks are told nothing
@@ -84,6 +85,8 @@ pub(crate) struct Arrival {
     pub(crate) from: IpAddr,
     /// Its `Authorization` header, for the backoffice to which that is forwarded.
     pub(crate) sent: Option<HeaderValue>,
+    /// The certificate that it showed.
+    pub(crate) certificate: Option<Fingerprint>,
 }
 
 /// All sessions.

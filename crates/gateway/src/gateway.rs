@@ -240,8 +240,8 @@ impl Gateway {
         self.shared.fleet.tell_all(|| Control::RoutingChanged);
     }
 
-    /// Shows these certificates from the next connection on; those that are there stay. Without effect on
-    /// a gateway that was started without TLS.
+    /// Shows these certificates from the next connection on; those that are there stay, unless they came with one that
+    /// is taken back. Without effect on a gateway that was started without TLS.
     ///
     /// # Errors
     /// Says why they cannot be used; then the former ones stay in force.
@@ -250,6 +250,7 @@ impl Gateway {
         if former.certificates != certificates {
             self.shared.listening.store(Some(Arc::new(Listening::new(certificates)?)));
             self.shared.certificates_replaced.notify_one();
+            self.shared.fleet.tell_all(|| Control::RoutingChanged);
             tracing::info!("the certificates for chargers were replaced");
         }
         Ok(())

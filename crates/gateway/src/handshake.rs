@@ -34,6 +34,7 @@ use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::subprotocol::Offer;
 use crate::task;
+use crate::tls::Fingerprint;
 use crate::wire::Wire;
 
 type Answer = Response<Full<Bytes>>;
@@ -91,6 +92,11 @@ impl From<NotLetIn> for Refusal {
             NotLetIn::WrongCertificate => {
                 let text = "the certificate is for another charger\n";
                 Self::new("wrong_certificate", StatusCode::FORBIDDEN, text)
+            }
+            NotLetIn::Revoked => {
+                let text = "the certificate is taken back\n";
+                let refusal = Self::new("wrong_certificate", StatusCode::FORBIDDEN, text);
+                Self { why: WhyNot::Revoked.text(), ..refusal }
             }
             NotLetIn::WithoutTls => Self {
                 why: WhyNot::WithoutTls.text(),
@@ -209,7 +215,8 @@ async fn admit(
     };
     let subprotocol = match verdict {
         Verdict::Welcome(version) => {
-            tokio::spawn(hand_over(shared.clone(), charger.clone(), upgrade, from, sent));
+            let certificate = peer.certificate.as_ref().map(|certificate| certificate.fingerprint);
+            tokio::spawn(hand_over(shared.clone(), charger.clone(), upgrade, from, sent, certificate));
             offer.answer(version)
         }
         // Not an HTTP error: the handshake is completed without the header, then closed (F-64).
@@ -328,11 +335,12 @@ async fn hand_over(
     upgrade: OnUpgrade,
     from: IpAddr,
     sent: Option<HeaderValue>,
+    certificate: Option<Fingerprint>,
 ) {
     match upgraded(upgrade).await {
         Some(socket) => {
             // When the task has ended meanwhile the charger finds its socket closed and dials again.
-            let arrival = Box::new(Arrival { socket, from, sent });
+            let arrival = Box::new(Arrival { socket, from, sent, certificate });
             let _ = Fleet::enter(&shared, &charger).unbounded_send(Control::Arrived(arrival));
         }
         None => shared.metrics.charger_connected("aborted"),

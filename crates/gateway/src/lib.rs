@@ -48,7 +48,7 @@ pub use routing::{
     BackofficeSettings, BasicAuth, ForwardProxy, LeaderSource, LetInBy, Pattern, Routing, Rule, Secret,
 };
 pub use store::LeaderOverride;
-pub use tls::{CertificateError, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
+pub use tls::{CertificateError, Fingerprint, ListenerCertificates, OwnCertificate, SPEAKS_LEGACY_SUITES};
 pub use view::{
     AdmitError, EntranceView, KnownCharger, LiveBackoffice, LiveCharger, LiveLink, PlanView, SetLeaderError,
     TermsView, View, new_charger,

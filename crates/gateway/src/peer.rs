@@ -6,6 +6,8 @@ use engine::ChargerId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
+use crate::tls::Fingerprint;
+
 /// The other end of an accepted connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -24,31 +26,39 @@ impl Peer {
     }
 }
 
-/// The names in a client certificate that was verified: its common name and its alternative names.
+/// A client certificate that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeerCertificate {
+    /// Its common name and its alternative names.
     pub(crate) names: Vec<String>,
+    pub(crate) fingerprint: Fingerprint,
+    /// It is taken back.
+    pub(crate) is_revoked: bool,
 }
 
 impl PeerCertificate {
     /// Reads the names. One that cannot be read names nobody.
     pub(crate) fn read(der: &[u8]) -> Self {
-        let Ok((_, certificate)) = parse_x509_certificate(der) else { return Self { names: Vec::new() } };
-        let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-        let mut names: Vec<String> = common.map(str::to_owned).collect();
-        if let Ok(Some(alternative)) = certificate.subject_alternative_name() {
-            names.extend(alternative.value.general_names.iter().filter_map(|name| match name {
-                GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
-                _ => None,
-            }));
-        }
-        Self { names }
+        Self { names: names(der), fingerprint: Fingerprint::of(der), is_revoked: false }
     }
 
     /// Whether it was made for this charger. Capitals and small letters are equal, as in identities.
     pub(crate) fn names(&self, charger: &ChargerId) -> bool {
         self.names.iter().any(|name| name.eq_ignore_ascii_case(charger.as_str()))
     }
+}
+
+fn names(der: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = parse_x509_certificate(der) else { return Vec::new() };
+    let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    let mut names: Vec<String> = common.map(str::to_owned).collect();
+    if let Ok(Some(alternative)) = certificate.subject_alternative_name() {
+        names.extend(alternative.value.general_names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+            _ => None,
+        }));
+    }
+    names
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use crate::recalls::Recalls;
 use crate::shared::Shared;
 use crate::socket::{Heard, Socket};
 use crate::subprotocol::Version;
+use crate::tls::Fingerprint;
 use keys::KeysKept;
 use lead::{Lead, Source};
 
@@ -105,6 +106,7 @@ struct Talk {
 struct ChargerSeat {
     seat: Seat,
     from: IpAddr,
+    certificate: Option<Fingerprint>,
     since_unix_ms: i64,
 }
 

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod expiry;
+mod fingerprint;
 #[cfg(feature = "openssl")]
 mod legacy;
 mod listening;
@@ -21,6 +22,7 @@ use crate::routing::BackofficeSettings;
 
 pub use certificate::{CertificateError, OwnCertificate};
 pub(crate) use expiry::watch;
+pub use fingerprint::Fingerprint;
 pub(crate) use listening::Listening;
 pub use listening::{ListenerCertificates, SPEAKS_LEGACY_SUITES};
 pub(crate) use threads::HandshakeThreads;

@@ -58,6 +58,11 @@ pub(crate) struct ListenTls {
     #[serde(default)]
     #[schemars(example = &"/etc/ocpp-proxy/charger-roots.pem")]
     pub(crate) client_ca: Option<String>,
+    /// Certificates of chargers that are taken back: stolen, or of a charger that was sold. Each by its SHA-256, as
+    /// `openssl x509 -in cp1.pem -noout -fingerprint -sha256` prints it. Takes effect while the proxy runs, also for
+    /// chargers that are connected.
+    #[serde(default)]
+    pub(crate) revoked: Vec<String>,
     /// Also speaks `TLS_RSA_WITH_AES_128_GCM_SHA256` and `TLS_RSA_WITH_AES_256_GCM_SHA384`, which OCPP's security
     /// profiles ask for. Who gets hold of the RSA key can read all that was ever said with them; for chargers
     /// that know nothing better. TLS is OpenSSL's then, with one certificate for each kind of key, the first of

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use ::portal::{Role, Token, User};
@@ -28,7 +29,11 @@ fn folder() -> TempDir {
     let good = own();
     fs::write(at("good.pem"), good.cert.pem()).unwrap();
     fs::write(at("good.key"), good.signing_key.serialize_pem()).unwrap();
+    fs::write(at("public.key"), good.signing_key.serialize_pem()).unwrap();
     fs::write(at("other.key"), own().signing_key.serialize_pem()).unwrap();
+    for (key, mode) in [("good.key", 0o600), ("public.key", 0o644)] {
+        fs::set_permissions(at(key), fs::Permissions::from_mode(mode)).unwrap();
+    }
     fs::create_dir(at("folder")).unwrap();
     folder
 }
@@ -66,7 +71,7 @@ fn everything_wrong_is_said_exactly() {
         actual.push_str(&format!("=== {title}\n{text}---\n{said}\n\n"));
     }
     assert!(differing.is_empty(), "{} cases differ: {differing:?}\n{actual}", differing.len());
-    assert_eq!(seen, 183);
+    assert_eq!(seen, 185);
 }
 
 #[test]

@@ -58,8 +58,9 @@ impl Talk {
         self.charger_proved(arrival.sent);
         let seat = Seat::new(arrival.socket, self.shared.metrics.count_charger());
         // The new one is installed first, so that the end of the old one cannot disturb it.
-        let former = self.seat.replace(ChargerSeat { seat, from: arrival.from, since_unix_ms: unix_ms() });
-        self.from = arrival.from;
+        let Arrival { from, certificate, .. } = *arrival;
+        let former = self.seat.replace(ChargerSeat { seat, from, certificate, since_unix_ms: unix_ms() });
+        self.from = from;
         self.held.forget(&Side::Charger);
         let result = if former.is_some() { "duplicate_replaced" } else { "accepted" };
         self.shared.metrics.charger_connected(result);
@@ -116,6 +117,14 @@ impl Talk {
         notes::take(&self.shared, &self.charger, Note::Alert { kind: "duplicate_replaced", detail });
         self.yielded_to = Some(knock.from);
         knock.welcome(self.version);
+    }
+
+    /// Whether it came with a certificate that was taken back meanwhile.
+    pub(super) fn is_revoked(&self) -> bool {
+        let shown = self.seat.as_ref().and_then(|present| present.certificate);
+        let listening = self.shared.listening.load();
+        let revoked = listening.as_ref().map(|listening| &listening.certificates.revoked);
+        shown.zip(revoked).is_some_and(|(shown, revoked)| revoked.contains(&shown))
     }
 
     /// Closes the charger's socket for a reason that the engine does not know of.

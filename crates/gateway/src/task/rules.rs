@@ -13,6 +13,9 @@ use crate::notes;
 
 impl Talk {
     pub(super) fn rules_changed(&mut self, source: Source) {
+        if self.is_revoked() {
+            self.dismiss_charger(Reason::Unproved);
+        }
         let served = self.shared.served.load_full();
         let is_known = self.shared.entrance.is_known(&served, &self.charger);
         let plan = served.plan(&self.charger, &self.shared.overrides).filter(|_| is_known);

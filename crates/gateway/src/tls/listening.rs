@@ -14,9 +14,9 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::OwnCertificate;
 #[cfg(feature = "openssl")]
 use super::legacy::LegacyAcceptor;
+use super::{Fingerprint, OwnCertificate};
 use crate::peer::PeerCertificate;
 use crate::wire::Wire;
 
@@ -31,6 +31,8 @@ pub struct ListenerCertificates {
     /// PEM certificates of those who sign chargers' own certificates. Without them chargers are not asked
     /// for any.
     pub client_ca: Option<Vec<u8>>,
+    /// Certificates of chargers that are taken back, though they are signed.
+    pub revoked: Vec<Fingerprint>,
     /// Whether chargers may choose the two suites whose key exchange is RSA (security white paper A00). That is
     /// OpenSSL then in place of rustls, and one certificate for each kind of key. Only where
     /// [`SPEAKS_LEGACY_SUITES`].
@@ -77,18 +79,22 @@ impl Listening {
         &self,
         stream: TcpStream,
     ) -> impl Future<Output = io::Result<(Wire, Option<PeerCertificate>)>> + Send + 'static {
-        let acceptor = self.acceptor.clone();
+        let (acceptor, revoked) = (self.acceptor.clone(), self.certificates.revoked.clone());
         async move {
-            match acceptor {
+            let (wire, mut shown) = match acceptor {
                 Acceptor::Rustls(acceptor) => {
                     let stream = acceptor.accept(stream).await?;
                     let shown = stream.get_ref().1.peer_certificates();
                     let shown = shown.and_then(|chain| chain.first()).map(|own| PeerCertificate::read(own));
-                    Ok((Wire::tls(stream), shown))
+                    (Wire::tls(stream), shown)
                 }
                 #[cfg(feature = "openssl")]
-                Acceptor::OpenSsl(acceptor) => acceptor.accept(stream).await,
+                Acceptor::OpenSsl(acceptor) => acceptor.accept(stream).await?,
+            };
+            if let Some(shown) = &mut shown {
+                shown.is_revoked = revoked.contains(&shown.fingerprint);
             }
+            Ok((wire, shown))
         }
     }
 }

@@ -9,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use rustls::crypto::aws_lc_rs::{ALL_CIPHER_SUITES, default_provider};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -76,7 +77,12 @@ fn shown_by(mode: Mode, issuer: &Issuer, name: &str, client_ca: Option<&Issuer>)
     let (chain, key) = signed(issuer, name, false);
     let own = OwnCertificate::read(name.to_owned(), chain.as_bytes(), key.serialize_pem().as_bytes());
     let client_ca = client_ca.map(|issuer| issuer.pem().into_bytes());
-    ListenerCertificates { own: vec![own.unwrap()], client_ca, legacy_suites: mode == Mode::OpenSsl }
+    ListenerCertificates {
+        own: vec![own.unwrap()],
+        client_ca,
+        revoked: Vec::new(),
+        legacy_suites: mode == Mode::OpenSsl,
+    }
 }
 
 pub(crate) fn with_tls(certificates: ListenerCertificates) -> Settings {
@@ -194,6 +200,39 @@ async fn figure_s04_a_certificate_opens_for_the_charger_that_it_names_and_for_no
         format!("{chargers} certificates, each for {chargers} identities, with {}", named()),
         format!("{} let in, {} refused", counted(accepted), counted(refused)),
     );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_taken_back_opens_nothing_and_ends_what_it_has_opened() {
+    let (own, signer) = (authority("root"), authority("maker of chargers"));
+    for mode in modes() {
+        let backoffice = Backoffice::new().await;
+        let routing = routing(&[("volt", &backoffice.url())]);
+        backoffice.agree_with_all();
+        let shown = shown_by(*mode, &own, "proxy.pem", Some(&signer));
+        let world = World::with(with_tls(shown.clone()), routing).await;
+        let [stolen, kept] = ["CP1", "CP2"].map(|name| signed(&signer, name, false));
+        let connector = |(chain, key): &(String, KeyPair)| charger(&own, Some((chain.as_str(), key)));
+        let (status, mut stream) = dial(&world, &connector(&stolen), "CP1").await.unwrap();
+        let (other, mut good) = dial(&world, &connector(&kept), "CP2").await.unwrap();
+        assert_eq!((status, other), (101, 101));
+        let der = CertificateDer::from_pem_slice(stolen.0.as_bytes()).unwrap();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+        let printed: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        let revoked = vec![printed.join(":").parse().unwrap()];
+        world.gateway.replace_certificates(ListenerCertificates { revoked, ..shown }).unwrap();
+        let mut rest = Vec::new();
+        // Some end TLS with the connection alone.
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(String::from_utf8_lossy(&rest).contains("credentials refused"), "{mode:?}");
+        let (status, _) = dial(&world, &connector(&stolen), "CP1").await.unwrap();
+        let failed = world.gateway.view().turned_away(&"CP1".into()).unwrap();
+        assert_eq!((status, failed.why), (403, store::WhyNot::Revoked), "{mode:?}");
+        let again = signed(&signer, "CP1", false);
+        assert_eq!(dial(&world, &connector(&again), "CP1").await.unwrap().0, 101, "with a new one");
+        assert!(world.gateway.view().is_online(&"CP2".into()));
+        good.shutdown().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -421,8 +460,12 @@ async fn spoken_with_the_certificate_for_it(mode: Mode) {
             OwnCertificate::read("own.pem".to_owned(), chain.as_bytes(), key.as_bytes()).unwrap()
         })
         .into();
-    let settings =
-        with_tls(ListenerCertificates { own, client_ca: None, legacy_suites: mode == Mode::OpenSsl });
+    let settings = with_tls(ListenerCertificates {
+        own,
+        client_ca: None,
+        revoked: Vec::new(),
+        legacy_suites: mode == Mode::OpenSsl,
+    });
     let world = World::with(settings, routing(&[("volt", "ws://127.0.0.1:9/")])).await;
     for suite in ALL_CIPHER_SUITES {
         let mut provider = default_provider();

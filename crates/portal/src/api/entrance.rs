@@ -38,7 +38,7 @@ struct Failed {
     times: u64,
     /// Whether it sent a user name and a password. What it sent is not kept.
     sent_credentials: bool,
-    /// What was wrong: `no_password`, `no_key_here`, `other_user`, `wrong_key`, `lost_seal`, `no_certificate`, `wrong_certificate`,
+    /// What was wrong: `no_password`, `no_key_here`, `other_user`, `wrong_key`, `lost_seal`, `no_certificate`, `wrong_certificate`, `revoked`,
     /// `without_tls`, `tls_before`, `too_many_failures` or `refused_by_backoffice`.
     reason: String,
     /// The last time it was not looked at, or in vain, since too much had failed before.

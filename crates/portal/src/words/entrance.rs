@@ -61,6 +61,9 @@ pub fn remedy(why: WhyNot) -> &'static str {
         }
         WhyNot::NoCertificate => "Install its client certificate in the charger.",
         WhyNot::WrongCertificate => "Install the certificate that bears this identity in the charger.",
+        WhyNot::Revoked => {
+            "If it is the charger itself, give it a new certificate; the one that it shows opens nothing any more."
+        }
         WhyNot::WithoutTls => "Have it dial wss:// and the port for TLS.",
         WhyNot::TlsBefore => {
             "Have it dial wss:// again. If it is to come without TLS, allow that under Knocking."

@@ -21,6 +21,8 @@ pub enum WhyNot {
     NoCertificate,
     /// Its certificate is another charger's.
     WrongCertificate,
+    /// Its certificate is taken back.
+    Revoked,
     /// Its rule wants TLS.
     WithoutTls,
     /// It came with TLS before.
@@ -31,7 +33,7 @@ pub enum WhyNot {
     RefusedByBackoffice,
 }
 
-const ALL: [(WhyNot, &str, &str); 13] = [
+const ALL: [(WhyNot, &str, &str); 14] = [
     (WhyNot::NoRule, "no_rule", "no rule under [[chargers]] matches"),
     (WhyNot::Unknown, "unknown", "nobody has admitted this charger"),
     (WhyNot::NoPassword, "no_password", "it sent no user name and password"),
@@ -45,6 +47,7 @@ const ALL: [(WhyNot, &str, &str); 13] = [
     ),
     (WhyNot::NoCertificate, "no_certificate", "it has no client certificate"),
     (WhyNot::WrongCertificate, "wrong_certificate", "the certificate is for another charger"),
+    (WhyNot::Revoked, "revoked", "its certificate is taken back (revoked in [listen.tls])"),
     (WhyNot::WithoutTls, "without_tls", "its rule wants TLS (security_profile)"),
     (
         WhyNot::TlsBefore,
