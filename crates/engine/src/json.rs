@@ -72,9 +72,9 @@ fn array<'a>(
         };
         see(from, to);
         count += 1;
-        match space(to) {
-            [b',', rest @ ..] => from = space(rest),
-            [b']', rest @ ..] => return Some(rest),
+        match next(to)? {
+            (b',', rest) => from = space(rest),
+            (b']', rest) => return Some(rest),
             _ => return None,
         }
     }
@@ -94,16 +94,21 @@ fn object<'a>(
     loop {
         let [b'"', inside @ ..] = name else { return None };
         let colon = string(inside)?;
-        let [b':', rest @ ..] = space(colon) else { return None };
+        let (b':', rest) = next(colon)? else { return None };
         let from = space(rest);
         let to = value(from, room)?;
         see(name, colon, from, to);
-        match space(to) {
-            [b',', rest @ ..] => name = space(rest),
-            [b'}', rest @ ..] => return Some(rest),
+        match next(to)? {
+            (b',', rest) => name = space(rest),
+            (b'}', rest) => return Some(rest),
             _ => return None,
         }
     }
+}
+
+/// The next byte that is no white space, and what follows.
+fn next(rest: &[u8]) -> Option<(u8, &[u8])> {
+    space(rest).split_first().map(|(first, behind)| (*first, behind))
 }
 
 /// Behind its opening quote.
@@ -175,7 +180,16 @@ fn digits(rest: &[u8]) -> Option<&[u8]> {
     (behind > 0).then_some(&rest[behind..])
 }
 
-fn space(mut rest: &[u8]) -> &[u8] {
+fn space(rest: &[u8]) -> &[u8] {
+    match rest {
+        // Hardly anybody writes any.
+        [b'!'..=0xff, ..] => rest,
+        _ => behind_space(rest),
+    }
+}
+
+#[cold]
+fn behind_space(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\n' | b'\r', behind @ ..] = rest {
         rest = behind;
     }

@@ -28,6 +28,7 @@ mod links;
 mod liveness;
 mod local_list;
 mod memory;
+mod message;
 mod meter;
 mod numbers;
 mod outbox;

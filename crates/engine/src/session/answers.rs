@@ -19,11 +19,11 @@ impl Session {
             }
             Ok(Frame::Result { id: message_id, payload }) => {
                 let reply = Reply::Result(text_slice(text, payload));
-                self.backoffice_answered(at, message_id, reply, text);
+                self.backoffice_answered(at, id, message_id, reply, text);
             }
             Ok(Frame::Error { id: message_id, code, description, details }) => {
                 let reply = Reply::passed_on(&code, &description, details);
-                self.backoffice_answered(at, message_id, reply, text);
+                self.backoffice_answered(at, id, message_id, reply, text);
             }
             Err(malformed) => {
                 use frame::Malformed::{NoAction, NoPayload};
@@ -40,37 +40,43 @@ impl Session {
         self.count(Side::Backoffice(id.clone()), Direction::In, kind, action, text.len());
     }
 
-    fn backoffice_answered(&mut self, at: usize, message_id: &str, reply: Reply, text: &Text) {
-        let id = self.links[at].id.clone();
+    fn backoffice_answered(
+        &mut self,
+        at: usize,
+        id: &BackofficeId,
+        message_id: &str,
+        reply: Reply,
+        text: &Text,
+    ) {
         let asked = frame::minted(message_id).and_then(|message_id| self.asked_by(at, message_id));
         let name = asked.as_ref().map_or("other", |(asked, _)| asked.copy.name());
-        self.count_in(&id, reply.kind(), name, text);
+        self.count_in(id, reply.kind(), name, text);
         let Some((asked, is_late)) = asked else {
             // Unknown, or answered before: never matched to anything else (semantics F-50, F-52).
-            self.violation(Side::Backoffice(id), "stray_answer");
+            self.violation(Side::Backoffice(id.clone()), "stray_answer");
             return;
         };
         if is_late {
-            self.late_answer(at, &asked, &reply);
+            self.late_answer(at, id, &asked, &reply);
         } else {
-            self.answer_in_time(at, asked, reply);
+            self.answer_in_time(at, id, asked, reply);
         }
     }
 
-    fn answer_in_time(&mut self, at: usize, asked: Asked, reply: Reply) {
-        let id = self.links[at].id.clone();
+    fn answer_in_time(&mut self, at: usize, id: &BackofficeId, asked: Asked, reply: Reply) {
         let now = self.now.tick;
         self.links[at].last_answer = Some((now, now.since(asked.sent)));
-        if self.leads(&id) {
+        if self.leads(id) {
             self.absence.leader_answered();
         }
-        self.opinion_heard(&id, &asked, Some(&reply));
-        self.learn_from_answer(at, &asked, &reply);
-        self.delivery_answered(at, &asked, &reply.outcome());
+        self.opinion_heard(id, &asked, Some(&reply));
+        self.learn_from_answer(at, id, &asked, &reply);
+        let outcome = reply.outcome();
+        self.delivery_answered(at, &asked, &outcome);
         if asked.copy.purpose == Purpose::Synthetic {
             return;
         }
-        self.compare_answer(&id, &asked, reply.outcome(), false);
+        self.compare_answer(id, &asked, outcome, false);
         let waits = self.charger.current.as_ref().is_some_and(|call| call.asks == asked.copy.trace);
         if asked.copy.purpose == Purpose::ChargerWaits && waits && asked.led {
             if self.absorbs(&reply) {
@@ -82,33 +88,37 @@ impl Session {
             }
             let call = self.charger.current.take().expect("a call is in progress");
             let reply = self.reply_for_charger(&call, reply);
-            self.answer_charger(call, reply, Decider::Leader(id));
+            self.answer_charger(call, reply, Decider::Leader(id.clone()));
         }
     }
 
     /// An answer after its time: it may still tell a transaction number, never more
     /// (semantics F-53, F-54).
-    fn late_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
-        let id = self.links[at].id.clone();
+    fn late_answer(&mut self, at: usize, id: &BackofficeId, asked: &Asked, reply: &Reply) {
         self.violation(Side::Backoffice(id.clone()), "late_answer");
-        self.learn_from_answer(at, asked, reply);
+        self.learn_from_answer(at, id, asked, reply);
         self.late_delivery(at, asked, &reply.outcome());
         if asked.copy.purpose != Purpose::Synthetic {
-            self.compare_answer(&id, asked, reply.outcome(), true);
+            self.compare_answer(id, asked, reply.outcome(), true);
         }
     }
 
-    fn learn_from_answer(&mut self, at: usize, asked: &Asked, reply: &Reply) {
-        let id = self.links[at].id.clone();
-        let leads = asked.led && self.leads(&id);
-        self.learn_card(&id, asked, reply);
+    fn learn_from_answer(&mut self, at: usize, id: &BackofficeId, asked: &Asked, reply: &Reply) {
+        let leads = asked.led && self.leads(id);
         match asked.copy.name() {
-            "StartTransaction" => self.start_answered(&id, asked, reply),
-            "StopTransaction" if leads && asked.copy.purpose == Purpose::ChargerWaits => {
-                self.stop_answered(&id, asked, reply);
+            "Authorize" => self.learn_card(id, asked, reply),
+            "StartTransaction" => {
+                self.learn_card(id, asked, reply);
+                self.start_answered(id, asked, reply);
+            }
+            "StopTransaction" => {
+                self.learn_card(id, asked, reply);
+                if leads && asked.copy.purpose == Purpose::ChargerWaits {
+                    self.stop_answered(id, asked, reply);
+                }
             }
             "BootNotification" => self.boot_answered(at, asked, reply),
-            "Heartbeat" => self.check_clock(&id, reply),
+            "Heartbeat" => self.check_clock(id, reply),
             _ => {}
         }
     }

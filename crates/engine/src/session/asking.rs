@@ -1,10 +1,13 @@
 //! What a backoffice is told next: queued, one CALL at a time, matched with its answer
 //! (semantics §1.3, §3.7).
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::actions::Keeping;
 use crate::session::Session;
+use crate::session::message::Message;
 use crate::session::meter::Meter;
 use crate::session::outbox::{Asked, Copy, Purpose};
 use crate::{AnswerNote, FrameKind, Note, Outcome, Text, actions, frame, limits};
@@ -68,7 +71,7 @@ impl Session {
     pub(super) fn feed_links(&mut self) -> bool {
         for at in 0..self.links.len() {
             let link = &self.links[at];
-            if !link.is_up() || link.asked.is_some() {
+            if !link.is_up() || link.asked.is_some() || link.outbox.is_empty() {
                 continue;
             }
             let Some(copy) = self.next_copy(at) else { continue };
@@ -137,12 +140,15 @@ impl Session {
     }
 
     pub(super) fn synthetic(&mut self, action: &'static str, payload: Text) -> Copy {
-        Copy {
-            trace: self.mint_trace(),
+        let message = Message {
             action: actions::known(action),
             action_token: Text::from(format!("\"{action}\"")),
             meter: (action == "MeterValues").then(|| Meter::read(&payload)),
             payload,
+        };
+        Copy {
+            trace: self.mint_trace(),
+            message: Arc::new(message),
             transaction: None,
             queued: self.now.tick,
             held_until: None,

@@ -92,11 +92,8 @@ impl Session {
     pub(super) fn copy(&self, call: &ChargerCall, purpose: Purpose) -> Copy {
         Copy {
             trace: call.trace,
-            action: call.action,
-            action_token: call.action_token.clone(),
-            payload: call.payload.clone(),
+            message: call.message.clone(),
             transaction: call.transaction,
-            meter: call.meter.clone(),
             queued: self.now.tick,
             held_until: None,
             purpose,

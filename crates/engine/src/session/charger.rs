@@ -1,16 +1,17 @@
 //! The charger's socket: coming, going, signs of life, and the calls that wait their turn.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::{self, Action, Keeping, StandIn};
+use crate::actions::{self, Action, StandIn};
 use crate::frame::{self, Frame, Malformed};
 use crate::payload::Fields;
 use crate::session::ballots::Ballot;
+use crate::session::message::Message;
 use crate::session::meter::{self, Meter};
-use crate::session::outbox::{Purpose, keeping};
-use crate::session::told::recognised;
+use crate::session::outbox::Purpose;
 use crate::session::{Reply, Session};
 use crate::time::instant;
 use crate::{
@@ -46,17 +47,13 @@ pub(super) struct ChargerSide {
 #[derive(Debug, Clone)]
 pub(super) struct ChargerCall {
     pub(super) trace: TraceId,
+    pub(super) message: Arc<Message>,
     /// The id as the charger wrote it.
     pub(super) id: Text,
-    pub(super) action: Option<&'static Action>,
-    pub(super) action_token: Text,
-    pub(super) payload: Text,
     pub(super) received: Moment,
     pub(super) answer_by: Tick,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
-    /// Of a MeterValues, what it says about itself.
-    pub(super) meter: Option<Meter>,
     /// The call whose answer is its answer: itself, or an earlier one that it repeats and that the
     /// leader was asked already.
     pub(super) asks: TraceId,
@@ -65,37 +62,27 @@ pub(super) struct ChargerCall {
     pub(super) ballot: Option<Box<Ballot>>,
 }
 
-impl ChargerCall {
-    pub(super) fn name(&self) -> &'static str {
-        actions::label(self.action)
-    }
+impl Deref for ChargerCall {
+    type Target = Message;
 
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl ChargerCall {
     /// What the proxy answers in the leader's place.
     pub(super) fn stand_in(&self) -> StandIn {
         self.action.and_then(|a| a.from_charger.as_ref()).map_or(StandIn::None, |rules| rules.stand_in)
     }
 
-    /// The action as the charger spelled it.
-    fn spelled_action(&self) -> Text {
-        match frame::string(&self.action_token) {
-            Some(Cow::Borrowed(name)) => self.action_token.slice_ref(name),
-            Some(Cow::Owned(name)) => name.into(),
-            None => Text::new(),
-        }
-    }
-
-    /// What happens to a copy of it while its backoffice is away.
-    pub(super) fn keeping(&self) -> Keeping {
-        keeping(self.action, self.meter.as_ref())
-    }
-
-    /// By which it is recognised when it is said again, if its content alone says that it is.
+    /// By what it is recognised when it is said again, if its content alone says that it is.
     pub(super) fn recognised(&self) -> Option<u64> {
-        recognised(self.action, &self.payload, self.meter.as_ref(), self.transaction)
+        self.message.recognised(self.transaction)
     }
 
     fn bytes(&self) -> usize {
-        self.id.len() + self.action_token.len() + self.payload.len()
+        self.id.len() + self.message.bytes()
     }
 }
 
@@ -103,8 +90,7 @@ impl ChargerCall {
 #[derive(Debug)]
 struct Answered {
     id: Text,
-    action: &'static str,
-    payload: Text,
+    message: Arc<Message>,
     at: Tick,
     reply: Reply,
 }
@@ -249,14 +235,12 @@ impl Session {
         let within =
             action.and_then(|a| a.from_charger.as_ref()).map_or(limits::ANSWER_OTHER, |a| a.answer_within);
         let trace = self.mint_trace();
+        let meter = (actions::label(action) == "MeterValues").then(|| Meter::of(&payload, found));
         let call = ChargerCall {
             trace,
+            message: Arc::new(Message { action, action_token, payload, meter }),
             asks: trace,
-            meter: (actions::label(action) == "MeterValues").then(|| Meter::of(&payload, found)),
             id,
-            action,
-            action_token,
-            payload,
             received: self.now,
             answer_by: self.now.tick + self.charger.patience.map_or(within, |patience| patience.min(within)),
             transaction: None,
@@ -322,8 +306,8 @@ impl Session {
         self.charger.waiting_bytes -= call.bytes();
         let repeated = self.charger.answered.iter().find(|a| {
             a.id == call.id
-                && a.action == call.name()
-                && a.payload == call.payload
+                && a.message.name() == call.name()
+                && a.message.payload == call.payload
                 && self.now.tick.since(a.at) < limits::REMEMBERED_ANSWER_AGE
         });
         if let Some(reply) = repeated.map(|a| a.reply.clone()) {
@@ -350,9 +334,8 @@ impl Session {
             if self.charger.answered.len() == limits::REMEMBERED_ANSWERS {
                 self.charger.answered.pop_front();
             }
-            let action = call.name();
-            let (id, payload) = (call.id, call.payload);
-            self.charger.answered.push_back(Answered { id, action, payload, at: self.now.tick, reply });
+            let (id, message) = (call.id, call.message);
+            self.charger.answered.push_back(Answered { id, message, at: self.now.tick, reply });
         }
     }
 

@@ -63,7 +63,7 @@ impl Session {
     }
 
     fn comparison(&mut self, trace: TraceId) -> usize {
-        if let Some(at) = self.comparisons.open.iter().position(|c| c.trace == trace) {
+        if let Some(at) = self.comparisons.open.iter().rposition(|c| c.trace == trace) {
             return at;
         }
         if self.comparisons.open.len() == limits::COMPARISONS

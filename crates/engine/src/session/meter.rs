@@ -44,7 +44,8 @@ pub(super) fn is_clock_aligned(request: &str) -> bool {
 
 fn has_context(request: &str, wanted: &str) -> bool {
     // Rare; and an escaped letter in it is rarer than the scan is dear.
-    if !request.contains(wanted) {
+    let (bytes, wanted_bytes) = (request.as_bytes(), wanted.as_bytes());
+    if !memchr::memchr_iter(wanted_bytes[0], bytes).any(|at| bytes[at..].starts_with(wanted_bytes)) {
         return false;
     }
     let values = payload::field(request, "meterValue").map(payload::elements).unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::session::charger::ChargerCall;
 use crate::session::intents::{Announced, Intent};
 use crate::session::outbox::{Asked, Copy, Purpose};
-use crate::session::own_numbers::with_token;
+use crate::session::own_numbers::with_integer;
 use crate::session::transactions::{Start, is_stopped_by};
 use crate::session::{Reply, Session};
 use crate::{
@@ -201,7 +201,7 @@ impl Session {
         let Some(token) = payload::field(answer, "transactionId") else { return answer.clone() };
         let leaders = token.parse().ok().map(BackofficeTransactionId);
         let number = self.chargers_number(trace, leaders);
-        with_token(answer, token, number.0.to_string())
+        with_integer(answer, token, number.0)
     }
 
     pub(super) fn start_reply(&mut self, call: &ChargerCall, reply: Reply) -> Reply {
@@ -298,7 +298,8 @@ impl Session {
     // MeterValues (semantics §2.4)
 
     pub(super) fn meter_values_received(&mut self, mut call: ChargerCall) {
-        let Some(meter) = &call.meter else { return self.ask_everyone(call) };
+        let message = call.message.clone();
+        let Some(meter) = &message.meter else { return self.ask_everyone(call) };
         if let Some(number) = &meter.transaction {
             let known = number.parse().ok().and_then(|number| self.transactions.by_charger_number(number));
             call.transaction = known.map(|row| row.trace);

@@ -1,26 +1,23 @@
 //! What one backoffice still has to be told, one at a time, bounded (semantics §2.8, §3.7, §3.9).
 
 use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::actions::{self, Action, Keeping};
+use crate::actions::{self, Keeping};
+use crate::session::message::Message;
 use crate::session::meter::Meter;
-use crate::session::told::recognised;
 use crate::{BackofficeId, Delivery, Lane, Text, Tick, TraceId, limits, payload};
 
 /// One message to a backoffice.
 #[derive(Debug, Clone)]
 pub(super) struct Copy {
     pub(super) trace: TraceId,
-    pub(super) action: Option<&'static Action>,
-    pub(super) action_token: Text,
-    /// As the charger sent it; numbers are rewritten when it is sent, when they are known.
-    pub(super) payload: Text,
+    pub(super) message: Arc<Message>,
     /// The transaction it belongs to.
     pub(super) transaction: Option<TraceId>,
-    /// Of a MeterValues, what it says about itself.
-    pub(super) meter: Option<Meter>,
     pub(super) queued: Tick,
     /// Not to be sent before this (semantics F-51).
     pub(super) held_until: Option<Tick>,
@@ -33,15 +30,6 @@ pub(super) struct Copy {
     pub(super) retry_at: Option<Tick>,
     /// When it was queued, among what waits for this backoffice.
     pub(super) order: u64,
-}
-
-/// What happens to a copy of a message while its backoffice is away.
-pub(super) fn keeping(action: Option<&Action>, meter: Option<&Meter>) -> Keeping {
-    // A meter value that was asked for is no transaction message (semantics T-30).
-    if meter.is_some_and(|meter| meter.is_triggered) {
-        return Keeping::Volatile;
-    }
-    action.and_then(|action| action.from_charger.as_ref()).map_or(Keeping::Volatile, |rules| rules.keeping)
 }
 
 /// Why a backoffice is told something.
@@ -66,25 +54,25 @@ pub(super) struct Asked {
     pub(super) led: bool,
 }
 
+impl Deref for Copy {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
 impl Copy {
-    pub(super) fn name(&self) -> &'static str {
-        actions::label(self.action)
-    }
-
     pub(super) fn keeping(&self) -> Keeping {
-        if self.purpose == Purpose::ChargerWaits {
-            return Keeping::Volatile;
+        match self.purpose {
+            Purpose::ChargerWaits => Keeping::Volatile,
+            Purpose::Inform | Purpose::Synthetic => self.message.keeping(),
         }
-        keeping(self.action, self.meter.as_ref())
     }
 
-    /// By which it is recognised when it is said again, if its content alone says that it is.
+    /// By what it is recognised when it is said again, if its content alone says that it is.
     pub(super) fn recognised(&self) -> Option<u64> {
-        recognised(self.action, &self.payload, self.meter.as_ref(), self.transaction)
-    }
-
-    fn is_triggered(&self) -> bool {
-        self.meter.as_ref().is_some_and(|meter| meter.is_triggered)
+        self.message.recognised(self.transaction)
     }
 
     fn replaces(&self, older: &Copy) -> bool {
@@ -101,10 +89,6 @@ impl Copy {
         self.name() == other.name()
             && self.transaction == other.transaction
             && (is_once && self.transaction.is_some() || self.payload == other.payload)
-    }
-
-    fn bytes(&self) -> usize {
-        self.payload.len() + self.action_token.len()
     }
 
     fn is_ready(&self, now: Tick) -> bool {
@@ -131,12 +115,15 @@ impl Copy {
 
     fn recalled(delivery: Delivery, now: Tick) -> Self {
         let payload = Text::from(delivery.payload);
-        Self {
-            trace: delivery.trace,
+        let message = Message {
             action: actions::known(&delivery.action),
             action_token: Text::from(format!("\"{}\"", delivery.action)),
             meter: (delivery.action == "MeterValues").then(|| Meter::read(&payload)),
             payload,
+        };
+        Self {
+            trace: delivery.trace,
+            message: Arc::new(message),
             transaction: delivery.transaction,
             queued: now,
             held_until: None,
@@ -306,6 +293,11 @@ impl Outbox {
         self.beyond > 0 || self.lane.iter().any(Copy::has_its_order)
     }
 
+    /// Whether nothing in memory waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lane.is_empty() && self.soon.is_empty()
+    }
+
     /// How many deliveries wait in the lane, as far as is known.
     pub(super) fn waiting(&self) -> u64 {
         self.lane.len() as u64 + self.beyond
@@ -319,7 +311,7 @@ impl Outbox {
     /// Drops copies that are of use only soon.
     pub(super) fn remove(&mut self, unwanted: impl Fn(&Copy) -> bool) {
         self.soon.retain(|copy| !unwanted(copy));
-        self.soon_bytes = self.soon.iter().map(Copy::bytes).sum();
+        self.soon_bytes = self.soon.iter().map(|copy| copy.bytes()).sum();
     }
 
     /// The charger has its answer: its call is told like any other.

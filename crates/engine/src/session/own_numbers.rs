@@ -37,7 +37,7 @@ impl Session {
         let owned = number.and_then(|number| self.owned.owner(family, number));
         let is_foreign = number.is_none_or(|number| !limits::OWN_IDS.contains(&number));
         match owned {
-            Some(owned) if owned.owner == *id => with_token(&copy.payload, token, owned.at_owner.to_string()),
+            Some(owned) if owned.owner == *id => with_integer(&copy.payload, token, owned.at_owner),
             None if self.leads(id) && is_foreign => copy.payload.clone(),
             _ => payload::without(&copy.payload, &copy.payload, name).into(),
         }
@@ -72,7 +72,7 @@ fn meter_values_for(
         return Some(copy.payload.clone());
     }
     match number_of(row, id) {
-        Some(number) => Some(with_token(&copy.payload, token, number)),
+        Some(number) => Some(with_integer(&copy.payload, token, number)),
         None if leads || is_clock_aligned(&copy.payload) => Some(without()),
         None => None,
     }
@@ -87,17 +87,13 @@ fn stop_for(id: &BackofficeId, copy: &Copy, row: Option<&TransactionRow>, leads:
         return (leads || was_its).then(|| copy.payload.clone());
     };
     match number_of(row, id) {
-        Some(number) => Some(with_token(&copy.payload, token, number)),
+        Some(number) => Some(with_integer(&copy.payload, token, number)),
         // A backoffice that never confirmed the start is told what a charger tells it then: −1, or
         // whatever special number the charger itself sent (OCPP 1.6 errata 3.18, semantics T-51).
         // Among the deliveries a stop without its start is an operator's business (semantics T-59).
         None if leads && copy.number.is_none() => {
             let is_own = row.charger_number.is_some_and(|number| token.parse() == Ok(number.0));
-            Some(if is_own {
-                with_token(&copy.payload, token, "-1".to_owned())
-            } else {
-                copy.payload.clone()
-            })
+            Some(if is_own { with_integer(&copy.payload, token, -1) } else { copy.payload.clone() })
         }
         None => None,
     }
@@ -109,7 +105,11 @@ fn is_special(token: &str) -> bool {
     !token.parse().is_ok_and(|number: i64| (1..=limits::LARGEST_TRANSACTION_NUMBER).contains(&number))
 }
 
-/// The payload with one token replaced; the same bytes where nothing changes.
-pub(super) fn with_token(whole: &Text, token: &str, replacement: String) -> Text {
-    if token == replacement { whole.clone() } else { payload::replaced(whole, token, &replacement).into() }
+/// The payload with an integer in the place of one token; the same bytes where nothing changes.
+pub(super) fn with_integer(whole: &Text, token: &str, number: i64) -> Text {
+    // JSON has one way of writing an integer, but for a zero that is negative.
+    if token.parse() == Ok(number) && token != "-0" {
+        return whole.clone();
+    }
+    payload::replaced(whole, token, &number.to_string()).into()
 }

@@ -88,14 +88,17 @@ impl Session {
         if copy.name() != "MeterValues" {
             return false;
         }
+        let every_s = self.wants_fewer(id, "MeterValueSampleInterval");
+        let aligned_every_s = self.wants_fewer(id, "ClockAlignedDataInterval");
+        if every_s.is_none() && aligned_every_s.is_none() && self.thinning.series.is_empty() {
+            return false;
+        }
         let connector = copy.meter.as_ref().and_then(|meter| meter.connector).unwrap_or(0);
         let source = copy.transaction.map_or(Source::Connector(connector), Source::Transaction);
         let of = (id.clone(), source);
-        let every_s = self.wants_fewer(id, "MeterValueSampleInterval");
         if every_s.is_none() {
             self.thinning.forget(&of);
         }
-        let aligned_every_s = self.wants_fewer(id, "ClockAlignedDataInterval");
         if every_s.is_none() && aligned_every_s.is_none() {
             return false;
         }

@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::actions::{self, Action, Keeping};
-use crate::fingerprint::fingerprint;
+use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::charger::ChargerCall;
-use crate::session::meter::Meter;
 use crate::session::outbox::{Copy, Purpose};
-use crate::{BackofficeId, Fact, Record, Text, TraceId, limits};
+use crate::{BackofficeId, Fact, Record, limits};
 
 /// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
@@ -22,7 +20,7 @@ pub(super) struct Told {
 }
 
 /// A message that followers were told.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct ToldMessage {
     number: u64,
     hash: u64,
@@ -61,37 +59,43 @@ impl Told {
             self.add(hash, followers.clone())
         };
         // The newest takes the place of the oldest.
-        let key = format!("{}{}", Self::FACT, message.number % limits::TOLD_REMEMBERED as u64);
-        let body = serde_json::to_string(message).expect("plain data is always JSON");
-        Some(Fact { key, body: Some(body) })
+        let key = [Self::FACT, &(message.number % limits::TOLD_REMEMBERED as u64).to_string()].concat();
+        // Without names: it is written for every message, though hardly ever kept.
+        let body = serde_json::to_string(&(message.number, message.hash, &message.to));
+        Some(Fact { key, body: Some(body.expect("plain data is always JSON")) })
+    }
+
+    /// The newest is asked for most.
+    fn message(&self, hash: u64) -> Option<&ToldMessage> {
+        self.messages.iter().rfind(|message| message.hash == hash)
     }
 
     fn is_told(&self, id: &BackofficeId, hash: u64) -> bool {
-        self.messages.iter().any(|message| message.hash == hash && message.to.contains(id))
+        self.message(hash).is_some_and(|message| message.to.contains(id))
     }
 
     fn has_answered(&self, id: &BackofficeId, hash: u64) -> bool {
-        self.messages.iter().any(|message| message.hash == hash && message.answered_by.contains(id))
+        self.message(hash).is_some_and(|message| message.answered_by.contains(id))
     }
 
     fn is_answered(&mut self, id: &BackofficeId, hash: u64) {
-        if !self.messages.iter().any(|message| message.hash == hash) {
-            self.add(hash, Vec::new());
-        }
-        if let Some(message) = self.messages.iter_mut().rfind(|message| message.hash == hash)
-            && !message.answered_by.contains(id)
-        {
+        let message = match self.messages.iter().rposition(|message| message.hash == hash) {
+            Some(at) => &mut self.messages[at],
+            None => self.add(hash, Vec::new()),
+        };
+        if !message.answered_by.contains(id) {
             message.answered_by.push(id.clone());
         }
     }
 
-    fn add(&mut self, hash: u64, to: Vec<BackofficeId>) -> &ToldMessage {
+    fn add(&mut self, hash: u64, to: Vec<BackofficeId>) -> &mut ToldMessage {
         if self.messages.len() >= limits::TOLD_REMEMBERED {
             self.messages.pop_front();
         }
         self.messages.push_back(ToldMessage { number: self.next, hash, to, answered_by: Vec::new() });
         self.next += 1;
-        &self.messages[self.messages.len() - 1]
+        let newest = self.messages.len() - 1;
+        &mut self.messages[newest]
     }
 }
 
@@ -141,22 +145,5 @@ impl Session {
             let fact = self.told.tell(hash, &mut vec![self.leader.clone()]);
             self.promise_facts(fact.into_iter().collect(), []);
         }
-    }
-}
-
-/// By which a message is recognised when it is said again, where its content alone says that it is; starts, and stops of
-/// transactions that are known, are recognised by their transaction.
-pub(super) fn recognised(
-    action: Option<&'static Action>,
-    payload: &Text,
-    meter: Option<&Meter>,
-    transaction: Option<TraceId>,
-) -> Option<u64> {
-    let name = actions::label(action);
-    match (name, meter) {
-        ("MeterValues", Some(meter)) => Some(meter.fingerprint),
-        ("SecurityEventNotification", _) => Some(fingerprint((name, &**payload))),
-        ("StopTransaction", _) if transaction.is_none() => Some(fingerprint((name, &**payload))),
-        _ => None,
     }
 }

@@ -99,11 +99,11 @@ impl Transactions {
     }
 
     pub(super) fn get(&self, trace: TraceId) -> Option<&TransactionRow> {
-        self.rows.iter().find(|row| row.trace == trace)
+        self.rows.iter().rfind(|row| row.trace == trace)
     }
 
     pub(super) fn get_mut(&mut self, trace: TraceId) -> Option<&mut TransactionRow> {
-        self.rows.iter_mut().find(|row| row.trace == trace)
+        self.rows.iter_mut().rfind(|row| row.trace == trace)
     }
 
     /// Rows that are not over, oldest first.
@@ -310,9 +310,9 @@ impl Transactions {
     }
 }
 
-/// A backoffice's number as the JSON token to write, if it issued one.
-pub(super) fn number_of(row: &TransactionRow, backoffice: &BackofficeId) -> Option<String> {
-    row.peers.get(backoffice)?.number.map(|number| number.0.to_string())
+/// A backoffice's number, if it issued one.
+pub(super) fn number_of(row: &TransactionRow, backoffice: &BackofficeId) -> Option<i64> {
+    row.peers.get(backoffice)?.number.map(|number| number.0)
 }
 
 /// Whether the row was stopped by this very event, told again: the same number, time and meter

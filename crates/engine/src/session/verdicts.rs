@@ -119,20 +119,22 @@ impl Session {
 
     /// Answers the call in progress when the verdict on its card is known.
     pub(super) fn settle_ballot(&mut self) -> bool {
+        if self.charger.current.as_ref().is_none_or(|call| call.ballot.is_none()) {
+            return false;
+        }
         let (is_leader_there, now) = (self.has_leader(), self.now.tick);
-        let leader = self.leader.clone();
         let Some(call) = self.charger.current.as_mut() else { return false };
+        let is_start = call.name() == "StartTransaction";
         let Some(ballot) = call.ballot.as_mut() else { return false };
         if !is_leader_there {
-            ballot.hear(&leader, None);
+            ballot.hear(&self.leader, None);
         }
         if ballot.until <= now {
             ballot.close(false);
         }
         let count = ballot.count();
         // The number of a transaction is the leader's, or the proxy's in its place.
-        let awaits_number = call.action.is_some_and(|action| action.name == "StartTransaction")
-            && ballot.leaders_reply.is_none();
+        let awaits_number = is_start && ballot.leaders_reply.is_none();
         if count == Count::Open || awaits_number {
             return false;
         }

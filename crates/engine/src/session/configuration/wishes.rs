@@ -23,7 +23,8 @@ impl Wishes {
     }
 
     pub(super) fn get(&self, id: &BackofficeId, key: &'static str) -> Option<&str> {
-        self.of.get(&(id.clone(), key)).map(String::as_str)
+        let is_it = |of: &(BackofficeId, &str)| of.1 == key && of.0 == *id;
+        self.of.iter().find(|(of, _)| is_it(of)).map(|(_, value)| value.as_str())
     }
 
     /// Returns what is to be kept of it.
