@@ -86,7 +86,8 @@ pub(crate) fn scan_for<'a, const N: usize>(
 ) -> Result<(Frame<'a>, Fields<'a, N>), Malformed<'a>> {
     let mut fields = Fields::NONE;
     let parts = split(text, |at, name, value| {
-        if N > 0 && at == PAYLOAD_OF_CALL {
+        // There a CALL has its payload.
+        if N > 0 && at == 3 {
             fields.see(&names, name, value);
         }
     });
@@ -104,7 +105,7 @@ fn frame<'a>(parts: &Parts<'a>) -> Result<Frame<'a>, Malformed<'a>> {
         "2" => {
             let id = id.ok_or(Malformed::NoId)?;
             let action = parts[2].filter(|a| a.starts_with('"')).ok_or(Malformed::NoAction(id))?;
-            let payload = parts[PAYLOAD_OF_CALL].and_then(object_or_null).ok_or(Malformed::NoPayload(id))?;
+            let payload = parts[3].and_then(object_or_null).ok_or(Malformed::NoPayload(id))?;
             Ok(Frame::Call { id, action, payload })
         }
         "3" => Ok(Frame::Result {
@@ -192,9 +193,6 @@ fn is_message_id(token: &str) -> bool {
 }
 
 type Parts<'a> = [Option<&'a str>; 5];
-
-/// Where the payload of a CALL stands in the array.
-const PAYLOAD_OF_CALL: usize = 3;
 
 /// The first five elements of a JSON array; `None` when the text is not exactly one array. Sees the members that elements
 /// have, each with the place of the element.

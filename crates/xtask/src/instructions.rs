@@ -95,7 +95,7 @@ fn collected(program: &Path, message: &str, times: u64) -> Result<u64> {
 
 fn keep(path: &Path, counts: &[(String, u64)]) -> Result<()> {
     let mut text = "# Instructions of the engine for a message, with a leader and a follower, from its receipt to the last \
-                    answer.\n# Counted by `cargo xtask instructions` on x86_64; CI fails when one grows by more than 5 %.\n\
+                    answer.\n# What the bench takes to write them is not in it. Counted by `cargo xtask instructions` on x86_64; CI fails when one grows by more than 5 %.\n\
                     # StartTransaction is with its StopTransaction. `cargo xtask instructions --write` keeps new counts.\n"
         .to_owned();
     for (message, count) in counts {
