@@ -2,6 +2,9 @@
 
 mod known;
 
+use anyhow::bail;
+use config::suggestion;
+use engine::ChargerId;
 use gateway::{AdmitError, LetInBy, SecurityProfile, new_charger};
 use jiff::tz::TimeZone;
 use portal::words::shown;
@@ -20,9 +23,12 @@ pub(crate) fn look_after(which: &Chargers) -> anyhow::Result<()> {
         None => list(which),
         Some(ChargersOrder::Admit { one, without_key }) => admit(one, *without_key),
         Some(ChargersOrder::Remove(one)) => remove(one),
-        Some(ChargersOrder::Forget(one)) => order(one, AdmissionWhat::Forget, |charger| {
-            format!("{charger} is off the list of those that knock, until it knocks again.\n")
-        }),
+        Some(ChargersOrder::Forget(one)) => {
+            known(one, "it has not knocked, nor was it turned away", Known::is_listed)?;
+            order(one, AdmissionWhat::Forget, |charger| {
+                format!("{charger} is off the list of those that knock, until it knocks again.\n")
+            })
+        }
         Some(ChargersOrder::ForgetKeys { one, backoffice: Some(backoffice) }) => {
             let what = AdmissionWhat::ForgetKeys(Some(backoffice.as_str().into()));
             order(one, what, |charger| {
@@ -91,10 +97,28 @@ fn said(by: LetInBy) -> &'static str {
     }
 }
 
+/// An order about a charger of which nothing of the kind is known is a typing error: nothing is done.
+fn known(one: &One, else_said: &str, is_so: impl Fn(&Known, &ChargerId) -> bool) -> anyhow::Result<()> {
+    let rules = config::rules(&one.config.path)?;
+    let charger = new_charger(&one.charger)?;
+    let known = Known::read(&config::store_path(&one.config.path)?, Some(&rules))?;
+    if is_so(&known, &charger) {
+        return Ok(());
+    }
+    let near = suggestion(charger.as_str(), known.names());
+    let name = shown(charger.as_str());
+    bail!(
+        "nothing was changed: {name} is not known here, {else_said}{near}; `ocpp-proxy chargers` lists them"
+    )
+}
+
 fn remove(one: &One) -> anyhow::Result<()> {
     let rules = config::rules(&one.config.path)?;
     let charger = new_charger(&one.charger)?;
     let still = rules.lets_in(&charger).map(said);
+    if still.is_none() {
+        known(one, "nobody has admitted it, and it never came in", Known::was_let_in)?;
+    }
     order(one, AdmissionWhat::Remove, |charger| match still {
         Some(why) => format!(
             "{charger} is not let in by an operator's word any more, BUT proxy.toml still lets it in: {why}. Take that out, \

@@ -58,6 +58,29 @@ impl Known {
             || self.of_chargers.iter().any(|of| is_it(&of.charger) && is_used(of))
     }
 
+    /// Whether an operator has admitted it, or it has proved who it is, or a backoffice has set a key for it.
+    pub(super) fn was_let_in(&self, charger: &ChargerId) -> bool {
+        let mut names = self.admissions.iter().map(|one| &one.charger);
+        let is_it = |other: &ChargerId| other.as_str().eq_ignore_ascii_case(charger.as_str());
+        names.any(is_it)
+            || self.logins.iter().any(|one| is_it(&one.charger))
+            || self.of_chargers.iter().any(|one| is_it(&one.charger))
+            || self.of_links.iter().any(|one| is_it(&one.charger))
+    }
+
+    /// Whether it knocks or was turned away.
+    pub(super) fn is_listed(&self, charger: &ChargerId) -> bool {
+        let mut listed = self.knocking.iter().chain(&self.turned_away);
+        listed.any(|one| one.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
+    }
+
+    /// Every charger of which something is known here.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let listed = self.knocking.iter().chain(&self.turned_away).map(|one| one.charger.as_str());
+        let admitted = self.admissions.iter().map(|one| one.charger.as_str());
+        admitted.chain(listed).chain(self.logins.iter().map(|one| one.charger.as_str()))
+    }
+
     fn login(&self, charger: &ChargerId) -> Option<&Login> {
         self.logins.iter().find(|login| login.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
     }

@@ -81,6 +81,14 @@ fn an_unknown_charger_knocks_is_admitted_with_a_key_and_comes_in_with_it() {
         let listed = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && listed.contains("its key, as "), "{listed}");
         assert!(!listed.contains("proxy.toml"), "{listed}");
+        for order in ["remove", "forget"] {
+            let (status, _, errors) = proxy.command(&["chargers", order, "CP7"]);
+            assert!(
+                status.code() == Some(1) && errors.contains("CP7 is not known here"),
+                "{order}: {errors}"
+            );
+            assert!(errors.contains("did you mean \"cp1\"?"), "{order}: {errors}");
+        }
         ran(&["remove", "CP1"]);
         while connect(proxy.url("CP1"))["status"] != 404 {}
     }
