@@ -1,13 +1,13 @@
 //! A small message log with everything in it that can be looked for: three chargers, calls both ways, every kind of
 //! outcome, and texts that mean something to SQL.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use engine::{AnswerNote, CallNote, ChargerId, Decider, Difference, Outcome, Side, TraceId, Verdict};
-use store::{Browser, CallsQuery, LogEntry, LoggedCall, News, Page, Settings, Store};
+use store::{CallsQuery, LogEntry, LogReader, LoggedCall, News, Page, Settings, Store};
 use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use ulid::Ulid;
 
 /// The moments of the log: a second apart, and this is the last.
@@ -15,8 +15,8 @@ pub(crate) const LAST_UNIX_MS: i64 = 1_790_000_000_000;
 
 /// The log, made once.
 pub(crate) struct Log {
-    runtime: Runtime,
-    browser: Browser,
+    /// On this thread: another one would have to be woken for every question.
+    reader: Mutex<LogReader>,
     /// Every call in it.
     pub(crate) all: Vec<LoggedCall>,
     _folder: TempDir,
@@ -40,21 +40,25 @@ impl Log {
         fill(&store);
         runtime.block_on(store.flush()).expect("there is room for a few rows");
         runtime.block_on(store.close());
-        let browser = Browser::open(&path).expect("the store was just there");
+        let reader = LogReader::open(&path).expect("the store was just there");
         let everything = CallsQuery { limit: 1_000, ..CallsQuery::default() };
-        let all = runtime.block_on(browser.calls(everything)).expect("the store can be read").items;
+        let all = reader.page(&everything).expect("the store can be read").items;
         assert_eq!(all.len(), CHARGERS.len() * CALLS.len(), "the whole log is read");
-        Self { runtime, browser, all, _folder: folder }
+        Self { reader: Mutex::new(reader), all, _folder: folder }
+    }
+
+    fn reader(&self) -> MutexGuard<'_, LogReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the store answers.
     pub(crate) fn calls(&self, query: &CallsQuery) -> Page<LoggedCall> {
-        self.runtime.block_on(self.browser.calls(query.clone())).expect("no question is an error")
+        self.reader().page(query).expect("no question is an error")
     }
 
     /// What the store answers to whoever has heard nothing yet.
     pub(crate) fn news(&self, query: &CallsQuery) -> News {
-        self.runtime.block_on(self.browser.news(query.clone(), 0)).expect("no question is an error")
+        self.reader().page_news(query, 0).expect("no question is an error")
     }
 }
 

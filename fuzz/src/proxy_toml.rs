@@ -34,7 +34,11 @@ pub fn proxy_toml(input: &[u8]) {
         let is_there = line.is_some_and(|line| (1..=line.chars().count() + 1).contains(&finding.column));
         assert!(is_there, "{finding} stands nowhere in {text:?}");
         assert!(!finding.message.trim().is_empty(), "{text:?}");
-        assert!(!finding.message.contains(SECRET), "{finding} tells a secret: {text:?}");
+        // What somebody writes into the text himself is none.
+        assert!(
+            !finding.message.contains(SECRET) || text.contains(SECRET),
+            "{finding} tells a secret: {text:?}"
+        );
         assert!(!finding.message.contains('\n'), "{finding} is more than a line: {text:?}");
     }
     let order = findings.iter().map(|finding| (finding.line, finding.column));

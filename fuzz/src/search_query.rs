@@ -1,6 +1,10 @@
 //! What is looked for in the message log: whatever stands in an address, the store answers with what a reader who
 //! goes through every row would find, and with no other charger's.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
 use engine::{ChargerId, Side};
 use jiff::Timestamp;
 use store::{Caller, CallsQuery, LoggedCall, NewsItem, OutcomeIs};
@@ -32,7 +36,25 @@ pub fn search_query(input: &[u8]) {
     }
 }
 
+/// Questions that were tried; the log does not change, and most of what is invented asks what was asked before.
+static TRIED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+/// Questions that are remembered; then all are forgotten.
+const REMEMBERED: usize = 1 << 20;
+
+fn is_new(query: &CallsQuery) -> bool {
+    let mut hasher = DefaultHasher::new();
+    format!("{query:?}").hash(&mut hasher);
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    if tried.len() >= REMEMBERED {
+        tried.clear();
+    }
+    tried.insert(hasher.finish())
+}
+
 fn tried(log: &Log, query: &CallsQuery) {
+    if !is_new(query) {
+        return;
+    }
     let page = log.calls(query);
     let limit = query.limit;
     assert!(page.items.len() <= limit, "{query:?}");

@@ -10,6 +10,11 @@ pub fn splice(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut lines = text.splitn(3, '\n');
     let (Some(name), Some(token), Some(whole)) = (lines.next(), lines.next(), lines.next()) else { return };
+    // What is looked for are the program's own words. No member is without a name but those whose name is no text,
+    // and readers differ in what they call them.
+    if name.is_empty() || name.contains(['"', '\\']) {
+        return;
+    }
     // What is no JSON never reaches these; still, nothing may panic.
     let Ok(read) = naive::read(whole, JSON_DEPTH) else {
         let _ = (

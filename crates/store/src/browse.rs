@@ -6,7 +6,7 @@
 mod chargers;
 mod comparison;
 mod lists;
-mod search;
+pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 mod transactions;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::{Limits, OpenError, StoreError};
@@ -172,6 +173,9 @@ fn open_read_only(path: &Path, more: &str) -> Result<Connection, Failure> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri(path, more), flags)?;
     connection.busy_timeout(BUSY_FOR)?;
+    // Otherwise SQLite plans every search anew, because what is looked for is another text than the last time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(64);
     check_ours(&connection, path)?;
     let applied = applied(&connection)?;
     if applied > newest() {

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use engine::ChargerId;
 use rusqlite::Connection;
 
+use crate::browse::search;
 use crate::database::{self, Files};
-use crate::{OpenError, StoreError};
+use crate::{CallsQuery, OpenError, Page, StoreError};
 pub use entry::{LoggedAnswer, LoggedCall, LoggedDifference, LoggedOccurrence, News, NewsItem};
 pub(crate) use news::{last, since};
 use query::Query;
@@ -156,6 +157,22 @@ impl LogReader {
         let calls = Query::of_calls(filter, "+c.charger");
         let occurrences = Query::of_occurrences(filter, "+o.charger");
         since(&self.connection, &calls, Some(&occurrences), cursor, filter.limit)
+    }
+
+    /// As [`Browser::calls`](crate::Browser::calls), on the thread of whoever asks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn page(&self, query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
+        search::page(&self.connection, query)
+    }
+
+    /// As [`Browser::news`](crate::Browser::news), on the thread of whoever asks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn page_news(&self, query: &CallsQuery, cursor: i64) -> Result<News, StoreError> {
+        search::news(&self.connection, query, cursor)
     }
 
     /// Bytes of the file and its write-ahead log.

@@ -244,7 +244,6 @@ impl Readers {
         let received = Arc::new(Mutex::new(received));
         for _ in 0..threads {
             let connection = database::open_for_reading(path)?;
-            connection.set_prepared_statement_cache_capacity(64);
             let received = Arc::clone(&received);
             std::thread::Builder::new()
                 .name("store-reader".to_owned())

@@ -37,6 +37,9 @@ pub(crate) struct Fuzz {
     /// Try this file once instead, with a target that `--target` names.
     #[arg(long, value_name = "FILE", requires = "target")]
     replay: Option<PathBuf>,
+    /// With the targets as they were built the last time.
+    #[arg(long)]
+    built: bool,
     /// Afterwards put the inputs that reach most into fuzz/corpus, and add the executions to fuzz/executions.json.
     #[arg(long)]
     keep: bool,
@@ -49,7 +52,9 @@ pub(crate) struct Fuzz {
 pub(crate) fn run_targets(asked: &Fuzz) -> Result<()> {
     let is_asked = |name: &&str| asked.target.is_empty() || asked.target.iter().any(|asked| asked == name);
     let targets: Vec<&'static str> = TARGETS.into_iter().filter(is_asked).collect();
-    build()?;
+    if !asked.built {
+        build()?;
+    }
     if let Some(file) = &asked.replay {
         ensure!(targets.len() == 1, "a file is tried with one target");
         return replay(targets[0], file);
@@ -70,13 +75,15 @@ pub(crate) fn run_targets(asked: &Fuzz) -> Result<()> {
             println!("cargo xtask fuzz --target {} --replay {}", round.target, file.display());
         }
     }
-    ensure!(broken.is_empty(), "{} of {} targets are broken", broken.len(), rounds.len());
     if asked.keep {
-        targets.iter().try_for_each(|target| keep(target))?;
+        // What broke a target is kept by hand, with what mends it.
+        let whole = || rounds.iter().filter(|round| !round.is_broken);
+        whole().try_for_each(|round| keep(round.target))?;
         let mut record = Record::read()?;
-        rounds.iter().try_for_each(|round| record.add(round.target, round.executions))?;
+        whole().try_for_each(|round| record.add(round.target, round.executions))?;
         record.write()?;
     }
+    ensure!(broken.is_empty(), "{} of {} targets are broken", broken.len(), rounds.len());
     Ok(())
 }
 

@@ -29,8 +29,8 @@ pub struct ComparisonQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Comparison {
     /// The counts and the answer times are of the calls received since then (UTC, milliseconds since 1970):
-    /// of the whole period or, when it has very many calls, of its newest. Cards and fields are of the whole
-    /// period.
+    /// of the whole period or, when it has more than 5,000 calls, of its newest. Cards and fields are of the whole
+    /// period or, when more than 10,000 calls differ, of the newest of those.
     pub counted_since_unix_ms: i64,
     /// The charger's calls that the follower was to answer too: the sum of the next seven.
     pub calls_compared: u64,
@@ -99,10 +99,10 @@ pub struct Latency {
     pub max: u64,
 }
 
-/// Calls that are counted, at most.
-const COUNTED: usize = 100_000;
+/// Calls that are counted, at most: enough for shares and answer times, and counted while somebody waits.
+const COUNTED: usize = 5_000;
 /// Differing calls that are looked at for cards and fields, at most.
-const DIFFERING: usize = 100_000;
+const DIFFERING: usize = 10_000;
 /// Cards, and fields, that are told apart, at most: what a peer invents must not fill the memory.
 const TOLD_APART: usize = 10_000;
 

@@ -1,5 +1,7 @@
 //! Calls: which, a page of them, one of them, and what is new.
 
+use std::time::{Duration, Instant};
+
 use engine::{BackofficeId, ChargerId, TraceId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -11,6 +13,10 @@ use crate::{LoggedCall, News, StoreError, log};
 
 /// Calls that one page looks at, at most: a search that finds nothing ends soon all the same.
 const LOOKED_AT: usize = 20_000;
+/// How long one page goes on looking. Calls that nobody has looked at for long come from the disk, one by one.
+const LOOKING: Duration = Duration::from_millis(30);
+/// Calls looked at before the time is looked at first; then twice as many each time.
+const FIRST_PART: usize = 250;
 
 /// Which calls. Conditions are joined by "and".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -152,65 +158,88 @@ fn and_transaction(query: &mut Query, number: i64, charger: Option<&ChargerId>) 
 /// knows nothing of how the rows are spread.
 struct Walk {
     source: &'static str,
-    /// Conditions on the columns of the index.
-    along: Query,
+    /// Conditions on the columns of the index that come before the time.
+    of: Query,
+    /// One bound on each side: of several SQLite would go by the first and read its way to the others.
+    since_unix_ms: i64,
+    until_unix_ms: i64,
+    /// The last call that was looked at.
+    after: Option<(i64, i64)>,
 }
 
 impl Walk {
     fn of(query: &CallsQuery) -> Self {
         let differs = query.outcome == Some(OutcomeIs::Differs);
-        let mut along = Query::new();
+        let mut of = Query::new();
         let charger = query.charger.as_ref().map(|charger| Value::from(charger.as_str().to_owned()));
         let source = match (charger, &query.id_tag, &query.action) {
             // The rows are known one by one.
             _ if query.transaction.is_some() => "calls c NOT INDEXED",
             (_, Some(id_tag), _) => {
-                along.and("c.id_tag COLLATE NOCASE = ", id_tag.clone().into());
+                of.and("c.id_tag COLLATE NOCASE = ", id_tag.clone().into());
                 "calls c INDEXED BY calls_id_tag"
             }
             (Some(charger), None, _) if differs => {
-                along.and("c.differs = 1 AND c.charger = ", charger);
+                of.and("c.differs = 1 AND c.charger = ", charger);
                 "calls c INDEXED BY calls_differing"
             }
             (None, None, _) if differs => {
-                along.conditions.push_str(" AND c.differs = 1");
+                of.conditions.push_str(" AND c.differs = 1");
                 "calls c INDEXED BY calls_differing_time"
             }
             (Some(charger), None, Some(action)) => {
-                along.and("c.charger = ", charger);
-                along.and("c.action = ", action.clone().into());
+                of.and("c.charger = ", charger);
+                of.and("c.action = ", action.clone().into());
                 "calls c INDEXED BY calls_action"
             }
             (Some(charger), None, None) => {
-                along.and("c.charger = ", charger);
+                of.and("c.charger = ", charger);
                 "calls c INDEXED BY calls_time"
             }
             (None, None, _) => "calls c INDEXED BY calls_age",
         };
-        along.and("c.received_unix_ms >= ", query.since_unix_ms.unwrap_or(i64::MIN).into());
-        along.and("c.received_unix_ms <= ", query.until_unix_ms.unwrap_or(i64::MAX).into());
-        Self { source, along }
+        Self {
+            source,
+            of,
+            since_unix_ms: query.since_unix_ms.unwrap_or(i64::MIN),
+            until_unix_ms: query.until_unix_ms.unwrap_or(i64::MAX),
+            after: None,
+        }
     }
 
     /// Only what follows this call.
     fn after(&mut self, received_unix_ms: i64, seq: i64) {
-        let received = self.along.bind(received_unix_ms.into());
-        let seq = self.along.bind(seq.into());
-        self.along.conditions.push_str(&format!(
-            " AND c.received_unix_ms <= {received} AND (c.received_unix_ms < {received} OR c.seq < {seq})"
-        ));
+        self.until_unix_ms = self.until_unix_ms.min(received_unix_ms);
+        self.after = Some((received_unix_ms, seq));
     }
 
-    /// The last call of those that one page may look at; `None` when that is the end.
-    fn end(&self, connection: &Connection) -> Result<Option<(i64, i64)>, StoreError> {
+    /// What is left to look at, down to a call if it is said which.
+    fn along(&self, end: Option<(i64, i64)>) -> Query {
+        let mut along = self.of.clone();
+        let since = self.since_unix_ms.max(end.map_or(i64::MIN, |(received, _)| received));
+        along.and("c.received_unix_ms >= ", since.into());
+        along.and("c.received_unix_ms <= ", self.until_unix_ms.into());
+        for (call, is_before) in [(self.after, "<"), (end, ">")] {
+            let Some((received, seq)) = call else { continue };
+            let (received, seq) = (along.bind(received.into()), along.bind(seq.into()));
+            let or_equal = if is_before == ">" { "=" } else { "" };
+            along.conditions.push_str(&format!(
+                " AND (c.received_unix_ms {is_before} {received} OR c.seq {is_before}{or_equal} {seq})"
+            ));
+        }
+        along
+    }
+
+    /// The last of the next so many calls; `None` when there are fewer.
+    fn end(&self, connection: &Connection, part: usize) -> Result<Option<(i64, i64)>, StoreError> {
+        let mut along = self.along(None);
+        let skipped = along.bind(i64::try_from(part - 1).unwrap_or(i64::MAX).into());
         let sql = format!(
-            "SELECT c.received_unix_ms, c.seq FROM {} WHERE {} {ORDER} LIMIT 1 OFFSET {}",
-            self.source,
-            self.along.conditions,
-            LOOKED_AT - 1
+            "SELECT c.received_unix_ms, c.seq FROM {} WHERE {} {ORDER} LIMIT 1 OFFSET {skipped}",
+            self.source, along.conditions
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        let values = params_from_iter(&self.along.values);
+        let values = params_from_iter(&along.values);
         Ok(statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 }
@@ -218,7 +247,7 @@ impl Walk {
 const ORDER: &str = "ORDER BY c.received_unix_ms DESC, c.seq DESC";
 
 /// See [`super::Browser::calls`].
-pub(super) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
+pub(crate) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
     // One snapshot for all questions.
     let snapshot = connection.unchecked_transaction()?;
     let limit = query.limit.clamp(1, PAGE);
@@ -232,22 +261,24 @@ pub(super) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<L
             None => return Ok(Page { items: Vec::new(), next: None }),
         }
     }
-    let end = if query.transaction.is_some() { None } else { walk.end(&snapshot)? };
-    let mut found = walk.along;
-    query.restrict(&mut found);
-    if let Some((received, seq)) = end {
-        let received = found.bind(received.into());
-        let seq = found.bind(seq.into());
-        found.conditions.push_str(&format!(
-            " AND c.received_unix_ms >= {received} AND (c.received_unix_ms > {received} OR c.seq >= {seq})"
-        ));
-    }
-    let mut items = found.calls(&snapshot, walk.source, ORDER, limit + 1)?;
-    let next = if items.len() > limit {
-        items.truncate(limit);
-        items.last().map(|call| call.seq)
-    } else {
-        end.map(|(_, seq)| seq)
+    let begun = Instant::now();
+    let (mut items, mut looked_at, mut part) = (Vec::new(), 0, FIRST_PART);
+    let next = loop {
+        let end = if query.transaction.is_some() { None } else { walk.end(&snapshot, part)? };
+        let mut found = walk.along(end);
+        query.restrict(&mut found);
+        items.extend(found.calls(&snapshot, walk.source, ORDER, limit + 1 - items.len())?);
+        if items.len() > limit {
+            items.truncate(limit);
+            break items.last().map(|call: &LoggedCall| call.seq);
+        }
+        let Some((received, seq)) = end else { break None };
+        looked_at += part;
+        if looked_at >= LOOKED_AT || begun.elapsed() >= LOOKING {
+            break Some(seq);
+        }
+        walk.after(received, seq);
+        part = (part * 2).min(LOOKED_AT - looked_at);
     };
     for call in &mut items {
         call.answers = answers(&snapshot, call.trace, i64::MAX)?;
@@ -272,7 +303,7 @@ pub(super) fn cursor(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 /// See [`super::Browser::news`].
-pub(super) fn news(connection: &Connection, query: &CallsQuery, cursor: i64) -> Result<News, StoreError> {
+pub(crate) fn news(connection: &Connection, query: &CallsQuery, cursor: i64) -> Result<News, StoreError> {
     let of_calls_only = query.id_tag.is_some()
         || query.transaction.is_some()
         || query.action.is_some()

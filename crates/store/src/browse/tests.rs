@@ -192,7 +192,8 @@ fn a_search_in_vain_ends_and_can_go_on(connection: &Connection) {
             break;
         }
     }
-    assert_eq!(pages, 11, "ten parts of the log and its end");
+    // By time, or by calls where the machine is fast.
+    assert!((11..=801).contains(&pages), "{pages} parts of the log");
     // The last of all calls, however far away.
     let mut query = CallsQuery { text: format!("{:026}", 3), limit: 50, ..CallsQuery::default() };
     let mut found = Vec::new();

@@ -112,6 +112,16 @@ impl Query {
         self.conditions.push_str(&format!(" AND {condition}{place}"));
     }
 
+    /// Bound as all values are, so that SQLite needs not read the same statement anew for each limit.
+    fn place_of_limit(&self) -> String {
+        format!("?{}", self.values.len() + 1)
+    }
+
+    fn with_limit(&self, limit: usize) -> impl Iterator<Item = Value> {
+        let limit = i64::try_from(bounded(limit)).unwrap_or(i64::MAX);
+        self.values.iter().cloned().chain([Value::Integer(limit)])
+    }
+
     /// The calls, without their answers. The source names the table `c` and what else it is to be read with.
     pub(crate) fn calls(
         &self,
@@ -126,10 +136,10 @@ impl Query {
                  c.leader, c.flags, c.redacted, c.id_tag, c.transaction_number, c.connector_id, c.status
              FROM {source} WHERE {} {tail} LIMIT {}",
             self.conditions,
-            bounded(limit)
+            self.place_of_limit()
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        let calls = statement.query_map(params_from_iter(&self.values), call)?;
+        let calls = statement.query_map(params_from_iter(self.with_limit(limit)), call)?;
         Ok(calls.collect::<Result<_, _>>()?)
     }
 
@@ -143,10 +153,10 @@ impl Query {
             "SELECT o.seq, o.charger, o.unix_ms, o.kind, o.who, o.detail FROM occurrences o
              WHERE {} {tail} LIMIT {}",
             self.conditions,
-            bounded(limit)
+            self.place_of_limit()
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        let occurrences = statement.query_map(params_from_iter(&self.values), occurrence)?;
+        let occurrences = statement.query_map(params_from_iter(self.with_limit(limit)), occurrence)?;
         Ok(occurrences.collect::<Result<_, _>>()?)
     }
 }
