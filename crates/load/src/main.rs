@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use load::{Bench, Contender, Extent, Outcome, Spread, System, Terms, compare};
+use load::{Asked, Bench, Contender, Extent, LogMark, Outcome, Spread, System, Terms, compare};
 
 /// Weighs ocpp-proxy beside nginx and HAProxy.
 #[derive(Parser)]
@@ -83,6 +83,46 @@ enum Task {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// A message log of any length: what a row costs, and how long the portal's questions take.
+    Log {
+        /// Lengths in rows, each larger than the one before.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 10_000_000])]
+        rows: Vec<u64>,
+        #[arg(long, default_value_t = 6000)]
+        chargers: usize,
+        /// How often each question is asked.
+        #[arg(long, default_value_t = 60)]
+        times: usize,
+        /// Where to write it, docs/growth.md.
+        #[arg(long)]
+        page: Option<PathBuf>,
+    },
+    /// A charger among few and among many.
+    Chargers {
+        #[arg(long, default_value_t = 100)]
+        few: usize,
+        #[arg(long, default_value_t = 6000)]
+        many: usize,
+        #[arg(long, default_value_t = 500.0)]
+        per_second: f64,
+        #[arg(long, default_value_t = 7)]
+        passes: usize,
+        /// Where to write it, docs/growth.md.
+        #[arg(long)]
+        page: Option<PathBuf>,
+    },
+    /// Memory while traffic goes on.
+    Time {
+        #[arg(long, default_value_t = 200)]
+        chargers: usize,
+        #[arg(long, default_value_t = 500.0)]
+        per_second: f64,
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+        /// Where to write it, docs/growth.md.
+        #[arg(long)]
+        page: Option<PathBuf>,
+    },
     /// More than the program can take.
     Overload {
         #[arg(long, default_value_t = 400)]
@@ -98,6 +138,7 @@ fn main() -> Result<()> {
     let bench = Bench { proxy: &proxy, folder: &folder, core: common.core };
     let own = System::Proxy { followers: 1, log: common.log };
     let all = [System::Nginx, System::Haproxy, own];
+    let full = System::Proxy { followers: 1, log: true };
     match task {
         Task::Page { path, quick } => {
             load::write(&bench, &if quick { Extent::quick() } else { Extent::full() }, &path)?;
@@ -134,12 +175,48 @@ fn main() -> Result<()> {
         Task::Stall { seconds } => {
             println!("{:?}", bench.stalled_follower(own, 20, Duration::from_secs(seconds))?);
         }
+        Task::Chargers { few, many, per_second, passes, page } => {
+            let grown = bench.grown(full, [few, many], per_second, passes)?;
+            println!("{grown:?}");
+            if let Some(page) = page {
+                load::write_grown(&bench, &page, [few, many], per_second, &grown)?;
+            }
+        }
+        Task::Time { chargers, per_second, minutes, page } => {
+            let told = |minute: f64, kib: u64| println!("{minute:6.1} min {kib} KiB");
+            let how_long = Duration::from_secs(60 * minutes);
+            let flat = bench.flat(full, chargers, per_second, how_long, told)?;
+            println!("{:.1} KiB more a minute; {:?}", flat.slope, flat.tally);
+            if let Some(page) = page {
+                load::write_flat(&bench, &page, chargers, per_second, &flat)?;
+            }
+        }
+        Task::Log { rows, chargers, times, page } => {
+            let marks = load::grow(&folder, &rows, chargers, times, tell)?;
+            if let Some(page) = page {
+                load::write_log(&bench, &page, chargers, &marks)?;
+            }
+        }
         Task::Overload { chargers } => {
             let (ratio, best, tally) = bench.overload(own, chargers)?;
             println!("{ratio} of {best:.0} a second, {tally:?}");
         }
     }
     Ok(())
+}
+
+fn tell(mark: &LogMark) {
+    println!(
+        "{} rows, {:.1} GB: {:.0} rows a second, {:.1} us of CPU each, commits {:.1} ms",
+        mark.rows,
+        mark.bytes as f64 / 1e9,
+        mark.per_second,
+        mark.cpu_us,
+        mark.commit_ms
+    );
+    for Asked { what, p50, p95 } in &mark.asked {
+        println!("  {:8.1} ms {:8.1} ms  {what}", p50.as_secs_f64() * 1e3, p95.as_secs_f64() * 1e3);
+    }
 }
 
 fn show(one: &Contender, all: Outcome<'_>) {

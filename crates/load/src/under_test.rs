@@ -26,6 +26,25 @@ pub struct UnderTest {
 pub struct Cpu(BTreeMap<u32, (String, u64)>);
 
 impl Cpu {
+    /// What the threads of a process have used so far.
+    pub(crate) fn of(pid: u32) -> Result<Cpu> {
+        let mut threads = BTreeMap::new();
+        for entry in fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {
+            let entry = entry?;
+            // A thread that ends while it is looked at is left out.
+            let Ok(thread) = entry.file_name().to_string_lossy().parse() else { continue };
+            let Ok(name) = fs::read_to_string(entry.path().join("comm")) else { continue };
+            let Ok(figures) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
+            // Nanoseconds on a CPU, nanoseconds waiting for one, turns (kernel: Documentation/scheduler).
+            let used = figures.split(' ').next().and_then(|used| used.parse().ok());
+            threads.insert(
+                thread,
+                (name.trim_end().to_owned(), used.context("schedstat begins with a number")?),
+            );
+        }
+        Ok(Cpu(threads))
+    }
+
     /// What has been used since then, by the threads that are there now.
     pub fn since(&self, before: &Cpu) -> u64 {
         self.by_thread(before).iter().map(|(_, used)| used).sum()
@@ -91,23 +110,7 @@ impl UnderTest {
 
     /// What its threads have used so far.
     pub fn cpu(&self) -> Result<Cpu> {
-        let mut threads = BTreeMap::new();
-        for entry in
-            fs::read_dir(format!("/proc/{}/task", self.pid)).context("the system under test is gone")?
-        {
-            let entry = entry?;
-            // A thread that ends while it is looked at is left out.
-            let Ok(thread) = entry.file_name().to_string_lossy().parse() else { continue };
-            let Ok(name) = fs::read_to_string(entry.path().join("comm")) else { continue };
-            let Ok(figures) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
-            // Nanoseconds on a CPU, nanoseconds waiting for one, turns (kernel: Documentation/scheduler).
-            let used = figures.split(' ').next().and_then(|used| used.parse().ok());
-            threads.insert(
-                thread,
-                (name.trim_end().to_owned(), used.context("schedstat begins with a number")?),
-            );
-        }
-        Ok(Cpu(threads))
+        Cpu::of(self.pid)
     }
 
     /// Memory that is its own: private, and its part of what it shares, in KiB.

@@ -29,14 +29,14 @@ pub struct Bench<'a> {
 }
 
 /// One system with its own scene.
-struct Setting {
-    scene: Scene,
-    route: RouteId,
-    under_test: UnderTest,
+pub(crate) struct Setting {
+    pub(crate) scene: Scene,
+    pub(crate) route: RouteId,
+    pub(crate) under_test: UnderTest,
 }
 
 impl Bench<'_> {
-    fn set(&self, system: System, over_tls: bool, traced: Option<&Path>) -> Result<Setting> {
+    pub(crate) fn set(&self, system: System, over_tls: bool, traced: Option<&Path>) -> Result<Setting> {
         let certificates = Rc::new(Certificates::issue(self.folder)?);
         let mut scene = Scene::new(certificates.clone())?;
         let places =
