@@ -4,7 +4,9 @@
 #[path = "security/page.rs"]
 mod page;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,6 +21,9 @@ use page::{Counted, Page};
 /// The promises that are shown by more than tests.
 const MALFORMED: &str = "S8";
 const LEAST_PRIVILEGE: &str = "S16";
+
+/// Packages that are built with what the Debian package has.
+const WITH_OPENSSL: [&str; 2] = ["gateway", "ocpp-proxy"];
 
 /// What is counted.
 #[derive(Args)]
@@ -40,18 +45,26 @@ pub(crate) fn run(asked: &Security) -> Result<()> {
     let collection = target().join("security-figures.jsonl");
     let _ = fs::remove_file(&collection);
     let peers = peers::set_up()?;
-    let mut command = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    if !asked.unoptimised {
-        command.arg("--release");
+    let names = match asked.only.as_slice() {
+        [] => vec!["figure_".to_owned()],
+        only => only.iter().map(|promise| test_prefix(promise)).collect::<Result<Vec<_>>>()?,
+    };
+    let packages = packages_with(&names)?;
+    if !packages.is_empty() {
+        let mut command = cargo(&["test", "--locked", "--no-fail-fast"]);
+        if !asked.unoptimised {
+            command.arg("--release");
+        }
+        for package in &packages {
+            command.args(["--package", package]);
+            if WITH_OPENSSL.contains(&package.as_str()) {
+                command.args(["--features", &format!("{package}/openssl")]);
+            }
+        }
+        command.arg("--").args(&names).args(["--nocapture", "--test-threads=1"]);
+        command.envs(peers.variables()).env(figures::COLLECTION, &collection);
+        Step::begin("attacks").run(&mut command)?;
     }
-    command.args(["--features", "ocpp-proxy/openssl", "--"]);
-    if asked.only.is_empty() {
-        command.arg("figure_");
-    }
-    command.args(asked.only.iter().map(|promise| test_prefix(promise)).collect::<Result<Vec<_>>>()?);
-    command.args(["--nocapture", "--test-threads=1"]);
-    command.envs(peers.variables()).env(figures::COLLECTION, &collection);
-    Step::begin("attacks").run(&mut command)?;
 
     let mut rows = collected(&fs::read_to_string(&collection).unwrap_or_default())?;
     if asked.only.is_empty() || asked.only.iter().any(|promise| promise == LEAST_PRIVILEGE) {
@@ -82,6 +95,33 @@ fn test_prefix(promise: &str) -> Result<String> {
         Some(number @ 1..=18) => Ok(format!("figure_s{number:02}_")),
         _ => bail!("{promise:?} is no promise of SECURITY.md: they are S1 to S18"),
     }
+}
+
+/// The packages with a test whose name begins so: the others need not be built.
+fn packages_with(names: &[String]) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let mut folders: Vec<PathBuf> = children(&root().join("crates"))?;
+    folders.push(root().join("fuzz"));
+    while let Some(folder) = folders.pop() {
+        let mut waiting = vec![folder.join("src"), folder.join("tests")];
+        while let Some(path) = waiting.pop() {
+            if path.is_dir() {
+                waiting.extend(children(&path)?);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if names.iter().any(|name| text.contains(&format!("fn {name}"))) {
+                let folder = folder.file_name().unwrap_or_default().to_string_lossy();
+                found.insert(if folder == "proxy" { "ocpp-proxy".to_owned() } else { folder.into_owned() });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 
 fn collected(lines: &str) -> Result<Vec<Row>> {
