@@ -8,12 +8,12 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
 # The image of Rust has the headers of OpenSSL, the one below its library.
-RUN cargo build --locked --release --package ocpp-proxy --features openssl \
+RUN cargo build --locked --profile dist --package ocpp-proxy --features openssl \
     && install -d -m 0700 /state
 
 # glibc, OpenSSL, certificates of public authorities, and no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build --chmod=0755 /source/target/release/ocpp-proxy /usr/bin/ocpp-proxy
+COPY --from=build --chmod=0755 /source/target/dist/ocpp-proxy /usr/bin/ocpp-proxy
 COPY --from=build --chown=65532:65532 /state /var/lib/ocpp-proxy
 USER 65532:65532
 VOLUME /var/lib/ocpp-proxy

@@ -95,9 +95,9 @@ pub(crate) const SOCKET_SEND_BUFFER: u32 = 64 << 10;
 pub(crate) const SOCKET_RECEIVE_BUFFER: u32 = 64 << 10;
 /// What is read of a socket at once, into a buffer that all sockets of a thread share: some ten messages.
 pub(crate) const READ_AT_ONCE_BYTES: usize = 16 << 10;
-/// What a socket has of its own, for the message that it is about to give: most fit. Longer ones get more while they
-/// last.
-const READ_BUFFER_BYTES: usize = 1 << 10;
+/// What a socket has of its own, for the message that it is about to give: most answers fit. Longer ones get more
+/// while they last.
+const READ_BUFFER_BYTES: usize = 512;
 /// Unsent bytes without progress for this long: the peer has stopped reading.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(20);
 /// A message that a peer has begun has come in whole by then. Chargers' messages have a few hundred bytes,

@@ -11,10 +11,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dashmap::DashMap;
 use engine::{AnswerNote, BackofficeId, Departure, Direction, FrameKind, Outcome, Reason, Side};
+use foldhash::fast::RandomState;
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use ::store::Store;
@@ -51,8 +54,13 @@ struct Series {
     backoffice_backoff: GaugeVec,
     messages: IntCounterVec,
     message_bytes: IntCounterVec,
+    /// Those of each kind of message by its labels: to look up a series by names takes longer than to count.
+    of_messages: DashMap<(Side, Direction, FrameKind, &'static str), MessageCounters, RandomState>,
     call_duration: HistogramVec,
-    overhead: HistogramVec,
+    /// The same: backoffice, whether it led, action.
+    of_answers: DashMap<(BackofficeId, bool, &'static str), Histogram, RandomState>,
+    overhead_from_charger: Histogram,
+    overhead_from_backoffice: Histogram,
     divergence: IntCounterVec,
     divergent_fields: Mutex<HashSet<String>>,
     authorize_results: IntCounterVec,
@@ -66,6 +74,12 @@ struct Series {
     config_reloads: IntCounterVec,
 }
 
+/// The series that one kind of message adds to.
+struct MessageCounters {
+    messages: IntCounter,
+    bytes: IntCounter,
+}
+
 impl Metrics {
     /// All metrics at zero; `version` is shown in `ocpp_proxy_build_info`.
     pub fn new(version: &str) -> Self {
@@ -73,6 +87,7 @@ impl Metrics {
         let mut table = Registration { registry: Registry::new(), left: own.collect() };
         let build_info = table.gauges("ocpp_proxy_build_info");
         build_info.with_label_values(&[version]).set(1);
+        let overhead = table.histograms("ocpp_proxy_overhead_seconds");
         let series = Series {
             charger_connections: table.gauges("ocpp_proxy_charger_connections"),
             charger_connects: table.counters("ocpp_proxy_charger_connects_total"),
@@ -86,8 +101,11 @@ impl Metrics {
             backoffice_backoff: table.seconds("ocpp_proxy_backoffice_backoff_seconds"),
             messages: table.counters("ocpp_proxy_messages_total"),
             message_bytes: table.counters("ocpp_proxy_message_bytes_total"),
+            of_messages: DashMap::default(),
             call_duration: table.histograms("ocpp_proxy_call_duration_seconds"),
-            overhead: table.histograms("ocpp_proxy_overhead_seconds"),
+            of_answers: DashMap::default(),
+            overhead_from_charger: overhead.with_label_values(&["from_charger"]),
+            overhead_from_backoffice: overhead.with_label_values(&["from_backoffice"]),
             divergence: table.counters("ocpp_proxy_divergence_total"),
             divergent_fields: Mutex::default(),
             authorize_results: table.counters("ocpp_proxy_authorize_results_total"),
@@ -193,20 +211,44 @@ impl Metrics {
         action: &'static str,
         bytes: usize,
     ) {
+        let series = &self.0;
+        let labels = (peer.clone(), direction, kind, action);
+        let count = |counters: &MessageCounters| {
+            counters.messages.inc();
+            counters.bytes.inc_by(bytes as u64);
+        };
+        if let Some(known) = series.of_messages.get(&labels) {
+            return count(&known);
+        }
         let (peer, direction) = (name(peer), direction.label());
-        self.0.messages.with_label_values(&[peer, direction, kind.label(), action]).inc();
-        self.0.message_bytes.with_label_values(&[peer, direction]).inc_by(bytes as u64);
+        let counters = MessageCounters {
+            messages: series.messages.with_label_values(&[peer, direction, kind.label(), action]),
+            bytes: series.message_bytes.with_label_values(&[peer, direction]),
+        };
+        count(&counters);
+        series.of_messages.insert(labels, counters);
     }
 
-    pub(crate) fn overhead(&self, direction: &'static str, taken: Duration) {
-        self.0.overhead.with_label_values(&[direction]).observe(taken.as_secs_f64());
+    /// What a message of a charger cost.
+    pub(crate) fn overhead_from_charger(&self, taken: Duration) {
+        self.0.overhead_from_charger.observe(taken.as_secs_f64());
+    }
+
+    /// What a message of a backoffice cost.
+    pub(crate) fn overhead_from_backoffice(&self, taken: Duration) {
+        self.0.overhead_from_backoffice.observe(taken.as_secs_f64());
     }
 
     pub(crate) fn answer(&self, answer: &AnswerNote) {
         let backoffice = answer.backoffice.as_str();
         let role = if answer.led { "leader" } else { "follower" };
         let seconds = Duration::from_micros(answer.latency_us).as_secs_f64();
-        self.0.call_duration.with_label_values(&[backoffice, role, answer.action]).observe(seconds);
+        let labels = (answer.backoffice.clone(), answer.led, answer.action);
+        let new = || self.0.call_duration.with_label_values(&[backoffice, role, answer.action]);
+        match self.0.of_answers.get(&labels) {
+            Some(known) => known.observe(seconds),
+            None => self.0.of_answers.entry(labels).or_insert_with(new).observe(seconds),
+        }
         if answer.action == "Authorize" {
             let status = authorize_status(&answer.outcome);
             self.0.authorize_results.with_label_values(&[backoffice, role, status]).inc();

@@ -40,6 +40,8 @@ pub(crate) struct Socket {
     closing: bool,
     /// The WebSocket layer will not read any further.
     read_ended: bool,
+    /// The WebSocket layer has asked for more than there was.
+    read_on: bool,
     /// It is ourselves who do not read at present.
     held_back: bool,
     progress: Option<Progress>,
@@ -80,6 +82,7 @@ impl Socket {
             waiting_pings: 0,
             closing: false,
             read_ended: false,
+            read_on: false,
             held_back: false,
             progress: None,
         }
@@ -224,8 +227,14 @@ impl Socket {
         {
             framing.resume(Instant::now());
         }
+        // Most often it is another socket of the task that brings something.
+        if self.read_on && !self.stream.get_mut().may_bring(cx) {
+            return Poll::Pending;
+        }
         self.stream.get_mut().grant(READ_BYTES_PER_TURN);
-        let item = ready!(Pin::new(&mut self.stream).poll_next(cx));
+        let item = Pin::new(&mut self.stream).poll_next(cx);
+        self.read_on = item.is_pending();
+        let item = ready!(item);
         let heard = match item {
             Some(Ok(Message::Text(text))) => match Text::try_from(Bytes::from(text)) {
                 Ok(text) => Heard::Text(text),

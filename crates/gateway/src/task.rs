@@ -298,11 +298,15 @@ impl Talk {
             self.charger_is_alive();
         }
         match (peer, heard) {
-            (Peer::Charger, Heard::Text(text)) => self.tell_message(Event::ChargerSaid(text), "from_charger"),
+            (Peer::Charger, Heard::Text(text)) => {
+                let taken = self.tell_message(Event::ChargerSaid(text));
+                self.shared.metrics.overhead_from_charger(taken);
+            }
             (Peer::Charger, Heard::Alive) => self.tell(Event::Ponged(Side::Charger)),
             (Peer::Link(at), Heard::Text(text)) => {
                 let backoffice = self.slots[at].backoffice.clone();
-                self.tell_message(Event::BackofficeSaid(backoffice, text), "from_backoffice");
+                let taken = self.tell_message(Event::BackofficeSaid(backoffice, text));
+                self.shared.metrics.overhead_from_backoffice(taken);
             }
             (Peer::Link(at), Heard::Alive) => {
                 let side = self.slots[at].side.clone();

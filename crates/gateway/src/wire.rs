@@ -88,6 +88,15 @@ impl Wire {
         self.unread = Unread { bytes: [unused, self.unread.left()].concat(), given: 0 };
     }
 
+    /// Whether reading may bring something. If not, the task is woken when it may. What TLS has of its own nobody
+    /// else knows.
+    pub(crate) fn may_bring(&mut self, cx: &mut Context<'_>) -> bool {
+        match &self.layer {
+            Layer::Plain(stream) => !self.unread.left().is_empty() || stream.poll_read_ready(cx).is_ready(),
+            _ => true,
+        }
+    }
+
     /// Allows about so many bytes to be read. Beyond them the stream is not ready, and asks to be polled
     /// again: whoever sends without end does not keep the task from everybody else. Without a grant
     /// nothing is held back.

@@ -15,7 +15,7 @@ use crate::rows::LogEntry;
 use crate::{Limits, StoreError};
 
 /// Rows are committed at the latest this long after the first of them came.
-const GROUP_FOR: Duration = Duration::from_millis(10);
+const GROUP_FOR: Duration = Duration::from_millis(50);
 /// Or as soon as so many wait.
 pub(crate) const GROUP_ROWS: usize = 500;
 

@@ -30,6 +30,9 @@ const GROUP_ORDERS: usize = 500;
 const CHUNK_ROWS: usize = 32;
 /// A group is committed when filling it took this long.
 const FILL_FOR: Duration = Duration::from_millis(10);
+/// Commits begin this far apart at least: what comes meanwhile goes with the next. A record after a quiet while
+/// does not wait.
+const COMMITS_APART: Duration = Duration::from_millis(5);
 /// While writing fails, it is tried again this often even if nothing is to be written.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -89,6 +92,8 @@ pub(crate) struct Writer {
     round: Round,
     /// The number of the last log row.
     sequence: i64,
+    /// When the last group began.
+    began: Instant,
     /// Dropped after the connection.
     _lock: Lock,
 }
@@ -137,6 +142,7 @@ impl Writer {
             upkeep,
             round,
             sequence,
+            began: Instant::now(),
             _lock: lock,
         })
     }
@@ -154,7 +160,11 @@ impl Writer {
                 until = until.min(Instant::now() + RETRY_EVERY);
             }
             match self.queue.wait(until) {
-                Wake::Work => self.write_group(),
+                Wake::Work => {
+                    std::thread::sleep(COMMITS_APART.saturating_sub(self.began.elapsed()));
+                    self.began = Instant::now();
+                    self.write_group();
+                }
                 Wake::Quiet if failing => self.probe(),
                 Wake::Quiet => {}
                 Wake::Over => break,

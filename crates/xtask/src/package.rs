@@ -34,7 +34,7 @@ const STORE: (&str, &str) =
 #[derive(Args)]
 pub(crate) struct Package {
     /// The profile of Cargo.toml.
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "dist")]
     profile: String,
 }
 

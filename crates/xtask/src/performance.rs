@@ -29,7 +29,7 @@ pub(crate) fn measure(asked: &Performance) -> Result<()> {
     );
     others()?;
     tracer()?;
-    let program = build()?;
+    let program = build(DIST)?;
     // The system under test has the first core, whoever weighs the second.
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", "1"]).arg(program).args(["--core", "0"]);
@@ -41,28 +41,31 @@ pub(crate) fn measure(asked: &Performance) -> Result<()> {
     } else {
         command.arg("page").arg(root().join("docs/performance.md"));
     }
-    places(&mut command);
+    places(&mut command, DIST);
     Step::begin("what it costs").run(&mut command)
 }
+
+/// The profile that is packaged.
+const DIST: &str = "dist";
 
 /// Compares system calls and memory with `benches/costs.txt`.
 pub(crate) fn watch_costs() -> Result<()> {
     tracer()?;
-    let mut command = Command::new(build()?);
+    let mut command = Command::new(build("release")?);
     command.arg("costs").arg(root().join("benches/costs.txt"));
-    places(&mut command);
+    places(&mut command, "release");
     Step::begin("system calls and memory").run(&mut command)
 }
 
-fn places(command: &mut Command) {
-    command.arg("--proxy").arg(target().join("release/ocpp-proxy"));
+fn places(command: &mut Command, profile: &str) {
+    command.arg("--proxy").arg(target().join(profile).join("ocpp-proxy"));
     command.arg("--folder").arg(target().join("performance"));
 }
 
 /// Builds the program and the one that weighs it; the path of the latter.
-fn build() -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--locked", "--release", "-p", "ocpp-proxy", "-p", "load"]))?;
-    Ok(target().join("release/load"))
+fn build(profile: &str) -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--locked", "--profile", profile, "-p", "ocpp-proxy", "-p", "load"]))?;
+    Ok(target().join(profile).join("load"))
 }
 
 fn tracer() -> Result<()> {

@@ -58,7 +58,7 @@ async fn every_metric_of_the_table_is_served_once_used() {
     metrics.link_down(&acme, &Departure::Violated(Violation::TooBig));
     metrics.backoff(&acme, Duration::from_millis(1500));
     metrics.message(&Side::Charger, Direction::In, FrameKind::Call, "Heartbeat", 20);
-    metrics.overhead("from_charger", Duration::from_micros(80));
+    metrics.overhead_from_charger(Duration::from_micros(80));
     let invalid = Outcome::Result(Text::from_static("{\"idTagInfo\":{\"status\":\"Invalid\"}}"));
     metrics.answer(&answer(invalid, vec![difference("/idTagInfo/status")]));
     metrics.violation(&side, "stray_answer");
