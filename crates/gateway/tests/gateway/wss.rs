@@ -112,6 +112,8 @@ fn charger(trusted: &Issuer, own: Option<(&str, &KeyPair)>) -> TlsConnector {
 /// Dials as this charger; the status, or `None` when TLS came to nothing.
 async fn dial(world: &World, connector: &TlsConnector, charger: &str) -> Option<(u16, TlsStream<TcpStream>)> {
     let stream = TcpStream::connect(world.gateway.tls_address().unwrap()).await.unwrap();
+    // A request of one small segment would wait for the confirmation of the one before.
+    stream.set_nodelay(true).unwrap();
     let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.ok()?;
     let request = format!(
         "GET /ocpp/{charger} HTTP/1.1\r\nHost: gateway\r\n{UPGRADE}Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
