@@ -144,11 +144,15 @@ fn exposure() -> Result<Row> {
 
 /// The commit that is measured; marked where the tree has changed since.
 pub(crate) fn revision() -> Result<String> {
-    let described = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--exclude=*"])
-        .current_dir(root())
-        .output()
-        .context("cannot start git")?;
-    ensure!(described.status.success(), "git names no revision");
-    Ok(String::from_utf8_lossy(&described.stdout).trim().to_owned())
+    let git = |arguments: &[&str]| -> Result<String> {
+        let said =
+            Command::new("git").args(arguments).current_dir(root()).output().context("cannot start git")?;
+        ensure!(said.status.success(), "git names no revision");
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    let revision = git(&["rev-parse", "--short", "HEAD"])?;
+    // A page of figures that was counted a moment ago is no change of what is counted.
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no", "--", ":(exclude)docs/*-figures.md"])?;
+    Ok(if changed.is_empty() { revision } else { format!("{revision}-dirty") })
 }
