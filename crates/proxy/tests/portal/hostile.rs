@@ -242,14 +242,7 @@ fn figure_s10_nothing_that_a_peer_sends_is_run() {
         pages.push(format!("/chargers/CP1/deliveries?backoffice={text}"));
     }
     let named_pages = pages.len();
-    let calls = scene.get("/calls?charger=CP1&limit=1000").body;
-    let traces: Vec<&str> = calls["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|call| call["action"] != "Heartbeat")
-        .map(|call| call["trace"].as_str().unwrap())
-        .collect();
+    let traces = traces(&scene);
     assert!(traces.len() > 900, "{}", traces.len());
     let one_in = figures::scaled(1, 16);
     pages.extend(traces.iter().step_by(one_in).map(|trace| format!("/calls/{trace}")));
@@ -306,6 +299,19 @@ fn figure_s10_nothing_that_a_peer_sends_is_run() {
     }
     let table = scene.proxy.command(&["logs", "CP1", "--json"]).1;
     assert!(table.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+/// All calls of the charger but heartbeats, by what links their answers. A page may be short: it is looked for only
+/// for a while.
+fn traces(scene: &Scene) -> Vec<String> {
+    let (mut traces, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = scene.get(&format!("/calls?charger=CP1&limit=1000{before}")).body;
+        let calls = page["items"].as_array().unwrap().iter().filter(|call| call["action"] != "Heartbeat");
+        traces.extend(calls.map(|call| call["trace"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_i64() else { return traces };
+        before = format!("&before={next}");
+    }
 }
 
 /// How many cells the log has as a table, and how many of them a spreadsheet would compute.
