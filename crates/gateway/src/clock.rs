@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_within_the_same_spanwakes_at_the_same_moment() {
+    async fn who_asks_within_the_same_span_wakes_at_the_same_moment() {
         let (clock, begun) = (Clock::start(), Instant::now());
         let span = Duration::from_millis(50);
         let mut far = Vec::new();

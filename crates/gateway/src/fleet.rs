@@ -19,8 +19,8 @@ use crate::tls::Fingerprint;
 use crate::view::LiveCharger;
 
 /// What a session's task is told from outside. The channel has no room made beforehand: most tasks are told nothing
-/// for days. It is unbounded, but what fills it is not:
-/// handshakes are limited and each waits for its answer; the rest comes from the operator.
+/// for days. It is unbounded, but what fills it is not: handshakes are limited and each waits for its answer; the rest
+/// comes from the operator.
 #[derive(Debug)]
 pub(crate) enum Control {
     /// A charger asks to be let in.

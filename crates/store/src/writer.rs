@@ -92,8 +92,6 @@ pub(crate) struct Writer {
     round: Round,
     /// The number of the last log row.
     sequence: i64,
-    /// When the last group began.
-    began: Instant,
     /// Dropped after the connection.
     _lock: Lock,
 }
@@ -142,7 +140,6 @@ impl Writer {
             upkeep,
             round,
             sequence,
-            began: Instant::now(),
             _lock: lock,
         })
     }
@@ -153,6 +150,8 @@ impl Writer {
             counters: Arc::clone(&self.counters),
             health: Arc::clone(&self.health),
         };
+        // When the last group began.
+        let mut began = Instant::now();
         loop {
             let mut until = self.upkeep.due().min(self.round.due);
             let failing = self.health.check().is_err();
@@ -161,8 +160,8 @@ impl Writer {
             }
             match self.queue.wait(until) {
                 Wake::Work => {
-                    std::thread::sleep(COMMITS_APART.saturating_sub(self.began.elapsed()));
-                    self.began = Instant::now();
+                    std::thread::sleep(COMMITS_APART.saturating_sub(began.elapsed()));
+                    began = Instant::now();
                     self.write_group();
                 }
                 Wake::Quiet if failing => self.probe(),

@@ -23,6 +23,11 @@ pub(super) struct Known {
     of_chargers: Vec<ChargerKeys>,
 }
 
+/// Two spellings are one charger (semantics F-61).
+fn is_same(one: &ChargerId, other: &ChargerId) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
 impl Known {
     /// Without rules it is the database alone that says who is known.
     pub(super) fn read(store: &Path, rules: Option<&Routing>) -> anyhow::Result<Self> {
@@ -51,7 +56,7 @@ impl Known {
 
     /// As the proxy sees it.
     fn is_known(&self, rules: &Routing, charger: &ChargerId) -> bool {
-        let is_it = |other: &ChargerId| other.as_str().eq_ignore_ascii_case(charger.as_str());
+        let is_it = |other: &ChargerId| is_same(other, charger);
         let is_used = |of: &ChargerKeys| of.keys.iter().any(|key| key.stage == KeyStage::Used);
         rules.lets_in(charger).is_some()
             || self.admissions.iter().any(|one| is_it(&one.charger))
@@ -61,7 +66,7 @@ impl Known {
     /// Whether an operator has admitted it, or it has proved who it is, or a backoffice has set a key for it.
     pub(super) fn was_let_in(&self, charger: &ChargerId) -> bool {
         let mut names = self.admissions.iter().map(|one| &one.charger);
-        let is_it = |other: &ChargerId| other.as_str().eq_ignore_ascii_case(charger.as_str());
+        let is_it = |other: &ChargerId| is_same(other, charger);
         names.any(is_it)
             || self.logins.iter().any(|one| is_it(&one.charger))
             || self.of_chargers.iter().any(|one| is_it(&one.charger))
@@ -71,7 +76,7 @@ impl Known {
     /// Whether it knocks or was turned away.
     pub(super) fn is_listed(&self, charger: &ChargerId) -> bool {
         let mut listed = self.knocking.iter().chain(&self.turned_away);
-        listed.any(|one| one.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
+        listed.any(|one| is_same(&one.charger, charger))
     }
 
     /// Every charger of which something is known here.
@@ -82,7 +87,7 @@ impl Known {
     }
 
     fn login(&self, charger: &ChargerId) -> Option<&Login> {
-        self.logins.iter().find(|login| login.charger.as_str().eq_ignore_ascii_case(charger.as_str()))
+        self.logins.iter().find(|login| is_same(&login.charger, charger))
     }
 
     pub(super) fn text(&self, rules: Option<&Routing>, zone: &TimeZone) -> String {

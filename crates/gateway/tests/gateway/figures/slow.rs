@@ -127,18 +127,24 @@ async fn shout(stream: &mut TcpStream) {
     let _ = tokio::io::AsyncWriteExt::write_all(stream, &pings).await;
 }
 
+/// With a listener for TLS, too, and a backoffice that answers everybody.
+async fn world() -> World {
+    let backoffice = Backoffice::new().await;
+    let certificates = shown(&authority("Charger authority"), "proxy.example", None);
+    let mut settings = with_tls(certificates);
+    // All that come to be served may come within one moment.
+    settings.handshake_burst = 10_000;
+    let world = World::with(settings, routing(&[("volt", &backoffice.url())])).await;
+    answer_everybody(backoffice);
+    world
+}
+
 /// S6: slow peers of five kinds beside good chargers
 #[tokio::test(start_paused = true)]
 async fn figure_s06_slow_peers_are_gone_in_time_and_cost_nobody_else_anything() {
     let _clock = HeldClock::hold();
     let (each, good) = (scaled(400, 8), scaled(200, 20));
-    let backoffice = Backoffice::new().await;
-    let certificates = shown(&authority("Charger authority"), "proxy.example", None);
-    let mut settings = with_tls(certificates);
-    // All that come to be served come within one moment of the held clock.
-    settings.handshake_burst = 10_000;
-    let world = World::with(settings, routing(&[("volt", &backoffice.url())])).await;
-    answer_everybody(backoffice);
+    let world = world().await;
 
     let mut good = Good::new(world.address, good).await;
     let begun = Instant::now();
@@ -243,12 +249,7 @@ async fn figure_s06_good_chargers_are_answered_as_soon_beside_slow_ones() {
     let (each, good, seconds) = (scaled(400, 8), scaled(200, 20), scaled(40, 1));
     // They are not all awaited in CI, which has no half a minute for them.
     let patience = Duration::from_secs(scaled(32, 1));
-    let backoffice = Backoffice::new().await;
-    let certificates = shown(&authority("Charger authority"), "proxy.example", None);
-    let mut settings = with_tls(certificates);
-    settings.handshake_burst = 10_000;
-    let world = World::with(settings, routing(&[("volt", &backoffice.url())])).await;
-    answer_everybody(backoffice);
+    let world = world().await;
     let mut chargers = Vec::new();
     for number in 0..good {
         chargers.push(Charger::dial(world.address, &format!("CP-GOOD-{number}")).await);
