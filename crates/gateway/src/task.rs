@@ -222,6 +222,10 @@ impl Talk {
             Happening::TimeCame => self.time_came(),
         }
         self.hand_in_raised();
+        if self.session.is_over() {
+            // Nobody is spared it any more.
+            self.keep_postponed();
+        }
         // Only here do slots change their places: while something is taken in they are named by them.
         let plan = &self.plan;
         self.slots.retain(|slot| !matches!(slot.state, State::Idle) || plan.names(&slot.backoffice));

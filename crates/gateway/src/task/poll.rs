@@ -26,8 +26,11 @@ impl Talk {
         if let Poll::Ready(broke) = self.poll_writes(cx) {
             return Poll::Ready(broke);
         }
-        // The fleet holds the other end as long as this task is in it.
-        if let Poll::Ready(Some(control)) = controls.poll_next_unpin(cx) {
+        // The fleet holds the other end as long as this task is in it. Whoever knocks at a session that is over, but
+        // whose last records are on their way to the disk, is let in by the next one.
+        if !self.session.is_over()
+            && let Poll::Ready(Some(control)) = controls.poll_next_unpin(cx)
+        {
             return Poll::Ready(Happening::Told(control));
         }
         if let Poll::Ready(settled) = self.held.poll_settled(cx) {
