@@ -73,6 +73,8 @@ struct Waiting {
     /// Somebody awaits the rows.
     hurry: bool,
     closing: bool,
+    /// The writer waits to be woken. Waking one that does not is a system call, too.
+    is_asleep: bool,
     /// Orders taken by the writer and not settled yet.
     in_hand: usize,
     /// Chargers of whom a record could not be written. Their later records rest on it: none is written
@@ -97,6 +99,15 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing that runs under the lock leaves it half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the writer, if it waits.
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let is_asleep = std::mem::take(&mut waiting.is_asleep);
+        drop(waiting);
+        if is_asleep {
+            self.wake.notify_one();
+        }
     }
 
     /// Adds an order; an order that cannot be taken is settled at once.
@@ -126,8 +137,7 @@ impl Queue {
         match refused {
             None => {
                 waiting.orders.push_back(order);
-                drop(waiting);
-                self.wake.notify_one();
+                self.wake(waiting);
             }
             Some(error) => {
                 drop(waiting);
@@ -222,10 +232,8 @@ impl Queue {
         waiting.rows.push_back(Row::Entry { charger: charger.clone(), entry, bytes });
         waiting.rows_since.get_or_insert_with(Instant::now);
         // The writer sleeps until the first row, then until the group is complete or its time is over.
-        let wake = matches!(waiting.rows.len(), 1 | GROUP_ROWS);
-        drop(waiting);
-        if wake {
-            self.wake.notify_one();
+        if matches!(waiting.rows.len(), 1 | GROUP_ROWS) {
+            self.wake(waiting);
         }
     }
 
@@ -239,14 +247,14 @@ impl Queue {
         }
         waiting.rows.push_back(Row::Flush(done));
         waiting.hurry = true;
-        drop(waiting);
-        self.wake.notify_one();
+        self.wake(waiting);
     }
 
     /// Lets the writer finish what waits, and refuses everything new.
     pub(crate) fn close(&self) {
-        self.lock().closing = true;
-        self.wake.notify_one();
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        self.wake(waiting);
     }
 
     /// The writer is gone: nothing that waits will ever be written.
@@ -294,7 +302,9 @@ impl Queue {
             if due <= now {
                 return Wake::Quiet;
             }
+            waiting.is_asleep = true;
             waiting = self.wake.wait_timeout(waiting, due - now).unwrap_or_else(PoisonError::into_inner).0;
+            waiting.is_asleep = false;
         }
     }
 
