@@ -80,6 +80,8 @@ enum Task {
     },
     /// A follower stops reading.
     Stall {
+        #[arg(long, default_value_t = 1000)]
+        chargers: usize,
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
@@ -172,8 +174,8 @@ fn main() -> Result<()> {
                 println!("{}: {per_second:.0} a second, {tally:?}", system.name());
             }
         }
-        Task::Stall { seconds } => {
-            println!("{:?}", bench.stalled_follower(own, 20, Duration::from_secs(seconds))?);
+        Task::Stall { chargers, seconds } => {
+            println!("{:?}", bench.stalled_follower(own, chargers, Duration::from_secs(seconds))?);
         }
         Task::Chargers { few, many, per_second, passes, page } => {
             let grown = bench.grown(full, [few, many], per_second, passes)?;
