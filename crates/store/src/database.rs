@@ -14,6 +14,14 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
+/// Of the file in the writer's memory, in KiB. While a follower is away some pages of every charger are written again and
+/// again.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// Pages that are brought from the write-ahead log into the file at once. What is written again meanwhile is brought
+/// over once; what comes then waits for all of it.
+const CHECKPOINT_PAGES: i64 = 4000;
+
 /// "OCPP" in ASCII, written into the file's header so that no other database is taken for ours.
 const APPLICATION_ID: i32 = 0x4F43_5050;
 
@@ -92,6 +100,10 @@ pub(crate) fn open_for_writing(path: &Path, limits: &Limits) -> Result<(Connecti
         }
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_BYTES)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // What a statement may have to undo: else it goes into a file beside those of the store.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         migrate(&mut connection, path)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.set_prepared_statement_cache_capacity(64);

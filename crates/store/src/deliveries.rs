@@ -16,6 +16,19 @@ use crate::json::Tape;
 pub(crate) const COLUMNS: &str =
     "backoffice, number, trace, action, payload, transaction_trace, queued_unix_ms, attempts, parked";
 
+/// The waiting deliveries of one transaction, for a lane that is named before: the index that says who gives way has
+/// them, kind by kind.
+macro_rules! of_transaction {
+    ($trace:literal) => {
+        concat!(
+            "deliveries.parked IS NULL AND deliveries.kind IN ('start', 'stop', 'sampled', 'aligned', 'other')
+             AND coalesce(deliveries.transaction_trace, '') = ",
+            $trace
+        )
+    };
+}
+pub(crate) use of_transaction;
+
 /// Adds a delivery, or brings one up to date that is still there: its attempts and whether it is
 /// parked; nothing else of it ever changes. One that is gone stays gone: it was
 /// told, or it gave way, or an operator dropped it.

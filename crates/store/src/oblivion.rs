@@ -8,6 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::Value as Json;
 
 use crate::database::open_for_writing;
+use crate::deliveries::of_transaction;
 use crate::{Limits, OpenError, StoreError};
 
 /// What stands in place of the number; an idTag may be 20 characters long (OCPP 1.6 §7.28).
@@ -216,8 +217,16 @@ fn refuse_if_needed(
     }
     let of_key: Vec<String> = keys.iter().map(|key| format!("t.{key} = ?")).collect();
     let sql = format!(
-        "SELECT t.closed_unix_ms IS NULL, (SELECT count(*) FROM deliveries d
-             WHERE d.charger = t.charger AND d.transaction_trace = t.trace) FROM transactions t WHERE {}",
+        concat!(
+            "SELECT t.closed_unix_ms IS NULL,
+                 (SELECT count(*) FROM lanes JOIN deliveries INDEXED BY deliveries_giving_way
+                      USING (charger, backoffice)
+                  WHERE lanes.charger = t.charger AND ",
+            of_transaction!("t.trace"),
+            ") + (SELECT count(*) FROM deliveries d INDEXED BY deliveries_parked_of_transaction
+                  WHERE d.charger = t.charger AND d.parked IS NOT NULL AND d.transaction_trace = t.trace)
+             FROM transactions t WHERE {}"
+        ),
         of_key.join(" AND ")
     );
     let (mut running, mut untold) = (0, 0);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{self, Bounds, Evicted};
+use crate::deliveries::of_transaction;
 use crate::room::Room;
 use crate::{Settings, StoreError};
 
@@ -159,11 +160,18 @@ fn delete_up_to(connection: &mut Connection, last: i64) -> Result<u64, StoreErro
 
 /// Forgets transactions closed before `cutoff_unix_ms`, unless a backoffice must still be told of them.
 fn forget(connection: &mut Connection, cutoff_unix_ms: i64) -> Result<u64, StoreError> {
-    const OLDEST: &str = "SELECT rowid FROM transactions WHERE closed_unix_ms < ?1
-                          AND NOT EXISTS (SELECT 1 FROM deliveries
-                              WHERE deliveries.charger = transactions.charger
-                                  AND deliveries.transaction_trace = transactions.trace)
-                          ORDER BY closed_unix_ms LIMIT ?2";
+    const OLDEST: &str = concat!(
+        "SELECT rowid FROM transactions WHERE closed_unix_ms < ?1
+         AND NOT EXISTS (SELECT 1 FROM lanes JOIN deliveries INDEXED BY deliveries_giving_way
+                 USING (charger, backoffice)
+             WHERE lanes.charger = transactions.charger AND ",
+        of_transaction!("transactions.trace"),
+        ")
+         AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_parked_of_transaction
+             WHERE deliveries.charger = transactions.charger AND parked IS NOT NULL
+                 AND deliveries.transaction_trace = transactions.trace)
+         ORDER BY closed_unix_ms LIMIT ?2"
+    );
     let due = connection
         .prepare_cached(OLDEST)?
         .query_row(params![cutoff_unix_ms, 1], |row| row.get::<_, i64>(0))

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use engine::{BackofficeId, ChargerId, TransactionRow};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 
 use super::{PAGE, Page};
-use crate::deliveries::number;
+use crate::deliveries::{number, of_transaction};
 use crate::json::Tape;
 use crate::log::query::Query;
 use crate::{StoreError, redaction};
@@ -125,24 +125,23 @@ fn listed(
     charger: ChargerId,
     mut row: TransactionRow,
 ) -> Result<ListedTransaction, StoreError> {
-    let sql = "SELECT backoffice, sum(parked IS NULL), sum(parked IS NOT NULL)
-               FROM deliveries INDEXED BY deliveries_transaction
-               WHERE charger = ?1 AND transaction_trace = ?2 GROUP BY backoffice";
-    let mut statement = connection.prepare_cached(sql)?;
-    let lanes = statement.query_map(params![charger.as_str(), row.trace.to_string()], |row| {
-        Ok((row.get::<_, String>(0)?, number(row.get(1)?), number(row.get(2)?)))
-    })?;
-    let (mut waiting, mut parked) = (BTreeMap::new(), BTreeMap::new());
-    for lane in lanes {
-        let (backoffice, waits, is_parked) = lane?;
-        let backoffice = BackofficeId::from(backoffice.as_str());
-        if waits > 0 {
-            waiting.insert(backoffice.clone(), waits);
-        }
-        if is_parked > 0 {
-            parked.insert(backoffice, is_parked);
-        }
-    }
+    let waiting = concat!(
+        "SELECT lanes.backoffice, count(*) FROM lanes
+         JOIN deliveries INDEXED BY deliveries_giving_way USING (charger, backoffice)
+         WHERE lanes.charger = ?1 AND ",
+        of_transaction!("?2"),
+        " GROUP BY lanes.backoffice"
+    );
+    let parked = "SELECT backoffice, count(*) FROM deliveries INDEXED BY deliveries_parked_of_transaction
+                  WHERE charger = ?1 AND transaction_trace = ?2 AND parked IS NOT NULL GROUP BY backoffice";
+    let of_transaction = [charger.as_str(), &row.trace.to_string()];
+    let by_backoffice = |sql| -> rusqlite::Result<BTreeMap<BackofficeId, u64>> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let counted =
+            |row: &Row<'_>| Ok((BackofficeId::from(row.get::<_, String>(0)?.as_str()), number(row.get(1)?)));
+        statement.query_map(of_transaction, counted)?.collect()
+    };
+    let (waiting, parked) = (by_backoffice(waiting)?, by_backoffice(parked)?);
     let energy_wh = row.raw_stop.as_deref().and_then(|stop| {
         let tape = Tape::read(stop)?;
         let stopped_at: i64 = tape.raw(tape.member(Tape::ROOT, "meterStop")?).parse().ok()?;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::giving_way::{Fate, Held, Lane};
-use super::{number, sql_number};
+use super::{number, of_transaction, sql_number};
 use crate::Limits;
 
 /// Why a parked delivery is, when its lane was full.
@@ -277,14 +277,15 @@ fn aged_units(
     backoffice: &str,
     cutoff_unix_ms: i64,
 ) -> rusqlite::Result<Vec<(String, i64, Option<String>)>> {
-    let sql = "SELECT charger, number, transaction_trace FROM deliveries old INDEXED BY deliveries_age
-               WHERE backoffice = ?1 AND parked IS NULL AND queued_unix_ms < ?2
-                   AND kind NOT IN ('sampled', 'aligned') AND NOT EXISTS
-                       (SELECT 1 FROM deliveries young INDEXED BY deliveries_transaction
-                        WHERE young.charger = old.charger AND young.backoffice = old.backoffice
-                            AND young.parked IS NULL AND young.queued_unix_ms >= ?2
-                            AND young.transaction_trace = old.transaction_trace)
-               LIMIT ?3";
+    let sql = concat!(
+        "SELECT charger, number, transaction_trace FROM deliveries old INDEXED BY deliveries_age
+         WHERE backoffice = ?1 AND parked IS NULL AND queued_unix_ms < ?2
+             AND kind NOT IN ('sampled', 'aligned') AND (transaction_trace IS NULL OR NOT EXISTS
+                 (SELECT 1 FROM deliveries INDEXED BY deliveries_giving_way
+                  WHERE charger = old.charger AND backoffice = old.backoffice AND queued_unix_ms >= ?2 AND ",
+        of_transaction!("old.transaction_trace"),
+        ")) LIMIT ?3"
+    );
     connection
         .prepare_cached(sql)?
         .query_map(params![backoffice, cutoff_unix_ms, sql_number(STEP_UNITS)], |row| {

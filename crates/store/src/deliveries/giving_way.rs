@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bounds::{Evicted, EvictedFor};
-use super::{number, sql_number};
+use super::{number, of_transaction, sql_number};
 
 /// Samples looked at in one step of thinning.
 const WINDOW: usize = 64;
@@ -90,9 +90,8 @@ impl Lane<'_> {
         let sql = format!(
             "SELECT transaction_trace FROM
                  (SELECT transaction_trace {OF_KIND} AND kind = 'start' {OLDEST_FIRST} LIMIT {STARTS}) start
-             WHERE EXISTS (SELECT 1 FROM deliveries stop INDEXED BY deliveries_transaction
-                 WHERE stop.charger = ?1 AND stop.backoffice = ?2 AND stop.parked IS NULL
-                     AND stop.transaction_trace = start.transaction_trace AND stop.kind = 'stop')
+             WHERE EXISTS (SELECT 1 {OF_KIND} AND kind = 'stop'
+                     AND coalesce(transaction_trace, '') = start.transaction_trace)
              LIMIT 1"
         );
         let of_lane = [self.charger, self.backoffice];
@@ -134,8 +133,8 @@ impl Lane<'_> {
 
     /// Everything of a transaction that waits goes.
     pub(super) fn shed_transaction(&self, trace: &str, fate: Fate) -> rusqlite::Result<u64> {
-        let (table, which) =
-            ("deliveries INDEXED BY deliveries_transaction", format!("{WAITING} AND transaction_trace = ?3"));
+        let table = "deliveries INDEXED BY deliveries_giving_way";
+        let which = concat!("charger = ?1 AND backoffice = ?2 AND ", of_transaction!("?3"));
         let sql = match fate {
             Fate::Parked(why) => format!("UPDATE {table} SET parked = '{why}' WHERE {which}"),
             Fate::Dropped => format!("DELETE FROM {table} WHERE {which}"),
@@ -167,7 +166,7 @@ impl Lane<'_> {
             .optional()?;
         match oldest {
             Some((_, Some(trace))) => self.execute(
-                "DELETE FROM deliveries INDEXED BY deliveries_transaction
+                "DELETE FROM deliveries INDEXED BY deliveries_parked_of_transaction
                  WHERE charger = ?1 AND backoffice = ?2 AND parked IS NOT NULL AND transaction_trace = ?3",
                 trace,
             ),
