@@ -14,7 +14,7 @@ const PER_SECOND: f64 = 200.0;
 /// Messages whose system calls are counted.
 const MESSAGES: u64 = 2_000;
 /// Idle chargers are so many, and then twice as many.
-const IDLE_CHARGERS: usize = 300;
+const IDLE_CHARGERS: usize = 1_000;
 /// What a charger with a leader and a follower costs.
 const SYSTEM: System = System::Proxy { followers: 1, log: false };
 
