@@ -45,8 +45,8 @@ impl Bench<'_> {
     pub fn grown(&self, system: System, fleets: [usize; 2], per_second: f64, passes: usize) -> Result<Grown> {
         let mut settings = Vec::new();
         let mut kib = [0.0; 2];
-        for (chargers, kib) in fleets.into_iter().zip(&mut kib) {
-            let mut setting = self.set(system, false, None)?;
+        for ((chargers, kib), name) in fleets.into_iter().zip(&mut kib).zip(["few", "many"]) {
+            let mut setting = self.set_in(name, system, false, None)?;
             let Setting { scene, route, under_test } = &mut setting;
             scene.connect(*route, under_test.address, chargers)?;
             scene.rest(Duration::from_secs(3))?;

@@ -37,13 +37,24 @@ pub(crate) struct Setting {
 
 impl Bench<'_> {
     pub(crate) fn set(&self, system: System, over_tls: bool, traced: Option<&Path>) -> Result<Setting> {
+        self.set_in("alone", system, over_tls, traced)
+    }
+
+    /// In a folder of its own, beside others.
+    pub(crate) fn set_in(
+        &self,
+        name: &str,
+        system: System,
+        over_tls: bool,
+        traced: Option<&Path>,
+    ) -> Result<Setting> {
         let certificates = Rc::new(Certificates::issue(self.folder)?);
         let mut scene = Scene::new(certificates.clone())?;
         let places =
             Places { proxy: self.proxy, folder: self.folder, core: self.core, certificates: &certificates };
         let route = scene.add(system.backoffices(), over_tls)?;
         let under_test = system
-            .start(&places, "alone", scene.backoffices(route), over_tls, traced)?
+            .start(&places, name, scene.backoffices(route), over_tls, traced)?
             .context("there is nothing between chargers and backoffices to be weighed")?;
         Ok(Setting { scene, route, under_test })
     }
