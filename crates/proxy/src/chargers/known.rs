@@ -269,8 +269,9 @@ mod tests {
         assert!(listed.contains("  CP1  its key, as text\n"), "{listed}");
         let by_certificate = "  CP2  a certificate of its own; with TLS, and not let in without any more\n";
         assert!(listed.contains(by_certificate) && !listed.contains("proxy.toml"), "{listed}");
-        let lines: Vec<serde_json::Value> =
-            known.json().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Result<Vec<serde_json::Value>, _> =
+            known.json().lines().map(serde_json::from_str).collect();
+        let lines = lines.expect("each line is JSON of its own");
         assert_eq!((lines.len(), lines[0]["key_form"].as_str()), (2, Some("text")));
         assert_eq!(
             (lines[1]["by"].as_str(), lines[1]["over_tls"].as_bool()),

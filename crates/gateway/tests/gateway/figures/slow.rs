@@ -258,8 +258,9 @@ async fn figure_s06_good_chargers_are_answered_as_soon_beside_slow_ones() {
     // They come one after the other, all within a quarter of the time.
     let total = each * KINDS.len();
     let apart = Duration::from_secs(u64::from(seconds)) / 4 / u32::try_from(total).expect("not that many");
+    let begun = Instant::now();
     let slow = (0..total).zip(0..).map(async |(number, turn)| {
-        tokio::time::sleep(apart * turn).await;
+        tokio::time::sleep_until(begun + apart * turn).await;
         endured(KINDS[number % KINDS.len()], &world, number, patience).await
     });
     let (gone, (_, beside)) = tokio::join!(join_all(slow), all_calling(chargers, seconds));
