@@ -84,8 +84,9 @@ impl Session {
         if kind == Kind::SignsOfLife {
             return (!self.leads(id)).then(|| wish.to_owned());
         }
-        // Where the charger was to have just that, what it has is the truth.
-        let is_own = self.wanted_of(key, kind).is_some_and(|all| is_same(kind, &all, wish));
+        // Where the charger was to have just that, what it has is the truth; unless it is still to get it.
+        let is_own =
+            !self.is_unsettled(key) && self.wanted_of(key, kind).is_some_and(|all| is_same(kind, &all, wish));
         (!is_own).then(|| wish.to_owned())
     }
 

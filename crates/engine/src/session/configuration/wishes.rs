@@ -1,7 +1,7 @@
 //! What each backoffice wants of the charger's settings of which each has a value of its own: durable, so
 //! that a restart of the proxy changes nothing (semantics K-13).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::session::configuration::combined::{combined, seconds};
 use crate::session::configuration::keys::{self, Kind, virtual_key};
@@ -14,14 +14,12 @@ pub(super) struct Wishes {
     of: BTreeMap<(BackofficeId, &'static str), String>,
     /// They may come to something else now than the charger has.
     pub(super) is_changed: bool,
+    /// Settings of which they came to something else while another write was under way, or before it was known
+    /// what the charger has since it booted.
+    pub(super) unsettled: BTreeSet<&'static str>,
 }
 
 impl Wishes {
-    /// Whether it is time to look, unless nobody wants anything.
-    pub(super) fn are_due(&self) -> bool {
-        self.is_changed && !self.of.is_empty()
-    }
-
     pub(super) fn get(&self, id: &BackofficeId, key: &'static str) -> Option<&str> {
         let is_it = |of: &(BackofficeId, &str)| of.1 == key && of.0 == *id;
         self.of.iter().find(|(of, _)| is_it(of)).map(|(_, value)| value.as_str())
@@ -139,7 +137,7 @@ impl Session {
     /// Has the charger get what the wishes come to, when they have changed otherwise than by a command:
     /// whoever wanted something has left, or leads now.
     pub(in crate::session) fn settle_wishes(&mut self) -> bool {
-        if !self.configuration.wishes.are_due() || !self.may_write_now() {
+        if !self.wishes_are_due() || !self.may_write_now() {
             return false;
         }
         self.configuration.wishes.is_changed = false;
@@ -147,10 +145,19 @@ impl Session {
         let facts = self.configuration.wishes.end_of_others(|id| *id == leader || plan.names(id));
         self.promise_facts(facts, []);
         let keys: Vec<&'static str> = self.configuration.wishes.keys().collect();
+        self.configuration.wishes.unsettled.clear();
         for key in keys {
             self.settle_key(key);
         }
         true
+    }
+
+    /// Whether it is time to look, unless nobody wants anything.
+    pub(super) fn wishes_are_due(&self) -> bool {
+        let wishes = &self.configuration.wishes;
+        // What could not be settled at its time perhaps can be now.
+        let may_settle = |key: &&str| self.configuration.is_known(key) && !self.is_writing(key);
+        wishes.is_changed && !wishes.of.is_empty() || wishes.unsettled.iter().any(may_settle)
     }
 }
 

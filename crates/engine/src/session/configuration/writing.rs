@@ -96,11 +96,23 @@ impl Session {
     }
 
     /// Whether a command is under way that changes what the charger has of this setting.
-    fn is_writing(&self, key: &str) -> bool {
+    pub(super) fn is_writing(&self, key: &str) -> bool {
+        self.writes(key).next().is_some()
+    }
+
+    /// Whether the charger is still to get what the wishes come to since they changed.
+    pub(super) fn is_unsettled(&self, key: &str) -> bool {
+        self.configuration.wishes.unsettled.contains(key)
+            || self.writes(key).any(|setting| setting.wish.is_none())
+    }
+
+    fn writes(&self, key: &str) -> impl Iterator<Item = &Setting> {
         let sent = self.queue.sent.iter().map(|sent| &sent.command);
-        sent.chain(&self.queue.waiting)
-            .flat_map(|command| &command.consequences)
-            .any(|consequence| matches!(consequence, Consequence::Sets(setting) if setting.key == key))
+        let open = sent.chain(&self.queue.waiting).flat_map(|command| &command.consequences);
+        open.filter_map(move |consequence| match consequence {
+            Consequence::Sets(setting) if setting.key == key => Some(setting),
+            _ => None,
+        })
     }
 
     fn way_of(&self, key: &'static str, kind: Kind, id: &BackofficeId, value: &str) -> Way {
@@ -241,17 +253,23 @@ impl Session {
 
     pub(in crate::session) fn wish_deadlines(&self, earliest: &mut Earliest) {
         let from = self.may_write_from().filter(|when| *when > self.now.tick);
-        if let Some(when) = from.filter(|_| self.configuration.wishes.are_due()) {
+        if let Some(when) = from.filter(|_| self.wishes_are_due()) {
             earliest.at(when);
         }
     }
 
-    /// Writes what the wishes for a setting come to, if the charger is known to have something else.
+    /// Writes what the wishes for a setting come to, if the charger is known to have something else; if it may
+    /// have, as soon as that is known.
     pub(super) fn settle_key(&mut self, key: &'static str) {
         let Some((_, kind)) = virtual_key(key).filter(|(_, kind)| *kind != Kind::SignsOfLife) else { return };
         let Some(all) = self.wanted_of(key, kind) else { return };
+        let is_writing = self.is_writing(key);
         let differs = self.configuration.real(key).is_some_and(|real| !is_same(kind, real, &all));
-        if !differs || !self.configuration.is_known(key) || self.is_writing(key) {
+        if is_writing || differs && !self.configuration.is_known(key) {
+            self.configuration.wishes.unsettled.insert(key);
+            return;
+        }
+        if !differs {
             return;
         }
         let request = serde_json::json!({ "key": key, "value": all }).to_string();

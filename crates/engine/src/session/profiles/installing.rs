@@ -175,8 +175,23 @@ impl Session {
         match (uninstalls, command.installation().map(|installation| installation.slot)) {
             (Some(slot), _) => self.uninstalling_turn(slot),
             (None, Some(slot)) => self.installing_turn(command, slot),
+            (None, None) if self.clears_in_vain(command) => Turn::Nothing,
             (None, None) => Turn::Send,
         }
+    }
+
+    /// Whether the proxy itself wants a profile cleared that may stay, or is gone: limits are put together no longer,
+    /// or something else has taken it away since.
+    fn clears_in_vain(&self, command: &Command) -> bool {
+        let is_gone = |number: i64| {
+            let mut left = self.owned.iter().filter(|owned| owned.family == Family::Profile);
+            !left.any(|owned| owned.on_charger == number)
+        };
+        command.requesters.is_empty()
+            && command.consequences.iter().any(|consequence| match consequence {
+                Consequence::Releases(Family::Profile, number) => !self.is_composite() || is_gone(*number),
+                _ => false,
+            })
     }
 
     fn uninstalling_turn(&mut self, slot: Slot) -> Turn {
