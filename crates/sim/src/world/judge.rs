@@ -174,6 +174,7 @@ impl Judge {
     pub(super) fn plan_changed(&mut self, now: Tick, plan: std::sync::Arc<Plan>) {
         self.recent_leaders.push((self.plan.leader.clone(), now));
         if self.peers.is_empty() {
+            self.settings.another_leads(&self.leader, &plan.leader);
             self.leader = plan.leader.clone();
         }
         for backoffice in plan.backoffices() {
@@ -202,6 +203,7 @@ impl Judge {
         self.crashed |= crashed;
         // What was said to who led until now may still be on its way.
         let led = std::mem::replace(&mut self.leader, self.plan.leader.clone());
+        self.settings.another_leads(&led, &self.leader);
         self.recent_leaders.push((led, now));
         self.peers.clear();
         self.answers_on_way.clear();

@@ -22,7 +22,8 @@ const ANNOUNCED_FOR: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 struct Decision {
     status: String,
-    by: BackofficeId,
+    /// `None` if it was remembered for want of somebody who says so now (semantics A-14).
+    by: Option<BackofficeId>,
     at: Tick,
 }
 
@@ -137,8 +138,9 @@ impl Judge {
             "Authorize" => {
                 let broken = self.breach_of_policy(now, call, &tag, status.as_deref(), note);
                 self.report(broken, call, payload, note);
-                if let (Some(status), Some(by)) = (status, source(&note.decider)) {
-                    let by = by.clone();
+                let by = source(&note.decider).cloned();
+                let is_decided = by.is_some() || note.flags.contains(&"cache_on_outage");
+                if let Some(status) = status.filter(|_| is_decided) {
                     self.cards.decided.insert(tag, Decision { status, by, at: now });
                 }
             }
@@ -276,15 +278,18 @@ impl Judge {
 
     /// Whether any backoffice has ever said this of a card.
     fn was_ever_said(&self, tag: &str, status: Option<&str>) -> bool {
-        let says = |(message, answers): (&super::Message, &Vec<Answer>)| {
-            let is_it = tag_in(&parsed(&message.1.replace('#', "0"))) == tag;
-            is_it
-                && answers.iter().any(|answer| {
-                    let payload = answer.payload.as_deref().map(|payload| parsed(&payload.replace('#', "0")));
-                    payload.is_some_and(|payload| payload["idTagInfo"]["status"].as_str() == status)
-                })
+        self.who_said(tag, status).next().is_some()
+    }
+
+    /// Who has ever said this of a card.
+    fn who_said(&self, tag: &str, status: Option<&str>) -> impl Iterator<Item = &BackofficeId> {
+        let is_it = move |message: &super::Message| tag_in(&parsed(&message.1.replace('#', "0"))) == tag;
+        let of_it = self.answers.iter().filter(move |(message, _)| is_it(message));
+        let says = move |answer: &&Answer| {
+            let payload = answer.payload.as_deref().map(|payload| parsed(&payload.replace('#', "0")));
+            payload.is_some_and(|payload| payload["idTagInfo"]["status"].as_str() == status)
         };
-        self.answers.iter().any(says)
+        of_it.flat_map(|(_, answers)| answers).filter(says).map(|answer| &answer.by)
     }
 
     /// a start is told what its Authorize was, unless who decided has changed its mind.
@@ -293,7 +298,7 @@ impl Judge {
         let mut answers = self.answers.get(&message).into_iter().flatten();
         let changed_its_mind = answers.any(|answer| {
             let payload = answer.payload.as_deref().map(|payload| parsed(&payload.replace('#', "0")));
-            answer.by == before.by
+            before.by.as_ref() == Some(&answer.by)
                 && payload.is_some_and(|payload| payload["idTagInfo"]["status"].as_str() == status)
         });
         // An answer without a verdict has none that could differ.
@@ -307,7 +312,12 @@ impl Judge {
             self.cards.told.insert(start.clone(), status);
         }
         let announced = self.cards.announced.get(tag).into_iter().flat_map(|entry| entry.by.iter().cloned());
-        let decided = self.cards.decided.get(tag).map(|decision| decision.by.clone());
+        // What was remembered stays the verdict of whoever had said it.
+        let decided: Vec<BackofficeId> = match self.cards.decided.get(tag) {
+            Some(Decision { by: Some(by), .. }) => vec![by.clone()],
+            Some(remembered) => self.who_said(tag, Some(&remembered.status)).cloned().collect(),
+            None => Vec::new(),
+        };
         let routed = match authority(&self.plan, tag) {
             Authority::Routed(by) => Some(by),
             Authority::Listed | Authority::Rule(_) => None,

@@ -29,6 +29,9 @@ impl Settings {
 
     /// What the charger and the leader say to each other of being alive is what the new one finds.
     pub(super) fn another_leads(&mut self, from: &BackofficeId, to: &BackofficeId) {
+        if from == to {
+            return;
+        }
         let is_alive = |key: &str| key == "HeartbeatInterval" || key == "WebSocketPingInterval";
         self.of.retain(|(id, key), _| !(is_alive(key) && (id == from || id == to)));
     }

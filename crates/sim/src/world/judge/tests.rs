@@ -1,7 +1,9 @@
 //! The judge must not be blind: each promise broken on purpose is noticed.
 
+mod cards;
 mod late_verdicts;
 mod outages;
+mod settings;
 
 use std::sync::Arc;
 
@@ -36,7 +38,10 @@ impl Court {
             let role = if name == "observer" { Role::Observer } else { Role::Control };
             Follower::new(name.into(), role)
         });
-        let plan = Plan { outage, ..Plan::new("leader".into(), followers.into()) };
+        Self::of(Plan { outage, ..Plan::new("leader".into(), followers.into()) })
+    }
+
+    fn of(plan: Plan) -> Self {
         let mut judge = Judge::new(Arc::new(plan), Promises::default());
         for side in [Side::Charger, backoffice("leader"), backoffice("follower"), backoffice("observer")] {
             judge.link_is(Tick(0), &side, true);

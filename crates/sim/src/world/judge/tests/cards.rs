@@ -1,0 +1,54 @@
+//! A start is told what its Authorize was, also where that was remembered.
+
+use engine::{CardPolicy, VerdictRule};
+
+use super::*;
+
+const INVALID: &str = r#"{"idTagInfo":{"status":"Invalid"}}"#;
+const START: &str = r#"{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":"t"}"#;
+
+/// The card was refused by the leader, and is accepted now as a follower remembers to have said.
+fn accepted_from_memory() -> Court {
+    let cards = CardPolicy { rule: VerdictRule::FirstAnswer, ..CardPolicy::default() };
+    let followers = vec![Follower::new("follower".into(), Role::Control)];
+    let mut court = Court::of(Plan { cards, ..Plan::new("leader".into(), followers) });
+    court.judge.promises.cards_are_decided = true;
+    court.now = Tick(1_000_000);
+    court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
+    court.did(&[to("leader", &format!(r#"[2,"x","Authorize",{AUTHORIZE}]"#))]);
+    court.heard(&backoffice("leader"), &format!(r#"[3,"x",{INVALID}]"#));
+    let first = note("Authorize", AUTHORIZE, INVALID, Decider::Leader("leader".into()));
+    let broken = court.did(&[to_charger(&format!(r#"[3,"1",{INVALID}]"#)), first]);
+    assert!(broken.is_empty(), "{broken:?}");
+    court.now = Tick(2_000_000);
+    court.judge.link_is(court.now, &backoffice("leader"), false);
+    court.heard(&Side::Charger, &format!(r#"[2,"2","Authorize",{AUTHORIZE}]"#));
+    let remembered = flagged(note("Authorize", AUTHORIZE, ACCEPTED, Decider::Proxy("A-14")));
+    let broken = court.did(&[to_charger(&format!(r#"[3,"2",{ACCEPTED}]"#)), remembered]);
+    assert!(broken.is_empty(), "{broken:?}");
+    court
+}
+
+fn flagged(note: Effect) -> Effect {
+    let Effect::Note(Note::Call(mut call)) = note else { panic!("a note of a call") };
+    call.flags.push("cache_on_outage");
+    Effect::Note(Note::Call(call))
+}
+
+/// What is said of it when the start is told this.
+fn started(court: &mut Court, status: &str) -> Vec<String> {
+    let given = format!(r#"{{"transactionId":2147483000,"idTagInfo":{{"status":"{status}"}}}}"#);
+    court.heard(&Side::Charger, &format!(r#"[2,"3","StartTransaction",{START}]"#));
+    court.did(&[
+        to_charger(&format!(r#"[3,"3",{given}]"#)),
+        flagged(note("StartTransaction", START, &given, Decider::Proxy("A-14"))),
+    ])
+}
+
+#[test]
+fn what_was_remembered_is_what_the_start_is_told() {
+    let broken = started(&mut accepted_from_memory(), "Accepted");
+    assert!(broken.is_empty(), "{broken:?}");
+    accused(&started(&mut accepted_from_memory(), "Invalid"), "A-5");
+    accused(&started(&mut accepted_from_memory(), "Blocked"), "A-5");
+}

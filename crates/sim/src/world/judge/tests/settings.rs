@@ -1,0 +1,45 @@
+//! Who has a value of its own is shown it; the leader's signs of life are the charger's.
+
+use super::*;
+
+/// What is said of it when a backoffice that was told that it has 60 is shown 300.
+fn shown_another(court: &mut Court) -> Vec<String> {
+    let read = r#"{"key":["HeartbeatInterval"]}"#;
+    court.heard(&backoffice("follower"), &format!(r#"[2,"2","GetConfiguration",{read}]"#));
+    let setting = r#"{"key":"HeartbeatInterval","readonly":false,"value":"300"}"#;
+    court.did(&[to("follower", &format!(r#"[3,"2",{{"configurationKey":[{setting}]}}]"#))])
+}
+
+fn told_that_it_has_60() -> Court {
+    let mut court = Court::new();
+    let write = r#"{"key":"HeartbeatInterval","value":"60"}"#;
+    court.heard(&backoffice("follower"), &format!(r#"[2,"1","ChangeConfiguration",{write}]"#));
+    let broken = court.did(&[to("follower", r#"[3,"1",{"status":"Accepted"}]"#)]);
+    assert!(!broken.iter().any(|what| what.starts_with("K-10")), "{broken:?}");
+    court
+}
+
+fn of_settings(broken: &[String]) -> usize {
+    broken.iter().filter(|what| what.contains("but its own value is")).count()
+}
+
+#[test]
+fn what_is_not_its_own_is_noticed() {
+    assert_eq!(of_settings(&shown_another(&mut told_that_it_has_60())), 1);
+    // The session ends, and the next one is led as before.
+    let mut court = told_that_it_has_60();
+    court.judge.session_gone(Tick(0), false);
+    court.judge.link_is(Tick(0), &backoffice("follower"), true);
+    assert_eq!(of_settings(&shown_another(&mut court)), 1);
+}
+
+#[test]
+fn who_leads_from_the_next_session_on_is_shown_the_chargers_signs_of_life() {
+    let mut court = told_that_it_has_60();
+    let led = vec![Follower::new("leader".into(), Role::Control)];
+    court.judge.plan_changed(Tick(0), Arc::new(Plan::new("follower".into(), led)));
+    assert_eq!(of_settings(&shown_another(&mut court)), 1, "it does not lead yet");
+    court.judge.session_gone(Tick(0), false);
+    court.judge.link_is(Tick(0), &backoffice("follower"), true);
+    assert_eq!(of_settings(&shown_another(&mut court)), 0);
+}
