@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::{Judge, OpenCall};
 use crate::charger::Charger;
-use crate::world::content::unaliased;
 
 type Cards = BTreeMap<String, Value>;
 
@@ -16,8 +15,9 @@ type Cards = BTreeMap<String, Value>;
 pub(super) struct LocalLists {
     merged: bool,
     was_merged: bool,
+    /// By the backoffice's own names for cards.
     of: BTreeMap<BackofficeId, Cards>,
-    /// Whose list is not known for certain, or whose name for a card has changed.
+    /// Whose list is not known for certain.
     doubtful: BTreeSet<BackofficeId>,
     /// Somebody has written since the lists are merged.
     is_written: bool,
@@ -72,7 +72,7 @@ impl Judge {
                 return;
             }
         }
-        let request: Value = serde_json::from_str(&unaliased(&call.payload)).unwrap_or(Value::Null);
+        let request: Value = serde_json::from_str(&call.payload).unwrap_or(Value::Null);
         let cards = self.lists.of.entry(to.clone()).or_default();
         if request["updateType"] == "Full" {
             cards.clear();
@@ -97,7 +97,10 @@ impl Judge {
         let mut wanted = Cards::new();
         for id in std::iter::once(&self.leader).chain(self.plan.backoffices()) {
             for (tag, info) in lists.of.get(id).into_iter().flatten() {
-                wanted.entry(tag.clone()).or_insert_with(|| info.clone());
+                // Which card it means by that is a matter of the plan of now (semantics A-24).
+                let meant = self.plan.aliases.get(id).and_then(|aliases| aliases.meant_by(tag));
+                let card = meant.map_or_else(|| tag.clone(), str::to_lowercase);
+                wanted.entry(card).or_insert_with(|| info.clone());
             }
         }
         let has: Cards = charger.local_list().iter().map(|(tag, info)| (tag.clone(), info.clone())).collect();

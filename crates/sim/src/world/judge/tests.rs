@@ -2,6 +2,7 @@
 
 mod cards;
 mod late_verdicts;
+mod local_lists;
 mod outages;
 mod settings;
 
