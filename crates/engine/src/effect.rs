@@ -62,11 +62,25 @@ pub struct Keep {
     pub records: Vec<Record>,
     /// Who hears nothing more before it is durable.
     pub before: Vec<Side>,
-    /// Whether it is to be kept now. Otherwise the deliveries among the records are on their way to their backoffices
-    /// already: one that is [`Delivered`](Record::Delivered) before it was kept need not be kept at all, and the peers
-    /// in `before` hear nothing until that, or until all of it is durable. Facts may be kept with the next
-    /// records that are urgent.
-    pub urgent: bool,
+    /// How soon.
+    pub urgency: Urgency,
+}
+
+/// How soon records are to be kept. What is kept takes everything with it that was not kept before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Urgency {
+    /// With whatever is kept next; nobody waits for it.
+    #[default]
+    WithTheNext,
+    /// Within moments. The deliveries among the records are on their way to their backoffices already: one that is
+    /// [`Delivered`](Record::Delivered) before it was kept need not be kept at all. When no delivery is left to
+    /// wait for, those who wait for deliveries alone wait no longer.
+    Soon,
+    /// Once no delivery is on its way any more, and within moments: so that all that becomes of one message is
+    /// kept together.
+    AfterDeliveries,
+    /// Now.
+    Now,
 }
 
 /// Why the proxy closes a socket.

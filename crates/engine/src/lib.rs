@@ -26,7 +26,7 @@ pub mod session;
 mod time;
 
 pub use bytestring::ByteString as Text;
-pub use effect::{Effect, Keep, Reason};
+pub use effect::{Effect, Keep, Reason, Urgency};
 pub use event::{Departure, DialFailure, Event, Violation};
 pub use ids::{BackofficeId, BackofficeTransactionId, ChargerId, ChargerTransactionId, Side, TraceId};
 pub use key::{KeyReach, NewKey};

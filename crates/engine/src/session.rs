@@ -57,7 +57,7 @@ use uuid::Uuid;
 
 use crate::{
     BackofficeId, ChargerId, Direction, Effect, Event, FrameKind, Lane, Memory, Moment, Note, Plan, Reason,
-    Record, Side, Tick, TraceId,
+    Record, Side, Tick, TraceId, Urgency,
 };
 use configuration::Configuration;
 use reply::Reply;
@@ -106,7 +106,9 @@ pub struct Session {
     told: told::Told,
     thinning: thinning::Thinning,
     promised_to: Vec<Side>,
-    promised_urgently: bool,
+    promised_within: Urgency,
+    /// Deliveries that their backoffices are told at once.
+    promised_on_their_way: Vec<Record>,
     /// Lanes of backoffices that the plan does not name now.
     other_lanes: Vec<Lane>,
     is_draining: bool,
@@ -153,7 +155,8 @@ impl Session {
             told: told::Told::default(),
             thinning: thinning::Thinning::default(),
             promised_to: Vec::new(),
-            promised_urgently: false,
+            promised_within: Urgency::default(),
+            promised_on_their_way: Vec::new(),
             other_lanes: Vec::new(),
             is_draining: false,
             is_over: false,
@@ -189,6 +192,8 @@ impl Session {
                 // What was promised before is lost: nothing that rests on it may be kept.
                 self.promised.clear();
                 self.promised_to.clear();
+                self.promised_within = Urgency::default();
+                self.promised_on_their_way.clear();
             }
             Event::Recalled { backoffice, deliveries, transactions, waiting } => {
                 self.transactions.remember_more(transactions);

@@ -1,40 +1,52 @@
-//! Records that may turn out needless: deliveries that are on their way to their backoffices already. One
-//! that is answered within moments never sees the disk; the charger hears nothing before either.
+//! Records that may turn out needless, and those that are kept with them: deliveries that are on their way to
+//! their backoffices already. One that is answered within moments never sees the disk; the charger hears nothing
+//! before either.
 
-use engine::Record;
+use engine::{Record, Side, Urgency};
 use tokio::time::Instant;
 
 /// What is not handed to the store yet. Its deliveries are few: a charger has one call in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Postponed {
     records: Vec<Record>,
-    /// When the deliveries are to be kept after all; none without deliveries.
+    /// When all of it is to be kept, at the latest; none if it has time until something else is kept.
     until: Option<Instant>,
+    /// There is more than deliveries that has its time.
+    is_due_anyway: bool,
+    /// Somebody waits for more than deliveries.
+    is_awaited: bool,
+}
+
+/// What it means that a delivery was told before it was kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Spared {
+    /// Nothing, or others are still on their way.
+    Nothing,
+    /// It was the last, and nobody waits for what is left.
+    Nobody,
+    /// It was the last, and what is left is waited for: it is to be kept now.
+    Awaited,
 }
 
 impl Postponed {
-    /// Adds what is not urgent, to be kept then if there is a delivery among it; says whether there is.
-    pub(crate) fn add(&mut self, records: Vec<Record>, until: Instant) -> bool {
-        let delivers = records.iter().any(|record| matches!(record, Record::Delivery(_)));
-        for record in records {
-            if let Record::Fact(new) = &record {
-                self.records.retain(|old| !matches!(old, Record::Fact(old) if old.key == new.key));
-            }
-            self.records.push(record);
-        }
-        if delivers {
+    /// Adds what is not to be kept now, to be kept then unless it has more time. Those `before` wait for it.
+    pub(crate) fn add(&mut self, records: Vec<Record>, urgency: Urgency, before: &[Side], until: Instant) {
+        let delivers = records.iter().any(is_delivery);
+        if urgency > Urgency::WithTheNext {
             self.until.get_or_insert(until);
+            self.is_due_anyway |= !delivers || records.iter().any(is_transaction);
+            self.is_awaited |= urgency == Urgency::AfterDeliveries || !delivers && !before.is_empty();
         }
-        delivers
+        for record in records {
+            put(&mut self.records, record);
+        }
     }
 
     /// Takes out of `records` what says that a postponed delivery was told, and that delivery here: neither
-    /// needs to be kept. Says whether that was the last one.
-    pub(crate) fn spare(&mut self, records: &mut Vec<Record>) -> bool {
-        if self.until.is_none() {
-            return false;
-        }
+    /// needs to be kept.
+    pub(crate) fn spare(&mut self, records: &mut Vec<Record>) -> Spared {
         let postponed = &mut self.records;
+        let known = postponed.len();
         records.retain(|record| {
             let known = postponed.iter().position(|other| record.is_delivered_of(other));
             if let Some(at) = known {
@@ -42,11 +54,18 @@ impl Postponed {
             }
             known.is_none()
         });
-        let is_last = !postponed.iter().any(|record| matches!(record, Record::Delivery(_)));
-        if is_last {
+        if postponed.len() == known || self.delivers() {
+            return Spared::Nothing;
+        }
+        if !self.is_due_anyway {
             self.until = None;
         }
-        is_last
+        if self.is_awaited { Spared::Awaited } else { Spared::Nobody }
+    }
+
+    /// Whether there is a delivery that may still be spared.
+    pub(crate) fn delivers(&self) -> bool {
+        self.records.iter().any(is_delivery)
     }
 
     /// When it is to be kept after all.
@@ -54,11 +73,36 @@ impl Postponed {
         self.until
     }
 
-    /// Everything, to be kept now, in the order in which it came.
-    pub(crate) fn take(&mut self) -> Vec<Record> {
-        self.until = None;
-        std::mem::take(&mut self.records)
+    /// Everything, to be kept now, and `records` after it.
+    pub(crate) fn take(&mut self, records: Vec<Record>) -> Vec<Record> {
+        let mut all = std::mem::take(self).records;
+        for record in records {
+            put(&mut all, record);
+        }
+        all
     }
+}
+
+fn is_delivery(record: &Record) -> bool {
+    matches!(record, Record::Delivery(_))
+}
+
+fn is_transaction(record: &Record) -> bool {
+    matches!(record, Record::Transaction(_))
+}
+
+/// In the order in which they came; of what changed several times only the last word.
+fn put(records: &mut Vec<Record>, new: Record) {
+    match &new {
+        Record::Fact(new) => {
+            records.retain(|old| !matches!(old, Record::Fact(old) if old.key == new.key));
+        }
+        Record::Transaction(new) => {
+            records.retain(|old| !matches!(old, Record::Transaction(old) if old.trace == new.trace));
+        }
+        Record::Delivery(_) | Record::Delivered { .. } => {}
+    }
+    records.push(new);
 }
 
 #[cfg(test)]
@@ -91,42 +135,73 @@ mod tests {
         Record::Fact(Fact { key: key.to_owned(), body: Some(body.to_owned()) })
     }
 
+    fn add(postponed: &mut Postponed, records: Vec<Record>, urgency: Urgency, before: &[Side]) {
+        postponed.add(records, urgency, before, Instant::now());
+    }
+
     #[test]
     fn what_is_told_in_time_is_never_kept() {
         let mut postponed = Postponed::default();
-        assert!(postponed.add(vec![fact("told/1", "{}"), delivery(1)], Instant::now()));
+        let first = vec![fact("told/1", "{}"), delivery(1)];
+        add(&mut postponed, first, Urgency::Soon, &[Side::Charger]);
         let mut records = vec![delivered(1)];
-        assert!(postponed.spare(&mut records), "it was the last one");
+        assert_eq!(postponed.spare(&mut records), Spared::Nobody, "it was the last one");
         assert_eq!((records, postponed.until()), (vec![], None));
-        assert_eq!(postponed.take(), [fact("told/1", "{}")], "the fact is kept with whatever comes next");
+        assert_eq!(
+            postponed.take(vec![]),
+            [fact("told/1", "{}")],
+            "the fact is kept with whatever comes next"
+        );
     }
 
     #[test]
     fn one_that_is_still_on_its_way_is_waited_for() {
         let mut postponed = Postponed::default();
-        postponed.add(vec![delivery(1), delivery(2)], Instant::now());
+        add(&mut postponed, vec![delivery(1), delivery(2)], Urgency::Soon, &[Side::Charger]);
         let mut records = vec![delivered(2), delivered(7)];
-        assert!(!postponed.spare(&mut records));
+        assert_eq!(postponed.spare(&mut records), Spared::Nothing);
         assert_eq!(records, [delivered(7)], "what was kept before is not known here");
-        assert_eq!(postponed.take(), [delivery(1)]);
+        assert!(postponed.delivers());
+        assert_eq!(postponed.take(vec![]), [delivery(1)]);
     }
 
     #[test]
-    fn the_first_delivery_says_until_when() {
+    fn the_first_that_has_its_time_says_until_when() {
         let (mut postponed, soon) = (Postponed::default(), Instant::now() + Duration::from_millis(50));
-        assert!(!postponed.add(vec![fact("told/1", "{}")], soon), "facts alone have time");
+        postponed.add(vec![fact("told/1", "{}")], Urgency::WithTheNext, &[], soon);
         assert_eq!(postponed.until(), None);
-        postponed.add(vec![delivery(1)], soon);
-        postponed.add(vec![delivery(2)], soon + Duration::from_millis(50));
+        postponed.add(vec![delivery(1)], Urgency::Soon, &[Side::Charger], soon);
+        postponed.add(vec![delivery(2)], Urgency::Soon, &[Side::Charger], soon + Duration::from_millis(50));
         assert_eq!(postponed.until(), Some(soon));
+    }
+
+    #[test]
+    fn what_has_its_time_besides_deliveries_keeps_it_when_they_are_spared() {
+        let (mut postponed, soon) = (Postponed::default(), Instant::now() + Duration::from_millis(50));
+        postponed.add(vec![fact("state/1", "{}")], Urgency::Soon, &[], soon);
+        postponed.add(vec![delivery(1)], Urgency::Soon, &[Side::Charger], soon);
+        assert_eq!(postponed.spare(&mut vec![delivered(1)]), Spared::Nobody);
+        assert_eq!(postponed.until(), Some(soon));
+    }
+
+    #[test]
+    fn what_waited_for_deliveries_is_kept_when_the_last_of_them_is_spared() {
+        let mut postponed = Postponed::default();
+        add(&mut postponed, vec![delivery(1), delivery(2)], Urgency::Soon, &[Side::Charger]);
+        add(&mut postponed, vec![fact("answer", "{}")], Urgency::AfterDeliveries, &[Side::Charger]);
+        assert_eq!(postponed.spare(&mut vec![delivered(1)]), Spared::Nothing);
+        assert_eq!(postponed.spare(&mut vec![delivered(2)]), Spared::Awaited);
+        assert_eq!(postponed.take(vec![fact("answer", "[]")]), [fact("answer", "[]")]);
+        add(&mut postponed, vec![delivery(3)], Urgency::Soon, &[Side::Charger]);
+        assert_eq!(postponed.spare(&mut vec![delivered(3)]), Spared::Nobody, "it begins anew");
     }
 
     #[test]
     fn of_a_fact_only_the_last_word_is_kept() {
         let mut postponed = Postponed::default();
         for body in ["1", "2", "3"] {
-            postponed.add(vec![fact("told/1", body)], Instant::now());
+            add(&mut postponed, vec![fact("told/1", body)], Urgency::WithTheNext, &[]);
         }
-        assert_eq!(postponed.take(), [fact("told/1", "3")]);
+        assert_eq!(postponed.take(vec![]), [fact("told/1", "3")]);
     }
 }

@@ -8,7 +8,7 @@ use crate::session::ballots::{Authority, is_verdict};
 use crate::session::outbox::Asked;
 use crate::session::{Reply, Session};
 use crate::time::instant;
-use crate::{BackofficeId, Fact, Record, Role, UndecidedStart, UnknownCards, limits, payload};
+use crate::{BackofficeId, Fact, Record, Role, UndecidedStart, UnknownCards, Urgency, limits, payload};
 
 /// Whose verdict, and on which card. `None` is the leader's, whoever leads, where it decides alone. Cards are
 /// in small letters: OCPP 1.6 compares idTags so (§7.28, CiString20).
@@ -123,7 +123,7 @@ impl Session {
             return;
         }
         for fact in self.cards.learn(by, &tag, info, self.now.unix_ms) {
-            self.promise(Record::Fact(fact), []);
+            self.promise_in_time(Urgency::Soon, Record::Fact(fact), []);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::session::links::LinkState;
 use crate::session::outbox::{Asked, Copy, Outbox};
 use crate::{
     BackofficeId, Delivery, Effect, Lane, Note, Outcome, PeerState, PeerTransaction, Record, Side, Text,
-    TraceId, limits,
+    TraceId, Urgency, limits,
 };
 
 /// What becomes of a delivery after an answer, or after none.
@@ -26,17 +26,20 @@ enum Fate {
 
 impl Session {
     /// Gives a copy its place in a backoffice's lane. It is durable before that backoffice, or the
-    /// charger, hears anything more; meter values of which a backoffice is told at once are durable, or
+    /// charger, hears anything more; what a backoffice is told at once while the charger waits is durable, or
     /// delivered, before the charger does. Returns its number.
     pub(super) fn deliver(&mut self, at: usize, copy: Copy) -> u64 {
         let unix_ms = self.now.unix_ms;
-        let is_told_at_once = copy.name() == "MeterValues" && copy.held_until.is_none() && self.is_idle(at);
+        // What the charger waits for it says again after a crash.
+        let waits = self.charger.current.as_ref().is_some_and(|call| call.trace == copy.trace);
+        let may_be_spared = copy.name() == "MeterValues" || waits;
+        let is_told_at_once = may_be_spared && copy.held_until.is_none() && self.is_idle(at);
         let link = &mut self.links[at];
         let number = link.outbox.next_number();
         let delivery = Record::Delivery(Box::new(copy.delivery(&link.id, number, unix_ms)));
         link.outbox.deliver(copy, number);
         if is_told_at_once {
-            self.promise_in_time(delivery, [Side::Charger]);
+            self.promise_on_its_way(delivery);
         } else {
             let side = Side::Backoffice(link.id.clone());
             self.promise(delivery, [Side::Charger, side]);
@@ -153,12 +156,20 @@ impl Session {
         }
     }
 
-    /// The delivery is done with; the next one waits until that is durable, so that a crash repeats
-    /// one message at most.
+    /// The delivery is done with; what its backoffice hears next waits until that is durable, so that a crash
+    /// repeats one message at most.
     pub(super) fn delivered(&mut self, at: usize, number: u64) {
         let backoffice = self.links[at].id.clone();
         let side = Side::Backoffice(backoffice.clone());
-        self.promise(Record::Delivered { backoffice, number }, [side]);
+        if self.take_back_promise(at, number) {
+            return;
+        }
+        // Nothing else waits for it: that takes no commit of its own, if something else is kept within moments.
+        let urgency = match self.links[at].outbox.waiting() {
+            0 => Urgency::Soon,
+            _ => Urgency::Now,
+        };
+        self.promise_in_time(urgency, Record::Delivered { backoffice, number }, [side]);
     }
 
     fn deliver_again(&mut self, at: usize, mut copy: Copy, wait: Duration, outcome: &Outcome) {
@@ -204,6 +215,7 @@ impl Session {
         // Those behind it go on, but not before it is known to be parked: else a crash would put it
         // after them.
         let waits = parked.map(|_| Side::Backoffice(self.links[at].id.clone()));
+        self.take_back_promise(at, number);
         self.promise(Record::Delivery(Box::new(delivery)), waits);
     }
 

@@ -8,7 +8,7 @@ use crate::{Fact, Memory};
 
 impl Session {
     pub(super) fn remember(&mut self, memory: Memory) {
-        self.transactions.remember(memory.transactions, memory.numbers);
+        self.transactions.remember(memory.transactions, memory.numbers, &memory.lanes);
         for Fact { key, body } in memory.facts {
             if let Some(body) = body {
                 self.remember_fact(&key, &body);

@@ -8,7 +8,7 @@ use crate::session::transactions::{Start, is_stopped_by};
 use crate::session::{Reply, Session};
 use crate::{
     BackofficeId, BackofficeTransactionId, ChargerTransactionId, Decider, PeerState, Side, Text, TraceId,
-    TransactionRow, TransactionState, payload,
+    TransactionRow, TransactionState, Urgency, payload,
 };
 
 impl Session {
@@ -161,9 +161,10 @@ impl Session {
                 None => self.final_start_answer(trace, answer, None),
             };
             self.start_is_answered(trace, &answer);
-            self.promise_transaction(trace, [Side::Charger, Side::Backoffice(id.clone())]);
+            let before = [Side::Charger, Side::Backoffice(id.clone())];
+            self.promise_transaction_in_time(Urgency::AfterDeliveries, trace, before);
         } else {
-            self.promise_transaction(trace, [Side::Backoffice(id.clone())]);
+            self.promise_transaction_in_time(Urgency::Soon, trace, [Side::Backoffice(id.clone())]);
             self.settle_late(id, trace);
         }
     }
@@ -265,7 +266,7 @@ impl Session {
             }
         }
         // Told again after a crash, it must be known again.
-        self.promise_transaction(trace, []);
+        self.promise_transaction_in_time(Urgency::Soon, trace, []);
     }
 
     /// The leader answered a stop, whether or not the charger is still there to hear it.
@@ -292,7 +293,7 @@ impl Session {
         row.closed_unix_ms = Some(unix_ms);
         let forgotten = self.owned.release(|owned| owned.transaction == Some(trace));
         self.promise_facts(forgotten, []);
-        self.promise_transaction(trace, [Side::Charger]);
+        self.promise_transaction_in_time(Urgency::AfterDeliveries, trace, [Side::Charger]);
     }
 
     // MeterValues (semantics §2.4)

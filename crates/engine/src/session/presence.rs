@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::session::boot::Verdict;
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::{Copy, Purpose};
-use crate::{BackofficeId, Fact, Record, Text, limits, payload};
+use crate::{BackofficeId, Fact, Record, Text, Urgency, limits, payload};
 
 /// The newest StatusNotification of each connector, as the charger sent it; connector 0 first.
 #[derive(Debug, Default)]
@@ -56,7 +56,8 @@ impl Session {
         }
         known.insert(connector, call.payload.clone());
         let key = format!("{}{connector}", States::FACT);
-        self.promise(Record::Fact(Fact { key, body: Some(call.payload.to_string()) }), []);
+        let fact = Fact { key, body: Some(call.payload.to_string()) };
+        self.promise_in_time(Urgency::Soon, Record::Fact(fact), []);
     }
 
     /// Whether what a trigger asks for is known: the state of one connector, or of all (semantics K-61).

@@ -3,7 +3,7 @@
 use crate::session::ballots::{Authority, Ballot, Count};
 use crate::session::charger::ChargerCall;
 use crate::session::{Reply, Session};
-use crate::{BackofficeId, Decider, Side, Text, TraceId, TransactionRow, UndecidedStart, payload};
+use crate::{BackofficeId, Decider, Side, Text, TraceId, TransactionRow, UndecidedStart, Urgency, payload};
 
 impl Session {
     /// The leader has answered a start, and the verdict on its card is known.
@@ -28,7 +28,8 @@ impl Session {
         };
         let answer = self.final_start_answer(trace, answer, Some(&ballot));
         self.start_is_answered(trace, &answer);
-        self.promise_transaction(trace, [Side::Charger, Side::Backoffice(leader)]);
+        let before = [Side::Charger, Side::Backoffice(leader)];
+        self.promise_transaction_in_time(Urgency::AfterDeliveries, trace, before);
         self.answer_charger(call, Reply::Result(answer), decider);
     }
 

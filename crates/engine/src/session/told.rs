@@ -8,7 +8,7 @@ use crate::actions::Keeping;
 use crate::session::Session;
 use crate::session::charger::ChargerCall;
 use crate::session::outbox::{Copy, Purpose};
-use crate::{BackofficeId, Fact, Record, limits};
+use crate::{BackofficeId, Fact, Record, Urgency, limits};
 
 /// What backoffices were told last. Each message is a fact of its own, so that remembering one writes
 /// no other again.
@@ -113,7 +113,7 @@ impl Session {
             && let Some(fact) = self.told.tell(hash, &mut followers)
         {
             // Until the charger has its answer, being told twice after a crash is what it does to its leader, too.
-            self.promise_in_time(Record::Fact(fact), []);
+            self.promise_in_time(Urgency::WithTheNext, Record::Fact(fact), []);
         }
         followers
     }

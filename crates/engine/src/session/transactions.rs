@@ -7,8 +7,8 @@ use crate::fingerprint::fingerprint;
 use crate::payload;
 use crate::time::instant;
 use crate::{
-    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Moment, PeerState, PeerTransaction, TraceId,
-    TransactionRow, TransactionState, limits,
+    BackofficeId, BackofficeTransactionId, ChargerTransactionId, Lane, Moment, PeerState, PeerTransaction,
+    TraceId, TransactionRow, TransactionState, limits,
 };
 
 /// The transactions of one charger, oldest first.
@@ -70,11 +70,23 @@ pub(super) enum Meant {
 }
 
 impl Transactions {
-    pub(super) fn remember(&mut self, mut rows: Vec<TransactionRow>, numbers: Vec<ChargerTransactionId>) {
+    pub(super) fn remember(
+        &mut self,
+        mut rows: Vec<TransactionRow>,
+        numbers: Vec<ChargerTransactionId>,
+        lanes: &[Lane],
+    ) {
         rows.sort_by_key(|row| row.trace);
         for row in &mut rows {
             // Whoever was asked as leader when the program ended may follow now, and is told then.
-            row.peers.retain(|_, peer| peer.state != PeerState::Asked);
+            let is_unanswered = row.start_answer.is_none();
+            row.peers.retain(|id, peer| match peer.state {
+                PeerState::Asked => false,
+                // The program ended before the start was among its deliveries, or was answered: the charger
+                // has no answer either.
+                PeerState::Queued | PeerState::Sent => !is_unanswered || waits_in(lanes, id, row.trace),
+                PeerState::Mapped | PeerState::Failed => true,
+            });
         }
         for row in &rows {
             self.note_own(row.charger_number);
@@ -329,6 +341,14 @@ fn stop_event(request: &str) -> u64 {
     fingerprint(payload::fields(request, STOP_EVENT).tokens)
 }
 
+/// Whether a start is among the deliveries that a backoffice is still to be given, as far as they are known.
+fn waits_in(lanes: &[Lane], id: &BackofficeId, start: TraceId) -> bool {
+    lanes.iter().filter(|lane| lane.backoffice == *id).any(|lane| {
+        let is_known_whole = lane.waiting <= lane.first.len() as u64;
+        !is_known_whole || lane.first.iter().any(|delivery| delivery.trace == start)
+    })
+}
+
 fn stop_of(row: &TransactionRow) -> Option<(TraceId, u64)> {
     row.raw_stop.as_deref().map(|request| (row.trace, stop_event(request)))
 }
@@ -337,5 +357,34 @@ fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceI
     match (rows.next(), rows.next()) {
         (Some(row), None) => Some(row.trace),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Delivery;
+
+    #[test]
+    fn a_start_waits_only_where_it_is_among_what_waits() {
+        let [before, start] = [1, 2].map(|number| TraceId(ulid::Ulid(number)));
+        let delivery = |trace| Delivery {
+            backoffice: "acme".into(),
+            number: 1,
+            trace,
+            action: "MeterValues".to_owned(),
+            payload: "{}".to_owned(),
+            transaction: None,
+            queued_unix_ms: 0,
+            attempts: 0,
+            parked: None,
+        };
+        let lanes = |waiting, first| [Lane { backoffice: "acme".into(), last_number: 9, waiting, first }];
+        let acme = BackofficeId::from("acme");
+        assert!(waits_in(&lanes(1, vec![delivery(start)]), &acme, start));
+        assert!(!waits_in(&lanes(1, vec![delivery(before)]), &acme, start), "another message waits");
+        assert!(waits_in(&lanes(2, vec![delivery(before)]), &acme, start), "it may be among the rest");
+        assert!(!waits_in(&lanes(0, Vec::new()), &acme, start));
+        assert!(!waits_in(&lanes(1, vec![delivery(start)]), &"bolt".into(), start));
     }
 }

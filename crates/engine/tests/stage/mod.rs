@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use engine::{
     BackofficeId, ChargerId, Departure, DialFailure, Effect, Event, Keep, Moment, Plan, Record, Session,
-    Side, Tick, TraceId,
+    Side, Tick, TraceId, Urgency,
 };
 use memory::Kept;
 use tables::Row;
@@ -26,6 +26,8 @@ pub(crate) struct Stage {
     memory: Kept,
     /// What was kept before the latest line that made something happen.
     kept_before: Kept,
+    /// What the latest line led to that is to be kept now.
+    kept_now: Vec<Record>,
     pending: VecDeque<Effect>,
     ids: HashMap<String, String>,
     history: Vec<String>,
@@ -47,6 +49,7 @@ impl Stage {
             seed: 1,
             memory: Kept::default(),
             kept_before: Kept::default(),
+            kept_now: Vec::new(),
             pending: VecDeque::new(),
             ids: HashMap::new(),
             history: Vec::new(),
@@ -81,6 +84,7 @@ impl Stage {
         self.nothing_unexpected()?;
         self.pending.clear();
         self.kept_before = self.memory.clone();
+        self.kept_now.clear();
         self.history.push(line.to_owned());
         if let Some(row) = Row::read(line) {
             return self.row(row?);
@@ -171,7 +175,11 @@ impl Stage {
         match rest {
             "before it was kept" => self.undo(),
             "before it was said" => self.pending.clear(),
-            _ => return Err("killed before it was kept, or said".into()),
+            "before what has time was kept" => {
+                self.undo();
+                std::mem::take(&mut self.kept_now).iter().for_each(|record| self.memory.keep(record));
+            }
+            _ => return Err("killed before it was kept, or said, or before what has time was kept".into()),
         }
         self.restart();
         Ok(())
@@ -202,10 +210,13 @@ impl Stage {
         while let Some(effect) = self.session().poll_effect() {
             self.history.push(format!("  → {}", show(&effect)));
             match effect {
-                Effect::Keep(Keep { records, before, urgent }) => {
+                Effect::Keep(Keep { records, before, urgency }) => {
+                    if urgency == Urgency::Now {
+                        self.kept_now.extend(records.iter().cloned());
+                    }
                     for record in records {
                         self.memory.keep(&record);
-                        let keep = Keep { records: vec![record], before: before.clone(), urgent };
+                        let keep = Keep { records: vec![record], before: before.clone(), urgency };
                         self.pending.push_back(Effect::Keep(keep));
                     }
                 }

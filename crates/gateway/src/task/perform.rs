@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Reason, Side};
+use engine::{
+    BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Reason, Record, Side, Urgency,
+};
 use tokio::time::Instant;
 
 use super::{Peer, Talk};
@@ -10,6 +12,7 @@ use crate::held::Order;
 use crate::limits::{CLOSE_TIMEOUT, POSTPONED_FOR};
 use crate::links::State;
 use crate::notes;
+use crate::postponed::Spared;
 use crate::socket::TooSlow;
 
 impl Talk {
@@ -85,27 +88,38 @@ impl Talk {
     }
 
     fn keep(&mut self, keep: Keep) {
-        let Keep { mut records, before, urgent } = keep;
-        if self.postponed.spare(&mut records) {
+        let Keep { mut records, before, urgency } = keep;
+        let spared = self.postponed.spare(&mut records);
+        if spared == Spared::Nobody {
             for (side, order) in self.held.spare() {
                 self.carry_out(&side, order);
             }
         }
-        if records.is_empty() {
-            return;
-        }
-        if urgent {
-            let mut all = self.postponed.take();
-            all.append(&mut records);
+        let is_now = match urgency {
+            _ if spared == Spared::Awaited => true,
+            _ if records.is_empty() => return,
+            Urgency::Now => true,
+            Urgency::AfterDeliveries => {
+                !self.postponed.delivers()
+                    && !records.iter().any(|record| matches!(record, Record::Delivery(_)))
+            }
+            Urgency::WithTheNext | Urgency::Soon => false,
+        };
+        if is_now {
+            let all = self.postponed.take(records);
             self.held.keep(self.shared.store.keep(&self.charger, all), before);
-        } else if self.postponed.add(records, self.shared.clock.after_at_least(POSTPONED_FOR)) {
-            self.held.postpone(before);
+        } else {
+            let until = self.shared.clock.after_at_least(POSTPONED_FOR);
+            self.postponed.add(records, urgency, &before, until);
+            if !before.is_empty() {
+                self.held.postpone(before);
+            }
         }
     }
 
     /// Has what was postponed kept after all.
     pub(super) fn keep_postponed(&mut self) {
-        let records = self.postponed.take();
+        let records = self.postponed.take(Vec::new());
         if !records.is_empty() {
             self.held.keep(self.shared.store.keep(&self.charger, records), Vec::new());
         }

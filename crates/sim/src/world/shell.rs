@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Record, Side, Tick};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Record, Side, Tick, Urgency};
 
 use super::World;
 use super::judge::Books;
@@ -86,13 +86,14 @@ impl World {
     /// What was told before it was kept needs no keeping, unless that was urgent.
     fn spare(&mut self, keep: &mut Keep) {
         keep.records.retain(|record| {
-            for commit in self.commits.iter_mut().filter(|commit| !commit.keep.urgent) {
+            for commit in self.commits.iter_mut().filter(|commit| commit.keep.urgency != Urgency::Now) {
                 let Some(at) = commit.keep.records.iter().position(|other| record.is_delivered_of(other))
                 else {
                     continue;
                 };
                 commit.keep.records.remove(at);
-                if !commit.keep.records.iter().any(|record| matches!(record, Record::Delivery(_))) {
+                let delivers = commit.keep.records.iter().any(|record| matches!(record, Record::Delivery(_)));
+                if !delivers && commit.keep.urgency == Urgency::Soon {
                     commit.keep.before.clear();
                 }
                 return false;
