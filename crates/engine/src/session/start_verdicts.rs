@@ -57,9 +57,16 @@ impl Session {
             Some(ballot) => ballot.clone(),
             None => self.ballot_on_row(row)?,
         };
-        let mut closed = ballot;
-        closed.close(true);
-        let info = match closed.count() {
+        // What is decided already is not decided anew by what those said before who say nothing now.
+        let count = match ballot.count() {
+            decided @ Count::Decided(_) => decided,
+            _ => {
+                let mut closed = ballot;
+                closed.close(true);
+                closed.count()
+            }
+        };
+        let info = match count {
             Count::Decided(decision) => {
                 let info = self.info_for_charger(&decision);
                 let source = decision.source.clone().filter(|source| !self.leads(source));
