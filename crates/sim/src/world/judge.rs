@@ -315,6 +315,7 @@ impl Judge {
                     self.leader = to.clone();
                     self.leads_waiting_calls();
                     self.settings.another_leads(from, to);
+                    self.wishes.another_leads(from, &self.plan);
                     self.permit_anew();
                     self.profiles.begin_era();
                     self.cards.begin_era(now);

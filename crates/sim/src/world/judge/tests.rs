@@ -5,6 +5,7 @@ mod late_verdicts;
 mod local_lists;
 mod outages;
 mod settings;
+mod wishes;
 
 use std::sync::Arc;
 

@@ -35,6 +35,11 @@ impl Wishes {
         self.objections.clear();
     }
 
+    /// Who has led and is not in the plan has no wish any more.
+    pub(super) fn another_leads(&mut self, from: &BackofficeId, plan: &Plan) {
+        self.objections.retain(|(by, _)| by != from || plan.names(from));
+    }
+
     pub(super) fn are_in_doubt(&mut self) {
         self.objections.clear();
     }
