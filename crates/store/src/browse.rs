@@ -10,6 +10,7 @@ pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod walk;
 
 use std::fmt;
 use std::path::Path;
@@ -114,7 +115,8 @@ impl Browser {
         self.ask(move |connection| search::news(connection, &query, cursor)).await
     }
 
-    /// The actions that occur in the log of a charger, in alphabetical order.
+    /// The actions that occur in the log of a charger, in alphabetical order; of a log that goes back for months, in its
+    /// newest part.
     ///
     /// # Errors
     /// When the file cannot be read, or too many questions wait.

@@ -102,9 +102,14 @@ pub(crate) fn open_for_writing(path: &Path, limits: &Limits) -> Result<(Connecti
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_BYTES)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // What an index of a large log is sorted with goes to the disk, if there is a place for it.
+        let migrated = migrate(&mut connection, path);
         // What a statement may have to undo: else it goes into a file beside those of the store.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        migrate(&mut connection, path)?;
+        match migrated {
+            Err(Failure::Known(OpenError::Failed { .. })) => migrate(&mut connection, path)?,
+            migrated => migrated?,
+        }
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.set_prepared_statement_cache_capacity(64);
         if let Some(bytes) = limits.file_bytes {

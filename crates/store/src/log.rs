@@ -1,6 +1,7 @@
 //! Reading the message log, also from another program while the proxy writes it.
 
 mod entry;
+pub(crate) mod eras;
 mod news;
 pub(crate) mod query;
 pub(crate) mod table;
@@ -68,6 +69,7 @@ impl LogReader {
     /// Says what is wrong with the file and what would do.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path: PathBuf = path.to_owned();
+        database::check_current(&path)?;
         Ok(Self { connection: database::open_for_reading(&path)?, files: Files::new(&path) })
     }
 
@@ -83,25 +85,38 @@ impl LogReader {
         }
         let order = if filter.newest_first { "DESC" } else { "ASC" };
         let tail = format!("ORDER BY c.received_unix_ms {order}, c.seq {order}");
-        let mut calls = query.calls(&snapshot, "calls c", &tail, filter.limit)?;
+        let source = match &filter.action {
+            Some(_) => "calls c INDEXED BY calls_action",
+            None => "calls c INDEXED BY calls_time",
+        };
+        let times = (filter.since_unix_ms.unwrap_or(i64::MIN), i64::MAX);
+        let index = Query::of_index(filter, "c.charger");
+        let mut eras = eras::holding(&snapshot, source, &index, times, usize::MAX)?;
+        if !filter.newest_first {
+            eras.reverse();
+        }
+        let limit = query::bounded(filter.limit);
+        let mut calls: Vec<LoggedCall> = Vec::new();
+        for era in eras {
+            let mut query = query.clone();
+            query.and(&format!("{} = ", eras::OF_A_CALL), era.into());
+            calls.extend(query.calls(&snapshot, source, &tail, limit - calls.len())?);
+            if calls.len() == limit {
+                break;
+            }
+        }
         for call in &mut calls {
             call.answers = answers(&snapshot, call.trace, i64::MAX)?;
         }
         Ok(calls)
     }
 
-    /// The chargers of which calls are logged, in alphabetical order; at most `limit`.
+    /// The chargers of which anything is known, in alphabetical order; at most `limit`.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn chargers(&self, limit: usize) -> Result<Vec<ChargerId>, StoreError> {
-        // Walks the index from one charger to the next instead of reading every row.
-        let sql = "WITH RECURSIVE known(charger) AS (
-                SELECT min(charger) FROM calls
-                UNION ALL
-                SELECT (SELECT min(charger) FROM calls WHERE charger > known.charger) FROM known
-                WHERE known.charger IS NOT NULL)
-            SELECT charger FROM known WHERE charger IS NOT NULL LIMIT ?1";
+        let sql = "SELECT charger FROM chargers ORDER BY charger LIMIT ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([limit], |row| row.get::<_, String>(0))?;

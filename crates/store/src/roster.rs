@@ -10,6 +10,8 @@ use crate::redaction;
 
 /// Longer values of a BootNotification are cut; OCPP 1.6 §6.3 allows 50 characters at most.
 const BOOT_CHARS: usize = 100;
+/// By how much calls may be newer than what a charger's row says, in milliseconds.
+pub(crate) const BEHIND_MS: i64 = 10 * 60 * 1000;
 
 /// There is such a charger. Reads one row when that is known.
 pub(crate) fn known(connection: &Connection, charger: &str) -> rusqlite::Result<()> {
@@ -23,6 +25,15 @@ pub(crate) fn seen(connection: &Connection, charger: &str, unix_ms: i64) -> rusq
                ON CONFLICT (charger) DO UPDATE SET last_seen_unix_ms = excluded.last_seen_unix_ms
                    WHERE excluded.last_seen_unix_ms > coalesce(last_seen_unix_ms, 0)";
     connection.prepare_cached(sql)?.execute(params![charger, unix_ms]).map(drop)
+}
+
+/// A call of it was received then, or was sent to it. The row is written anew only now and then: between what it says
+/// and [`BEHIND_MS`] later there may be calls that are newer, and none after that.
+pub(crate) fn called(connection: &Connection, charger: &str, unix_ms: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO chargers (charger, last_seen_unix_ms) VALUES (?1, ?2)
+               ON CONFLICT (charger) DO UPDATE SET last_seen_unix_ms = excluded.last_seen_unix_ms
+                   WHERE excluded.last_seen_unix_ms > coalesce(last_seen_unix_ms, 0) + ?3";
+    connection.prepare_cached(sql)?.execute(params![charger, unix_ms, BEHIND_MS]).map(drop)
 }
 
 /// It told what it is: the body of the fact `"boot"`.

@@ -105,7 +105,7 @@ fn insert_call(
     charger: &ChargerId,
     call: &CallNote,
 ) -> rusqlite::Result<()> {
-    roster::known(connection, charger.as_str())?;
+    roster::called(connection, charger.as_str(), call.received_unix_ms)?;
     let payload = redaction::payload(&call.payload);
     let outcome = StoredOutcome::new(&call.outcome);
     let found = Extract::of_call(&payload.text, outcome.answer_text());

@@ -45,8 +45,9 @@ const STORE: &str = "crates/store/src/settings.rs";
 const CRATES: [&str; 6] = ["config", "engine", "gateway", "store", "portal", "proxy"];
 
 /// Constants that bound nothing: units, places, marks, formats.
-const NO_BOUNDS: [&str; 19] = [
+const NO_BOUNDS: [&str; 20] = [
     "ACCESS_POINT",
+    "BITS",
     "BOTH",
     "BYTES",
     "DAY",

@@ -9,8 +9,9 @@ use super::{PAGE, Page, lists};
 use crate::StoreError;
 use crate::deliveries::number;
 use crate::json::Tape;
+use crate::log::eras;
 use crate::log::query::Query;
-use crate::roster::text;
+use crate::roster::{self, text};
 use crate::upkeep::unix_ms;
 
 /// Which chargers.
@@ -149,9 +150,17 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ChargerSummary> {
 /// Adds what other tables say: a few steps down an index for each.
 fn complete(connection: &Connection, summary: &mut ChargerSummary) -> Result<(), StoreError> {
     let charger = summary.charger.as_str();
-    let sql = "SELECT max(received_unix_ms) FROM calls WHERE charger = ?1";
-    let called: Option<i64> = connection.prepare_cached(sql)?.query_row([charger], |row| row.get(0))?;
-    summary.last_seen_unix_ms = summary.last_seen_unix_ms.max(called);
+    if let Some(seen) = summary.last_seen_unix_ms {
+        let sql = format!(
+            "SELECT max(received_unix_ms) FROM calls INDEXED BY calls_time WHERE {} = ?1 AND charger = ?2",
+            eras::OF_A_CALL
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        for era in eras::of(seen)..=eras::of(seen.saturating_add(roster::BEHIND_MS)) {
+            let called: Option<i64> = statement.query_row(params![era, charger], |row| row.get(0))?;
+            summary.last_seen_unix_ms = summary.last_seen_unix_ms.max(called);
+        }
+    }
 
     let sql = "SELECT count(*) FROM calls INDEXED BY calls_differing
                WHERE charger = ?1 AND differs = 1 AND received_unix_ms > ?2";

@@ -4,10 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use engine::{BackofficeId, ChargerId, TraceId};
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 
+use super::search::CallsQuery;
+use super::walk::Walk;
 use crate::deliveries::number;
+use crate::log::eras;
 use crate::log::query::Query;
 use crate::log::table::trace;
 use crate::{LoggedDifference, StoreError};
@@ -29,8 +32,8 @@ pub struct ComparisonQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Comparison {
     /// The counts and the answer times are of the calls received since then (UTC, milliseconds since 1970):
-    /// of the whole period or, when it has more than 5,000 calls, of its newest. Cards and fields are of the whole
-    /// period or, when more than 10,000 calls differ, of the newest of those.
+    /// of the whole period or, when it has more than 5,000 calls (1,000 of one charger), of its newest. Cards and
+    /// fields are of the whole period or, when more than 10,000 calls differ, of the newest of those.
     pub counted_since_unix_ms: i64,
     /// The charger's calls that the follower was to answer too: the sum of the next seven.
     pub calls_compared: u64,
@@ -99,8 +102,10 @@ pub struct Latency {
     pub max: u64,
 }
 
-/// Calls that are counted, at most: enough for shares and answer times, and counted while somebody waits.
+/// Calls of all chargers that are counted, at most: enough for shares and answer times, and counted while somebody waits.
 const COUNTED: usize = 5_000;
+/// Calls of one charger that are counted, at most: in a long log each lies on a page of its own.
+const COUNTED_OF_ONE: usize = 1_000;
 /// Differing calls that are looked at for cards and fields, at most.
 const DIFFERING: usize = 10_000;
 /// Cards, and fields, that are told apart, at most: what a peer invents must not fill the memory.
@@ -119,10 +124,10 @@ pub(super) fn compare(connection: &Connection, query: &ComparisonQuery) -> Resul
     Ok(comparison)
 }
 
-/// The conditions on the calls, with the index to read them by: of one charger, or of all.
+/// The conditions on the calls, with what to read them from: of one charger, or of all.
 fn period(query: &ComparisonQuery, of_one: &'static str, of_all: &'static str) -> (&'static str, Query) {
     let mut calls = Query::new();
-    let index = match &query.charger {
+    let source = match &query.charger {
         Some(charger) => {
             calls.and("c.charger = ", charger.as_str().to_owned().into());
             of_one
@@ -131,7 +136,7 @@ fn period(query: &ComparisonQuery, of_one: &'static str, of_all: &'static str) -
     };
     calls.and("c.received_unix_ms >= ", query.since_unix_ms.into());
     calls.and("c.received_unix_ms <= ", query.until_unix_ms.into());
-    (index, calls)
+    (source, calls)
 }
 
 /// Everything but cards and fields, except that clocks which differ are a field.
@@ -140,24 +145,29 @@ fn count(
     query: &ComparisonQuery,
     fields: &mut BTreeMap<(String, String), u64>,
 ) -> Result<Comparison, StoreError> {
-    let (index, mut calls) = period(query, "calls_time", "calls_age");
-    let sql = format!(
-        "SELECT c.received_unix_ms FROM calls c INDEXED BY {index} WHERE {}
-         ORDER BY c.received_unix_ms DESC LIMIT 1 OFFSET {COUNTED}",
-        calls.conditions
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let values = params_from_iter(&calls.values);
-    let left_out: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
-    drop(statement);
+    let walk = Walk::of(&CallsQuery {
+        charger: query.charger.clone(),
+        since_unix_ms: Some(query.since_unix_ms),
+        until_unix_ms: Some(query.until_unix_ms),
+        ..CallsQuery::default()
+    });
+    let counted = if query.charger.is_some() { COUNTED_OF_ONE } else { COUNTED };
+    let left_out = walk.received_after(connection, counted)?;
     let since = left_out.map_or(query.since_unix_ms, |left_out| left_out.saturating_add(1));
+    let (source, mut calls) =
+        period(query, "eras CROSS JOIN calls c INDEXED BY calls_time", "calls c INDEXED BY calls_age");
     calls.and("c.received_unix_ms >= ", since.into());
     let follower = calls.bind(query.follower.as_str().to_owned().into());
+    let mut eras = String::new();
+    if query.charger.is_some() {
+        eras = eras::between(&mut calls, since, query.until_unix_ms);
+        calls.conditions.push_str(&format!(" AND {} = eras.era", eras::OF_A_CALL));
+    }
     let sql = format!(
-        "SELECT c.action, f.verdict, f.outcome, f.latency_us,
+        "{eras} SELECT c.action, f.verdict, f.outcome, f.latency_us,
              (SELECT l.latency_us FROM answers l INDEXED BY answers_trace
               WHERE l.trace = c.trace AND l.led AND l.outcome IN ('result', 'error') LIMIT 1)
-         FROM calls c INDEXED BY {index} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
+         FROM {source} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
          WHERE {} AND c.caller = '' AND f.backoffice = {follower} AND NOT f.led",
         calls.conditions
     );
@@ -202,14 +212,15 @@ fn differing(
     query: &ComparisonQuery,
     fields: &mut BTreeMap<(String, String), u64>,
 ) -> Result<Vec<CardDifference>, StoreError> {
-    let (index, mut calls) = period(query, "calls_differing", "calls_differing_time");
+    let (source, mut calls) =
+        period(query, "calls c INDEXED BY calls_differing", "calls c INDEXED BY calls_differing_time");
     let follower = calls.bind(query.follower.as_str().to_owned().into());
     let sql = format!(
         "SELECT c.trace, c.charger, c.action, c.received_unix_ms, c.id_tag,
              coalesce((SELECT l.status FROM answers l INDEXED BY answers_trace
                        WHERE l.trace = c.trace AND l.led LIMIT 1),
                       CASE WHEN c.decider = 'leader' THEN c.status END), f.status, f.differences
-         FROM calls c INDEXED BY {index} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
+         FROM {source} CROSS JOIN answers f INDEXED BY answers_trace ON f.trace = c.trace
          WHERE c.differs = 1 AND {} AND c.caller = '' AND f.backoffice = {follower} AND NOT f.led
          ORDER BY c.received_unix_ms DESC LIMIT {DIFFERING}",
         calls.conditions

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use engine::{BackofficeId, ChargerId, TraceId};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension};
 
+use super::walk::{ORDER, Stretch, Walk};
 use super::{PAGE, Page};
 use crate::log::query::Query;
 use crate::log::table::answers;
@@ -154,98 +154,6 @@ fn and_transaction(query: &mut Query, number: i64, charger: Option<&ChargerId>) 
     ));
 }
 
-/// The index along which the calls are read, newest first. Which one is said, not left to SQLite, which
-/// knows nothing of how the rows are spread.
-struct Walk {
-    source: &'static str,
-    /// Conditions on the columns of the index that come before the time.
-    of: Query,
-    /// One bound on each side: of several SQLite would go by the first and read its way to the others.
-    since_unix_ms: i64,
-    until_unix_ms: i64,
-    /// The last call that was looked at.
-    after: Option<(i64, i64)>,
-}
-
-impl Walk {
-    fn of(query: &CallsQuery) -> Self {
-        let differs = query.outcome == Some(OutcomeIs::Differs);
-        let mut of = Query::new();
-        let charger = query.charger.as_ref().map(|charger| Value::from(charger.as_str().to_owned()));
-        let source = match (charger, &query.id_tag, &query.action) {
-            // The rows are known one by one.
-            _ if query.transaction.is_some() => "calls c NOT INDEXED",
-            (_, Some(id_tag), _) => {
-                of.and("c.id_tag COLLATE NOCASE = ", id_tag.clone().into());
-                "calls c INDEXED BY calls_id_tag"
-            }
-            (Some(charger), None, _) if differs => {
-                of.and("c.differs = 1 AND c.charger = ", charger);
-                "calls c INDEXED BY calls_differing"
-            }
-            (None, None, _) if differs => {
-                of.conditions.push_str(" AND c.differs = 1");
-                "calls c INDEXED BY calls_differing_time"
-            }
-            (Some(charger), None, Some(action)) => {
-                of.and("c.charger = ", charger);
-                of.and("c.action = ", action.clone().into());
-                "calls c INDEXED BY calls_action"
-            }
-            (Some(charger), None, None) => {
-                of.and("c.charger = ", charger);
-                "calls c INDEXED BY calls_time"
-            }
-            (None, None, _) => "calls c INDEXED BY calls_age",
-        };
-        Self {
-            source,
-            of,
-            since_unix_ms: query.since_unix_ms.unwrap_or(i64::MIN),
-            until_unix_ms: query.until_unix_ms.unwrap_or(i64::MAX),
-            after: None,
-        }
-    }
-
-    /// Only what follows this call.
-    fn after(&mut self, received_unix_ms: i64, seq: i64) {
-        self.until_unix_ms = self.until_unix_ms.min(received_unix_ms);
-        self.after = Some((received_unix_ms, seq));
-    }
-
-    /// What is left to look at, down to a call if it is said which.
-    fn along(&self, end: Option<(i64, i64)>) -> Query {
-        let mut along = self.of.clone();
-        let since = self.since_unix_ms.max(end.map_or(i64::MIN, |(received, _)| received));
-        along.and("c.received_unix_ms >= ", since.into());
-        along.and("c.received_unix_ms <= ", self.until_unix_ms.into());
-        for (call, is_before) in [(self.after, "<"), (end, ">")] {
-            let Some((received, seq)) = call else { continue };
-            let (received, seq) = (along.bind(received.into()), along.bind(seq.into()));
-            let or_equal = if is_before == ">" { "=" } else { "" };
-            along.conditions.push_str(&format!(
-                " AND (c.received_unix_ms {is_before} {received} OR c.seq {is_before}{or_equal} {seq})"
-            ));
-        }
-        along
-    }
-
-    /// The last of the next so many calls; `None` when there are fewer.
-    fn end(&self, connection: &Connection, part: usize) -> Result<Option<(i64, i64)>, StoreError> {
-        let mut along = self.along(None);
-        let skipped = along.bind(i64::try_from(part - 1).unwrap_or(i64::MAX).into());
-        let sql = format!(
-            "SELECT c.received_unix_ms, c.seq FROM {} WHERE {} {ORDER} LIMIT 1 OFFSET {skipped}",
-            self.source, along.conditions
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
-        let values = params_from_iter(&along.values);
-        Ok(statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
-    }
-}
-
-const ORDER: &str = "ORDER BY c.received_unix_ms DESC, c.seq DESC";
-
 /// See [`super::Browser::calls`].
 pub(crate) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<LoggedCall>, StoreError> {
     // One snapshot for all questions.
@@ -263,22 +171,33 @@ pub(crate) fn page(connection: &Connection, query: &CallsQuery) -> Result<Page<L
     }
     let begun = Instant::now();
     let (mut items, mut looked_at, mut part) = (Vec::new(), 0, FIRST_PART);
+    let mut last_looked_at = None;
     let next = loop {
-        let end = if query.transaction.is_some() { None } else { walk.end(&snapshot, part)? };
-        let mut found = walk.along(end);
+        if !walk.enter_era(&snapshot)? {
+            break None;
+        }
+        if last_looked_at.is_some() && (looked_at >= LOOKED_AT || begun.elapsed() >= LOOKING) {
+            break last_looked_at;
+        }
+        // The calls of a transaction are known one by one.
+        let stretch = if query.transaction.is_some() { None } else { walk.stretch(&snapshot, part)? };
+        let mut found = walk.along(stretch.as_ref().map(|stretch| stretch.last));
         query.restrict(&mut found);
         items.extend(found.calls(&snapshot, walk.source, ORDER, limit + 1 - items.len())?);
         if items.len() > limit {
             items.truncate(limit);
             break items.last().map(|call: &LoggedCall| call.seq);
         }
-        let Some((received, seq)) = end else { break None };
-        looked_at += part;
-        if looked_at >= LOOKED_AT || begun.elapsed() >= LOOKING {
-            break Some(seq);
+        let calls = stretch.as_ref().map_or(0, |stretch| stretch.calls);
+        looked_at += calls;
+        if let Some(Stretch { last: (received, seq), .. }) = stretch {
+            walk.after(received, seq);
+            last_looked_at = Some(seq);
         }
-        walk.after(received, seq);
-        part = (part * 2).min(LOOKED_AT - looked_at);
+        if calls < part && !walk.leave_era() {
+            break None;
+        }
+        part = (part * 2).clamp(1, LOOKED_AT.saturating_sub(looked_at).max(1));
     };
     for call in &mut items {
         call.answers = answers(&snapshot, call.trace, i64::MAX)?;

@@ -24,7 +24,8 @@ impl Query {
         Self { conditions: "TRUE".to_owned(), values: Vec::new() }
     }
 
-    pub(super) fn of_calls(filter: &Filter, charger_column: &str) -> Self {
+    /// What an index knows of the calls.
+    pub(super) fn of_index(filter: &Filter, charger_column: &str) -> Self {
         let mut query = Self::new();
         query.and(&format!("{charger_column} = "), filter.charger.as_str().to_owned().into());
         if let Some(since) = filter.since_unix_ms {
@@ -33,6 +34,11 @@ impl Query {
         if let Some(action) = &filter.action {
             query.and("c.action = ", action.clone().into());
         }
+        query
+    }
+
+    pub(super) fn of_calls(filter: &Filter, charger_column: &str) -> Self {
+        let mut query = Self::of_index(filter, charger_column);
         query.and_text_in_calls(filter.search.as_deref().unwrap_or_default(), false);
         query
     }

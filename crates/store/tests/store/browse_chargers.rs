@@ -306,6 +306,8 @@ async fn an_older_file_is_refused_until_a_proxy_has_opened_it() {
     drop(older);
     let error = Browser::open(&world.path()).unwrap_err();
     assert!(matches!(error, OpenError::OlderSchema { .. }), "{error}");
+    let error = store::LogReader::open(&world.path()).unwrap_err();
+    assert!(matches!(error, OpenError::OlderSchema { .. }), "{error}");
 
     let _store = world.open();
     let browser = world.browser();

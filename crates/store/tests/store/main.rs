@@ -8,6 +8,7 @@ mod crash;
 mod deliveries;
 mod durable;
 mod entrance;
+mod eras;
 mod full_disk;
 mod keys;
 mod lane_bounds;
