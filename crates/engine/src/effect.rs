@@ -72,6 +72,8 @@ pub enum Urgency {
     /// With whatever is kept next; nobody waits for it.
     #[default]
     WithTheNext,
+    /// Within seconds, with whatever is kept before that; nobody waits for it.
+    WithinSeconds,
     /// Within moments. The deliveries among the records are on their way to their backoffices already: one that is
     /// [`Delivered`](Record::Delivered) before it was kept need not be kept at all. When no delivery is left to
     /// wait for, those who wait for deliveries alone wait no longer.

@@ -175,6 +175,11 @@ pub(crate) const RECALL_EVERY: Duration =
 /// the disk writes, once for all of them.
 pub(crate) const POSTPONED_FOR: Duration = Duration::from_millis(50);
 
+/// How long the state of a connector may stay unkept, at least, and less than twice as long: nobody waits for that, and
+/// the start, the stop or whatever else is kept before takes it along. A crash within it costs the newest state: whoever
+/// connects for the first time is told the one before, until the charger says the next.
+pub(crate) const UNAWAITED_FOR: Duration = Duration::from_secs(5);
+
 /// How long somebody who looks waits for a session's answer; a session answers between two messages.
 pub(crate) const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 

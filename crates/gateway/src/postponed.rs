@@ -11,6 +11,8 @@ pub(crate) struct Postponed {
     records: Vec<Record>,
     /// When all of it is to be kept, at the latest; none if it has time until something else is kept.
     until: Option<Instant>,
+    /// When what nobody waits for is to be kept, at the latest.
+    unawaited_until: Option<Instant>,
     /// There is more than deliveries that has its time.
     is_due_anyway: bool,
     /// Somebody waits for more than deliveries.
@@ -32,7 +34,9 @@ impl Postponed {
     /// Adds what is not to be kept now, to be kept then unless it has more time. Those `before` wait for it.
     pub(crate) fn add(&mut self, records: Vec<Record>, urgency: Urgency, before: &[Side], until: Instant) {
         let delivers = records.iter().any(is_delivery);
-        if urgency > Urgency::WithTheNext {
+        if urgency == Urgency::WithinSeconds {
+            self.unawaited_until.get_or_insert(until);
+        } else if urgency > Urgency::WithinSeconds {
             self.until.get_or_insert(until);
             self.is_due_anyway |= !delivers || records.iter().any(is_transaction);
             self.is_awaited |= urgency == Urgency::AfterDeliveries || !delivers && !before.is_empty();
@@ -70,7 +74,7 @@ impl Postponed {
 
     /// When it is to be kept after all.
     pub(crate) fn until(&self) -> Option<Instant> {
-        self.until
+        self.until.into_iter().chain(self.unawaited_until).min()
     }
 
     /// Everything, to be kept now, and `records` after it.
@@ -194,6 +198,27 @@ mod tests {
         assert_eq!(postponed.take(vec![fact("answer", "[]")]), [fact("answer", "[]")]);
         add(&mut postponed, vec![delivery(3)], Urgency::Soon, &[Side::Charger]);
         assert_eq!(postponed.spare(&mut vec![delivered(3)]), Spared::Nobody, "it begins anew");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_its_own_time() {
+        let (mut postponed, now) = (Postponed::default(), Instant::now());
+        let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(5));
+        postponed.add(vec![fact("state/1", "{}")], Urgency::WithinSeconds, &[], later);
+        postponed.add(
+            vec![fact("state/2", "{}")],
+            Urgency::WithinSeconds,
+            &[],
+            later + Duration::from_secs(5),
+        );
+        assert_eq!(postponed.until(), Some(later));
+        postponed.add(vec![delivery(1)], Urgency::Soon, &[Side::Charger], soon);
+        assert_eq!(postponed.until(), Some(soon));
+        assert_eq!(postponed.spare(&mut vec![delivered(1)]), Spared::Nobody);
+        assert_eq!(postponed.until(), Some(later), "a delivery that is spared does not hurry it");
+        let all = [fact("state/1", "{}"), fact("state/2", "{}"), fact("lead", "{}")];
+        assert_eq!(postponed.take(vec![fact("lead", "{}")]), all, "what is kept takes it along");
+        assert_eq!(postponed.until(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! slow and break, plans change, the proxy crashes: all by one seed, judged after every step.
 
 mod chance;
+mod commits;
 mod content;
 mod happenings;
 mod judge;
@@ -19,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, Event, Moment, Plan, Session, Side, Tick};
+use engine::{BackofficeId, Departure, Event, Moment, Plan, Record, Session, Side, Tick};
 
 use crate::backoffice::Backoffice;
 use crate::charger::Charger;
@@ -52,6 +53,8 @@ pub struct World {
     proxy_away_until: Tick,
     kept: Kept,
     commits: VecDeque<Commit>,
+    /// What is kept with whatever is kept next.
+    unhurried: Vec<Record>,
     tickets: u64,
     recalls: u64,
     /// The newest reading of each lane that is under way.
@@ -121,6 +124,7 @@ impl World {
             proxy_away_until: Tick(0),
             kept: Kept::default(),
             commits: VecDeque::new(),
+            unhurried: Vec::new(),
             tickets: 0,
             recalls: 0,
             reading: BTreeMap::new(),

@@ -57,7 +57,10 @@ impl Session {
         known.insert(connector, call.payload.clone());
         let key = format!("{}{connector}", States::FACT);
         let fact = Fact { key, body: Some(call.payload.to_string()) };
-        self.promise_in_time(Urgency::Soon, Record::Fact(fact), []);
+        // Who is away is owed the newest state; everybody else has heard of it when the charger says the next.
+        let is_owed = self.states.missed.values().any(|missed| missed.contains(&connector));
+        let urgency = if is_owed { Urgency::Soon } else { Urgency::WithinSeconds };
+        self.promise_in_time(urgency, Record::Fact(fact), []);
     }
 
     /// Whether what a trigger asks for is known: the state of one connector, or of all (semantics K-61).

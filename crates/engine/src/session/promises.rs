@@ -56,7 +56,10 @@ impl Session {
             // Whoever waits for more than the deliveries is not to be let go with them; and while a start has no
             // answer, its row alone is enough to tell it again.
             let waits_apart = urgency == Urgency::Soon && !before.is_empty();
-            let is_apart = waits_apart || on_their_way.iter().all(|start| is_unanswered(start, &records));
+            let has_its_own_time = urgency == Urgency::WithinSeconds;
+            let is_apart = waits_apart
+                || has_its_own_time
+                || on_their_way.iter().all(|start| is_unanswered(start, &records));
             if !on_their_way.is_empty() && !is_apart {
                 // What is told comes before what becomes of it, and after what tells it from others.
                 let at = if urgency == Urgency::WithTheNext { records.len() } else { 0 };

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Peer, Talk};
 use crate::held::Order;
-use crate::limits::{CLOSE_TIMEOUT, POSTPONED_FOR};
+use crate::limits::{CLOSE_TIMEOUT, POSTPONED_FOR, UNAWAITED_FOR};
 use crate::links::State;
 use crate::notes;
 use crate::postponed::Spared;
@@ -103,13 +103,14 @@ impl Talk {
                 !self.postponed.delivers()
                     && !records.iter().any(|record| matches!(record, Record::Delivery(_)))
             }
-            Urgency::WithTheNext | Urgency::Soon => false,
+            Urgency::WithTheNext | Urgency::WithinSeconds | Urgency::Soon => false,
         };
         if is_now {
             let all = self.postponed.take(records);
             self.held.keep(self.shared.store.keep(&self.charger, all), before);
         } else {
-            let until = self.shared.clock.after_at_least(POSTPONED_FOR);
+            let span = if urgency == Urgency::WithinSeconds { UNAWAITED_FOR } else { POSTPONED_FOR };
+            let until = self.shared.clock.after_at_least(span);
             self.postponed.add(records, urgency, &before, until);
             if !before.is_empty() {
                 self.held.postpone(before);

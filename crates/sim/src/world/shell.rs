@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Keep, Note, Record, Side, Tick, Urgency};
+use engine::{BackofficeId, Departure, DialFailure, Effect, Event, Note, Side};
 
 use super::World;
 use super::judge::Books;
@@ -70,68 +70,13 @@ impl World {
         }
     }
 
-    /// What it names is on its way to the disk, in the order given.
-    fn keep(&mut self, mut keep: Keep) {
-        self.spare(&mut keep);
-        if keep.records.is_empty() {
-            return;
-        }
-        self.tickets += 1;
-        self.commits.push_back(Commit { ticket: self.tickets, keep });
-        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
-        self.last_commit = (self.now + takes).max(Tick(self.last_commit.0 + 1));
-        self.schedule_at(self.last_commit, Happening::Committed { ticket: self.tickets });
-    }
-
-    /// What was told before it was kept needs no keeping, unless that was urgent.
-    fn spare(&mut self, keep: &mut Keep) {
-        keep.records.retain(|record| {
-            for commit in self.commits.iter_mut().filter(|commit| commit.keep.urgency != Urgency::Now) {
-                let Some(at) = commit.keep.records.iter().position(|other| record.is_delivered_of(other))
-                else {
-                    continue;
-                };
-                commit.keep.records.remove(at);
-                let delivers = commit.keep.records.iter().any(|record| matches!(record, Record::Delivery(_)));
-                if !delivers && commit.keep.urgency == Urgency::Soon {
-                    commit.keep.before.clear();
-                }
-                return false;
-            }
-            true
-        });
-    }
-
-    /// Reading sees what was to be kept before, and maybe more; its result comes a little later still.
-    fn recall(&mut self, who: BackofficeId, after: u64) {
-        self.recalls += 1;
-        self.reading.insert(who.clone(), self.recalls);
-        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
-        let at = (self.now + takes).max(Tick(self.last_commit.0 + 1));
-        self.schedule_at(at, Happening::LaneRead { who, recall: self.recalls, after });
-    }
-
-    pub(super) fn lane_read(&mut self, who: BackofficeId, recall: u64, after: u64) {
-        let recalled = Box::new(self.kept.recall(&who, after));
-        let takes = Duration::from_micros(self.random.u64(..=self.options.commit.as_micros() as u64));
-        self.schedule(takes, Happening::LaneRecalled { who, recall, recalled });
-    }
-
-    pub(super) fn lane_recalled(&mut self, who: &BackofficeId, recall: u64, recalled: Event) {
-        // Only the newest reading of a lane counts.
-        if self.reading.get(who) == Some(&recall) {
-            self.reading.remove(who);
-            self.hand(recalled);
-        }
-    }
-
     fn hold(&mut self, side: &Side, effect: Effect) {
         let after = self.tickets;
         self.link(side).held.push_back(Held { after, effect });
     }
 
     /// Performs what no longer waits.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         let sides: Vec<Side> = std::iter::once(Side::Charger)
             .chain(self.members.keys().cloned().map(Side::Backoffice))
             .collect();
@@ -282,42 +227,8 @@ impl World {
         }
     }
 
-    pub(super) fn committed(&mut self, ticket: u64) {
-        if self.commits.front().is_none_or(|front| front.ticket != ticket) {
-            return;
-        }
-        let Some(Commit { keep, .. }) = self.commits.pop_front() else { return };
-        let is_away = self.now < self.store_away_until;
-        if (std::mem::take(&mut self.store_fails_next) || is_away) && !self.calm {
-            self.transcript.push(self.now, format_args!("the store fails"));
-            // What was not committed is never said, nor is what waited behind it.
-            self.fail(ticket, &keep);
-            // What was ordered before the session hears of it rests on what was lost: it fails, too.
-            let behind = std::mem::take(&mut self.commits);
-            for Commit { ticket, keep } in &behind {
-                self.fail(*ticket, keep);
-            }
-            self.judge.records_lost(&self.kept);
-            self.release();
-            for _ in 0..=behind.len() {
-                self.hand(Event::StoreFailed);
-            }
-            return;
-        }
-        self.kept.commit(keep.records);
-        self.check_parked();
-        self.release();
-    }
-
-    fn fail(&mut self, ticket: u64, keep: &Keep) {
-        for side in &keep.before {
-            let held = &mut self.link(side).held;
-            held.retain(|held| held.after < ticket || matches!(held.effect, Effect::HangUp(..)));
-        }
-    }
-
     /// Nothing is parked without a reason that its backoffice gave.
-    fn check_parked(&mut self) {
+    pub(super) fn check_parked(&mut self) {
         for who in self.members.keys() {
             for delivery in self.kept.parked(who) {
                 self.judge.parked(who, delivery);
@@ -343,6 +254,7 @@ impl World {
             }
         }
         self.commits.clear();
+        self.unhurried.clear();
         self.reading.clear();
         self.judge.records_lost(&self.kept);
         self.session = None;
@@ -363,7 +275,7 @@ impl World {
         }
         let open = self.commits.len();
         let (when, survives) = match self.wild_random.u32(..3) {
-            0 => ("before what it keeps is committed", open - 1),
+            0 => ("before what it keeps is committed", open.saturating_sub(1)),
             1 => ("after it has kept, before it has spoken", open),
             _ => ("among several commits", self.wild_random.usize(..=open)),
         };
@@ -377,6 +289,7 @@ impl World {
             self.judge.accuse(format!("the session is over but has not hung up {open:?}"));
         }
         self.transcript.push(self.now, format_args!("the session is over"));
+        self.kept.commit(std::mem::take(&mut self.unhurried));
         self.reading.clear();
         self.session = None;
         self.judge.session_gone(self.now, false);
@@ -396,7 +309,7 @@ impl World {
         }
     }
 
-    fn link(&mut self, side: &Side) -> &mut Link {
+    pub(super) fn link(&mut self, side: &Side) -> &mut Link {
         match side {
             Side::Charger => &mut self.charger_link,
             Side::Backoffice(who) => &mut self.member(who).link,
