@@ -53,6 +53,8 @@ pub(crate) fn watch_costs() -> Result<()> {
     tracer()?;
     let mut command = Command::new(build("release")?);
     command.arg("costs").arg(root().join("benches/costs.txt"));
+    // As on the page: how often its threads wake each other depends on how many cores there are.
+    command.args(["--core", "0"]);
     places(&mut command, "release");
     Step::begin("system calls and memory").run(&mut command)
 }
