@@ -16,6 +16,8 @@ pub(super) struct Walk {
     has_eras: bool,
     /// The one that is walked through.
     era: Option<i64>,
+    /// Those that follow it, the newest last; looked up once, for SQLite finds all of them to tell the first.
+    ahead: Option<Vec<i64>>,
     /// Conditions on the columns of the index that come between the era and the time.
     of: Query,
     /// One bound on each side: of several SQLite would go by the first and read its way to the others.
@@ -63,6 +65,7 @@ impl Walk {
             source,
             has_eras,
             era: None,
+            ahead: None,
             of,
             since_unix_ms: query.since_unix_ms.unwrap_or(i64::MIN),
             until_unix_ms: query.until_unix_ms.unwrap_or(i64::MAX),
@@ -98,12 +101,17 @@ impl Walk {
 
     /// Steps into the newest era that is left and holds such calls, unless it is in one; says whether there is any.
     pub(super) fn enter_era(&mut self, connection: &Connection) -> Result<bool, StoreError> {
-        if self.has_eras && self.era.is_none() {
-            let times = (self.since_unix_ms, self.until_unix_ms);
-            self.era = eras::holding(connection, self.source, &self.along(None), times, 1)?.pop();
-            return Ok(self.era.is_some());
+        if !self.has_eras || self.era.is_some() {
+            return Ok(true);
         }
-        Ok(true)
+        if self.ahead.is_none() {
+            let times = (self.since_unix_ms, self.until_unix_ms);
+            let mut eras = eras::holding(connection, self.source, &self.along(None), times, usize::MAX)?;
+            eras.reverse();
+            self.ahead = Some(eras);
+        }
+        self.era = self.ahead.as_mut().and_then(Vec::pop);
+        Ok(self.era.is_some())
     }
 
     /// Nothing is left of this era; says whether there may be others.
