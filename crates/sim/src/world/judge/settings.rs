@@ -43,10 +43,7 @@ impl Settings {
 
     /// Who may want nothing any more has no values of its own.
     pub(super) fn plan_changed(&mut self, plan: &Plan) {
-        self.of.retain(|(id, _), _| {
-            let may = |follower: &engine::Follower| follower.grant.commands.contains("ChangeConfiguration");
-            plan.leader == *id || plan.follower(id).is_some_and(may)
-        });
+        self.of.retain(|(id, _), _| may_want(plan, id));
     }
 
     /// Its answer to a boot says how often it wants to hear of the charger.
@@ -57,6 +54,11 @@ impl Settings {
     pub(super) fn are_in_doubt(&mut self) {
         self.of.clear();
     }
+}
+
+fn may_want(plan: &Plan, id: &BackofficeId) -> bool {
+    let may = |follower: &engine::Follower| follower.grant.commands.contains("ChangeConfiguration");
+    plan.leader == *id || plan.follower(id).is_some_and(may)
 }
 
 /// Whether only settings are read of which each backoffice has a value of its own.
@@ -111,8 +113,10 @@ impl Judge {
                 let status =
                     answer.ok().map(parsed).and_then(|answer| Some(answer["status"].as_str()?.to_owned()));
                 let value = request["value"].as_str().unwrap_or_default().to_owned();
+                // What it wrote when it still might is nothing that it wants now.
+                let may_want = self.leader == *to || may_want(&self.plan, to);
                 match status.as_deref() {
-                    Some("Accepted") => self.settings.of.insert((to.clone(), key), value),
+                    Some("Accepted") if may_want => self.settings.of.insert((to.clone(), key), value),
                     Some(_) => None,
                     // The charger may have it or not.
                     None => self.settings.of.remove(&(to.clone(), key)),

@@ -43,3 +43,20 @@ fn who_leads_from_the_next_session_on_is_shown_the_chargers_signs_of_life() {
     court.judge.link_is(Tick(0), &backoffice("follower"), true);
     assert_eq!(of_settings(&shown_another(&mut court)), 0);
 }
+
+/// What is said of it at rest when a follower is told that it has 15, and the charger has what it came with.
+fn accepted_under(role: Role) -> Option<String> {
+    let mut court = Court::new();
+    let write = r#"{"key":"MeterValueSampleInterval","value":"15"}"#;
+    court.heard(&backoffice("follower"), &format!(r#"[2,"1","ChangeConfiguration",{write}]"#));
+    let plan = Plan::new("leader".into(), vec![Follower::new("follower".into(), role)]);
+    court.judge.plan_changed(Tick(0), Arc::new(plan));
+    court.did(&[to("follower", r#"[3,"1",{"status":"Accepted"}]"#)]);
+    court.judge.check_settings(&court.charger)
+}
+
+#[test]
+fn who_may_want_nothing_any_more_is_owed_nothing() {
+    assert!(accepted_under(Role::Control).is_some_and(|broken| broken.starts_with("§6.3")));
+    assert_eq!(accepted_under(Role::Observer), None);
+}
