@@ -43,8 +43,9 @@ pub const LATE_ANSWERS: usize = 8;
 /// Calls whose answers are being compared, per session.
 pub const COMPARISONS: usize = 32;
 
-/// Closed transactions remembered in memory: late and repeated messages refer to them.
-pub const CLOSED_TRANSACTIONS: usize = 64;
+/// Closed transactions remembered in memory: late and repeated messages refer to them. They are most of what a busy
+/// charger's session holds; a charger that was offline says what it missed in order.
+pub const CLOSED_TRANSACTIONS: usize = 16;
 
 /// The charger's transaction numbers remembered longer than their transactions, so that none is used
 /// again while a late stop could still mean the first: a month of a busy charger (semantics T-10).

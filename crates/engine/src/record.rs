@@ -1,7 +1,6 @@
 //! What must survive a crash.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{BackofficeId, BackofficeTransactionId, ChargerTransactionId, TraceId};
@@ -119,8 +118,8 @@ pub struct TransactionRow {
     pub start_answer: Option<String>,
     /// Who led when it started.
     pub leader_at_start: BackofficeId,
-    /// What each backoffice knows of it.
-    pub peers: BTreeMap<BackofficeId, PeerTransaction>,
+    /// What each backoffice knows of it. There are few of them, and many rows.
+    pub peers: LiteMap<BackofficeId, PeerTransaction>,
     /// The payload of the StopTransaction as the charger sent it.
     pub raw_stop: Option<String>,
     /// When that arrived first; UTC, milliseconds since 1970.

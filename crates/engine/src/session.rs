@@ -19,6 +19,7 @@ mod configuration;
 mod decisions;
 mod deliveries;
 mod dialing;
+mod inference;
 mod intents;
 mod jobs;
 mod keys;

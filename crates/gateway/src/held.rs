@@ -3,11 +3,12 @@
 //! to be said may be dropped, an order to hang up never: the engine believes that socket closed, nobody
 //! else will close it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use engine::{Reason, Side};
+use litemap::LiteMap;
 
 use crate::limits::{HELD_ORDERS, HELD_WHILE_READ};
 
@@ -24,10 +25,11 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Held<K> {
     next_ticket: u64,
-    barriers: BTreeMap<u64, Barrier<K>>,
+    /// By number. There are few, of these and of peers, and many chargers.
+    barriers: LiteMap<u64, Barrier<K>>,
     /// The barrier of what is postponed.
     postponed: Option<u64>,
-    queues: BTreeMap<Side, VecDeque<Waiting>>,
+    queues: LiteMap<Side, VecDeque<Waiting>>,
     orders: usize,
 }
 
@@ -60,13 +62,7 @@ pub(crate) struct Settled<E> {
 
 impl<K> Default for Held<K> {
     fn default() -> Self {
-        Self {
-            next_ticket: 0,
-            barriers: BTreeMap::new(),
-            postponed: None,
-            queues: BTreeMap::new(),
-            orders: 0,
-        }
+        Self { next_ticket: 0, barriers: LiteMap::new(), postponed: None, queues: LiteMap::new(), orders: 0 }
     }
 }
 
@@ -155,18 +151,18 @@ impl<K> Held<K> {
     fn release(&mut self) -> Vec<(Side, Order)> {
         let mut released = Vec::new();
         let barriers = &self.barriers;
-        self.queues.retain(|side, queue| {
+        for (side, queue) in self.queues.iter_mut() {
             let free = queue.iter().take_while(|waiting| !waits(barriers, side, waiting)).count();
             released.extend(queue.drain(..free).map(|waiting| (side.clone(), waiting.order)));
-            !queue.is_empty()
-        });
+        }
+        self.queues.retain(|_, queue| !queue.is_empty());
         self.orders -= released.len();
         released
     }
 
     fn drop_behind(&mut self, number: u64, before: &[Side]) {
         let mut kept = 0;
-        for (side, queue) in &mut self.queues {
+        for (side, queue) in self.queues.iter_mut() {
             if before.contains(side) {
                 queue.retain(|waiting| matches!(waiting.order, Order::HangUp(_)) || waiting.after <= number);
             }
@@ -178,9 +174,9 @@ impl<K> Held<K> {
 
 /// Whether an order has to wait for a barrier. A socket may be hung up at any time, once what was to be
 /// said before has been said.
-fn waits<K>(barriers: &BTreeMap<u64, Barrier<K>>, side: &Side, waiting: &Waiting) -> bool {
+fn waits<K>(barriers: &LiteMap<u64, Barrier<K>>, side: &Side, waiting: &Waiting) -> bool {
     matches!(waiting.order, Order::Say(_))
-        && barriers.range(..waiting.after).any(|(_, barrier)| barrier.before.contains(side))
+        && barriers.iter().any(|(number, barrier)| *number < waiting.after && barrier.before.contains(side))
 }
 
 impl<K, E> Held<K>

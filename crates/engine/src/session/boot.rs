@@ -1,9 +1,10 @@
 //! Boot: what the charger said of itself, who accepted it, and when commands may begin
 //! (semantics §4.1, §4.4, B-10 to B-18).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::session::charger::ChargerCall;
@@ -45,7 +46,7 @@ struct Remembered {
     /// The charger's last BootNotification, as it sent it.
     request: Option<String>,
     /// What each backoffice answered to it.
-    verdicts: BTreeMap<BackofficeId, Verdict>,
+    verdicts: LiteMap<BackofficeId, Verdict>,
     /// The leader's interval, in seconds.
     interval_s: Option<i64>,
     /// The charger was told that it is accepted, by whomever.

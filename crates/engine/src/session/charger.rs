@@ -11,7 +11,7 @@ use crate::payload::Fields;
 use crate::session::ballots::Ballot;
 use crate::session::message::Message;
 use crate::session::meter::{self, Meter};
-use crate::session::outbox::Purpose;
+use crate::session::outbox::{Purpose, give_back_room};
 use crate::session::{Reply, Session};
 use crate::time::instant;
 use crate::{
@@ -303,6 +303,7 @@ impl Session {
             return false;
         }
         let Some(call) = self.charger.waiting.pop_front() else { return false };
+        give_back_room(&mut self.charger.waiting);
         self.charger.waiting_bytes -= call.bytes();
         let repeated = self.charger.answered.iter().find(|a| {
             a.id == call.id

@@ -221,16 +221,11 @@ impl Session {
             call.flags.push("repeated");
             return self.answer_charger(call, Reply::result(answer), Decider::Proxy("T-43"));
         }
-        let number = payload::integer(&call.payload, "transactionId");
-        let known =
-            number.and_then(|number| self.transactions.by_charger_number(number)).map(|row| row.trace);
-        let trace = known.or_else(|| self.transactions.inferred_for_stop(&call.payload));
-        if known.is_none() {
-            call.flags.push(if trace.is_some() { "inferred" } else { "unknown_transaction" });
-        }
-        call.transaction = trace;
+        let belongs = self.transactions.of_stop(&call.payload);
+        call.flags.extend(belongs.flag());
+        call.transaction = belongs.trace();
         self.starts_are_given_up(|_| true);
-        let Some(row) = trace.and_then(|trace| self.transactions.get_mut(trace)) else {
+        let Some(row) = call.transaction.and_then(|trace| self.transactions.get_mut(trace)) else {
             // It was never started here: the leader may know it, a follower cannot (semantics T-44).
             self.alert("unknown_transaction", "a StopTransaction belongs to no transaction known here");
             return self.ask_leader(call);
@@ -302,12 +297,9 @@ impl Session {
         let message = call.message.clone();
         let Some(meter) = &message.meter else { return self.ask_everyone(call) };
         if let Some(number) = &meter.transaction {
-            let known = number.parse().ok().and_then(|number| self.transactions.by_charger_number(number));
-            call.transaction = known.map(|row| row.trace);
-            if call.transaction.is_none() {
-                call.transaction = self.transactions.inferred_for_meter(meter.connector.unwrap_or(0));
-                call.flags.push(if call.transaction.is_some() { "inferred" } else { "unknown_transaction" });
-            }
+            let belongs = self.transactions.of_meter_values(number, meter.connector.unwrap_or(0));
+            call.flags.extend(belongs.flag());
+            call.transaction = belongs.trace();
         }
         // One that was triggered says nothing of others: it waits behind none (semantics T-30).
         let (is_triggered, transaction) = (meter.is_triggered, call.transaction);

@@ -272,6 +272,7 @@ impl Outbox {
         }
         self.is_soons_turn = self.lane.len() > 1 || self.beyond > 0;
         let copy = self.lane.pop_front()?;
+        give_back_room(&mut self.lane);
         if copy.is_replayed(now) {
             self.paced = self.paced.max(now) + limits::DELIVERY_PACE;
         }
@@ -404,7 +405,15 @@ impl Outbox {
 
     fn take_soon(&mut self, at: usize) -> Option<Copy> {
         let copy = self.soon.remove(at)?;
+        give_back_room(&mut self.soon);
         self.soon_bytes -= copy.bytes();
         Some(copy)
+    }
+}
+
+/// An empty queue keeps no room: nearly all chargers are idle at any moment, and so are their queues.
+pub(super) fn give_back_room<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() {
+        *queue = VecDeque::new();
     }
 }

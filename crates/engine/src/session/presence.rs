@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use litemap::LiteMap;
+
 use crate::session::Session;
 use crate::session::boot::Verdict;
 use crate::session::charger::ChargerCall;
@@ -13,7 +15,7 @@ use crate::{BackofficeId, Fact, Record, Text, Urgency, limits, payload};
 /// The newest StatusNotification of each connector, as the charger sent it; connector 0 first.
 #[derive(Debug, Default)]
 pub(super) struct States {
-    of_connectors: BTreeMap<i64, Text>,
+    of_connectors: LiteMap<i64, Text>,
     /// Connectors whose state changed while a backoffice was away.
     missed: BTreeMap<BackofficeId, BTreeSet<i64>>,
 }

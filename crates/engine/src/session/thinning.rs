@@ -119,10 +119,7 @@ impl Session {
 
     /// A transaction ends: everybody is told the last values before that.
     pub(super) fn tell_withheld(&mut self, stop: &Text) {
-        let number = payload::integer(stop, "transactionId");
-        let known = number.and_then(|number| self.transactions.by_charger_number(number));
-        let trace = known.map(|row| row.trace).or_else(|| self.transactions.inferred_for_stop(stop));
-        let Some(trace) = trace else { return };
+        let Some(trace) = self.transactions.of_stop(stop).trace() else { return };
         for (id, mut copy) in self.thinning.end(trace) {
             let live = self.at(&id).filter(|_| self.leads(&id) && self.has_leader());
             match live.filter(|at| !self.links[*at].outbox.has_transactions()) {

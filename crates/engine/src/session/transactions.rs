@@ -1,11 +1,10 @@
 //! Transaction numbers: one transaction, a number per party, never assumed to be equal
 //! (semantics §2.2–2.7).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::fingerprint::fingerprint;
 use crate::payload;
-use crate::time::instant;
 use crate::{
     BackofficeId, BackofficeTransactionId, ChargerTransactionId, Lane, Moment, PeerState, PeerTransaction,
     TraceId, TransactionRow, TransactionState, limits,
@@ -165,7 +164,7 @@ impl Transactions {
             raw_start: request.to_owned(),
             start_answer: None,
             leader_at_start: leader.clone(),
-            peers: peers.map(|peer| (peer, PeerTransaction::default())).collect::<BTreeMap<_, _>>(),
+            peers: peers.map(|peer| (peer, PeerTransaction::default())).collect(),
             raw_stop: None,
             stop_received_unix_ms: None,
             stop_answer: None,
@@ -206,7 +205,12 @@ impl Transactions {
 
     /// Whether the number stands for a transaction already, also for one that is long over.
     fn is_used(&self, number: i64) -> bool {
-        self.used.contains(&ChargerTransactionId(number)) || self.by_charger_number(number).is_some()
+        self.is_of_the_past(number) || self.by_charger_number(number).is_some()
+    }
+
+    /// Whether the number stood for a transaction that is over and no longer among the rows.
+    pub(super) fn is_of_the_past(&self, number: i64) -> bool {
+        self.used.contains(&ChargerTransactionId(number))
     }
 
     fn note_used(&mut self, number: ChargerTransactionId) {
@@ -251,32 +255,6 @@ impl Transactions {
         }
     }
 
-    /// The row that a MeterValues with a number nobody issued belongs to, if there is exactly one
-    /// candidate (semantics T-50).
-    pub(super) fn inferred_for_meter(&self, connector_id: i64) -> Option<TraceId> {
-        only(self.running().filter(|row| row.connector_id == connector_id && !row.superseded))
-    }
-
-    /// The row that a StopTransaction with a number nobody issued belongs to, if there is exactly
-    /// one candidate (semantics T-50).
-    pub(super) fn inferred_for_stop(&self, request: &str) -> Option<TraceId> {
-        let id_tag = payload::text(request, "idTag");
-        let meter_stop = payload::integer(request, "meterStop");
-        let stopped_at = payload::text(request, "timestamp").and_then(|t| instant(&t));
-        let fits = |row: &&TransactionRow| {
-            let tag = id_tag.as_deref().is_none_or(|tag| tag.eq_ignore_ascii_case(&row.id_tag));
-            let meter = meter_stop.is_none_or(|stop| stop >= row.meter_start);
-            let time = match (stopped_at, instant(&row.started_at)) {
-                (Some(stop), Some(start)) => stop >= start,
-                _ => true,
-            };
-            tag && meter && time
-        };
-        // A start that the charger has no number for is the likeliest.
-        only(self.running().filter(|row| row.charger_number.is_none()).filter(fits))
-            .or_else(|| only(self.running().filter(fits)))
-    }
-
     /// The row that this StopTransaction closed already, if it is a repetition (semantics T-43).
     pub(super) fn repeated_stop(&self, request: &str) -> Option<&TransactionRow> {
         let event = stop_event(request);
@@ -293,7 +271,7 @@ impl Transactions {
         let Some(row) = self.get_mut(trace) else { return };
         row.raw_stop = Some(request.to_owned());
         row.stop_received_unix_ms = Some(now.unix_ms);
-        row.peers.values_mut().for_each(|peer| peer.stop_told = false);
+        row.peers.iter_mut().for_each(|(_, peer)| peer.stop_told = false);
         self.stops.retain(|(other, _)| *other != trace);
         self.stops.push((trace, stop_event(request)));
     }
@@ -351,13 +329,6 @@ fn waits_in(lanes: &[Lane], id: &BackofficeId, start: TraceId) -> bool {
 
 fn stop_of(row: &TransactionRow) -> Option<(TraceId, u64)> {
     row.raw_stop.as_deref().map(|request| (row.trace, stop_event(request)))
-}
-
-fn only<'a>(mut rows: impl Iterator<Item = &'a TransactionRow>) -> Option<TraceId> {
-    match (rows.next(), rows.next()) {
-        (Some(row), None) => Some(row.trace),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

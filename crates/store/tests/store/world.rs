@@ -1,6 +1,5 @@
 //! Files, chargers, records and entries to try the store with.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::{
@@ -96,7 +95,7 @@ pub(crate) fn transaction(number: u64, state: TransactionState) -> TransactionRo
         raw_start: "{ \"idTag\": \"CARD\" }".to_owned(),
         start_answer: None,
         leader_at_start: "volt".into(),
-        peers: BTreeMap::from([("volt".into(), number_of(0)), ("acme".into(), number_of(1000))]),
+        peers: [("volt".into(), number_of(0)), ("acme".into(), number_of(1000))].into_iter().collect(),
         raw_stop: None,
         stop_received_unix_ms: None,
         stop_answer: None,
