@@ -43,9 +43,15 @@ pub const LATE_ANSWERS: usize = 8;
 /// Calls whose answers are being compared, per session.
 pub const COMPARISONS: usize = 32;
 
-/// Closed transactions remembered in memory: late and repeated messages refer to them. They are most of what a busy
-/// charger's session holds; a charger that was offline says what it missed in order.
-pub const CLOSED_TRANSACTIONS: usize = 16;
+/// Closed transactions remembered in memory: late and repeated messages refer to them.
+pub const CLOSED_TRANSACTIONS: usize = 64;
+
+/// So many of them, the newest, for as long as the session lasts; …
+pub const CLOSED_TRANSACTIONS_FOR_LONG: usize = 16;
+
+/// … and the rest for as long as a charger goes on saying again what has no answer. They are most of what a busy
+/// charger's session holds.
+pub const CLOSED_TRANSACTION_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// The charger's transaction numbers remembered longer than their transactions, so that none is used
 /// again while a late stop could still mean the first: a month of a busy charger (semantics T-10).

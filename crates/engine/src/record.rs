@@ -57,6 +57,9 @@ pub struct Lane {
     pub last_number: u64,
     /// How many deliveries wait, parked ones left out.
     pub waiting: u64,
+    /// By what the messages are recognised that were put among its deliveries last, at most
+    /// [`TOLD_REMEMBERED`](crate::limits::TOLD_REMEMBERED), the newest last: see [`Delivery::recognised`].
+    pub told: Vec<u64>,
     /// The first of them, at most [`LANE_WINDOW`](crate::limits::LANE_WINDOW), in order.
     pub first: Vec<Delivery>,
 }
@@ -76,6 +79,9 @@ pub struct Delivery {
     pub payload: String,
     /// The transaction it belongs to.
     pub transaction: Option<TraceId>,
+    /// By what the message is recognised when the charger says it again, where its content alone says that it is. It
+    /// is remembered with the lane, longer than the delivery (semantics T-60), and not asked for again.
+    pub recognised: Option<u64>,
     /// When the charger sent it; UTC, milliseconds since 1970.
     pub queued_unix_ms: i64,
     /// How often it was sent in vain.

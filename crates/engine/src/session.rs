@@ -104,7 +104,6 @@ pub struct Session {
     comparisons: comparisons::Comparisons,
     /// Records that are to be durable before the peers beside them hear anything more.
     promised: Vec<Record>,
-    told: told::Told,
     thinning: thinning::Thinning,
     promised_to: Vec<Side>,
     promised_within: Urgency,
@@ -153,7 +152,6 @@ impl Session {
             absence: absence::Absence::default(),
             comparisons: comparisons::Comparisons::default(),
             promised: Vec::new(),
-            told: told::Told::default(),
             thinning: thinning::Thinning::default(),
             promised_to: Vec::new(),
             promised_within: Urgency::default(),

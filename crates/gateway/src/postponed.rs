@@ -125,6 +125,7 @@ mod tests {
             action: "MeterValues".to_owned(),
             payload: "{}".to_owned(),
             transaction: None,
+            recognised: None,
             queued_unix_ms: 0,
             attempts: 0,
             parked: None,
@@ -146,14 +147,14 @@ mod tests {
     #[test]
     fn what_is_told_in_time_is_never_kept() {
         let mut postponed = Postponed::default();
-        let first = vec![fact("told/1", "{}"), delivery(1)];
+        let first = vec![fact("state/1", "{}"), delivery(1)];
         add(&mut postponed, first, Urgency::Soon, &[Side::Charger]);
         let mut records = vec![delivered(1)];
         assert_eq!(postponed.spare(&mut records), Spared::Nobody, "it was the last one");
         assert_eq!((records, postponed.until()), (vec![], None));
         assert_eq!(
             postponed.take(vec![]),
-            [fact("told/1", "{}")],
+            [fact("state/1", "{}")],
             "the fact is kept with whatever comes next"
         );
     }
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn the_first_that_has_its_time_says_until_when() {
         let (mut postponed, soon) = (Postponed::default(), Instant::now() + Duration::from_millis(50));
-        postponed.add(vec![fact("told/1", "{}")], Urgency::WithTheNext, &[], soon);
+        postponed.add(vec![fact("state/1", "{}")], Urgency::WithTheNext, &[], soon);
         assert_eq!(postponed.until(), None);
         postponed.add(vec![delivery(1)], Urgency::Soon, &[Side::Charger], soon);
         postponed.add(vec![delivery(2)], Urgency::Soon, &[Side::Charger], soon + Duration::from_millis(50));
@@ -225,8 +226,8 @@ mod tests {
     fn of_a_fact_only_the_last_word_is_kept() {
         let mut postponed = Postponed::default();
         for body in ["1", "2", "3"] {
-            add(&mut postponed, vec![fact("told/1", body)], Urgency::WithTheNext, &[]);
+            add(&mut postponed, vec![fact("state/1", body)], Urgency::WithTheNext, &[]);
         }
-        assert_eq!(postponed.take(vec![]), [fact("told/1", "3")]);
+        assert_eq!(postponed.take(vec![]), [fact("state/1", "3")]);
     }
 }

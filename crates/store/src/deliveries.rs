@@ -9,8 +9,12 @@ use engine::{BackofficeId, ChargerId, Delivery, Lane, TraceId, limits};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use self::bounds::{Bounds, Evicted};
+use self::giving_way::Held;
 use crate::StoreError;
 use crate::json::Tape;
+
+/// What one message takes in the column `told` of a lane.
+const HASH_BYTES: usize = size_of::<u64>();
 
 /// The columns that [`read`] reads.
 pub(crate) const COLUMNS: &str =
@@ -41,12 +45,20 @@ pub(crate) fn write(
 ) -> rusqlite::Result<()> {
     let (charger, backoffice) = (charger.as_str(), delivery.backoffice.as_str());
     let number = sql_number(delivery.number);
-    // No number is used twice: a number above the last is a new delivery.
-    let sql = "INSERT INTO lanes (charger, backoffice, last_number) VALUES (?1, ?2, ?3)
-               ON CONFLICT (charger, backoffice) DO UPDATE SET last_number = excluded.last_number
-                   WHERE excluded.last_number > last_number";
-    let is_new = connection.prepare_cached(sql)?.execute(params![charger, backoffice, number])? > 0;
-    if is_new {
+    let bytes = (delivery.payload.len() + delivery.action.len()) as u64;
+    let told = delivery.recognised.map_or(Vec::new(), |hash| hash.to_be_bytes().to_vec());
+    // No number is used twice: a number above the last is a new delivery. No bytes at all are NULL to `substr`.
+    let sql = "INSERT INTO lanes (charger, backoffice, last_number, told) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (charger, backoffice) DO UPDATE SET last_number = excluded.last_number,
+                       told = coalesce(substr(CAST(told || excluded.told AS BLOB), -?5), x'')
+                   WHERE excluded.last_number > last_number
+               RETURNING waiting, waiting_bytes, parked, parked_bytes";
+    let values = params![charger, backoffice, number, told, (HASH_BYTES * limits::TOLD_REMEMBERED) as i64];
+    let before: Option<[Held; 2]> = connection
+        .prepare_cached(sql)?
+        .query_row(values, |row| Ok([Held::read(row, 0)?, Held::read(row, 2)?]))
+        .optional()?;
+    if before.is_some() {
         let sql = "INSERT INTO deliveries (charger, backoffice, number, kind, trace, transaction_trace,
                        queued_unix_ms, attempts, parked, bytes, action, payload)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -60,7 +72,7 @@ pub(crate) fn write(
             delivery.queued_unix_ms,
             delivery.attempts,
             delivery.parked,
-            sql_number((delivery.payload.len() + delivery.action.len()) as u64),
+            sql_number(bytes),
             delivery.action,
             delivery.payload,
         ])?;
@@ -75,10 +87,11 @@ pub(crate) fn write(
             delivery.parked
         ])?;
     }
-    if is_new || delivery.parked.is_some() {
-        bounds.enforce(connection, charger, backoffice, evicted)?;
-    }
-    Ok(())
+    let is_within = match before {
+        Some([waiting, parked]) => bounds.admit(waiting.and(bytes), parked),
+        None => delivery.parked.is_none(),
+    };
+    if is_within { Ok(()) } else { bounds.enforce(connection, charger, backoffice, evicted) }
 }
 
 /// Forgets a delivery that was told.
@@ -97,17 +110,21 @@ pub(crate) fn delivered(
 
 /// Every lane of a charger with its first deliveries, inside the snapshot that is open.
 pub(crate) fn lanes(connection: &Connection, charger: &ChargerId) -> Result<Vec<Lane>, StoreError> {
-    let sql = "SELECT backoffice, last_number, waiting FROM lanes WHERE charger = ?1 ORDER BY backoffice";
+    let sql =
+        "SELECT backoffice, last_number, waiting, told FROM lanes WHERE charger = ?1 ORDER BY backoffice";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([charger.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        Ok(Lane {
+            backoffice: row.get::<_, String>(0)?.as_str().into(),
+            last_number: number(row.get(1)?),
+            waiting: number(row.get(2)?),
+            told: hashes(&row.get::<_, Vec<u8>>(3)?),
+            first: Vec::new(),
+        })
     })?;
-    let mut lanes = Vec::new();
-    for row in rows {
-        let (backoffice, last_number, waiting) = row?;
-        let backoffice = BackofficeId::from(backoffice.as_str());
-        let first = next(connection, charger, &backoffice, 0)?;
-        lanes.push(Lane { backoffice, last_number: number(last_number), waiting: number(waiting), first });
+    let mut lanes: Vec<Lane> = rows.collect::<rusqlite::Result<_>>()?;
+    for lane in &mut lanes {
+        lane.first = next(connection, charger, &lane.backoffice, 0)?;
     }
     Ok(lanes)
 }
@@ -151,6 +168,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         action: row.get("action")?,
         payload: row.get("payload")?,
         transaction: row.get::<_, Option<String>>("transaction_trace")?.map(trace),
+        recognised: None,
         queued_unix_ms: row.get("queued_unix_ms")?,
         attempts: row.get("attempts")?,
         parked: row.get("parked")?,
@@ -186,6 +204,11 @@ fn is_clock_aligned(payload: &str) -> bool {
     (0..tape.len()).any(|at| {
         tape.name(at).as_deref() == Some("context") && tape.text(at).as_deref() == Some("Sample.Clock")
     })
+}
+
+/// What stands in the column `told`.
+fn hashes(told: &[u8]) -> Vec<u64> {
+    told.as_chunks().0.iter().map(|hash| u64::from_be_bytes(*hash)).collect()
 }
 
 /// SQLite's integers have a sign; no number here comes near it.

@@ -318,7 +318,6 @@ impl Session {
             return;
         }
         let Some(at) = self.at(&self.leader) else { return };
-        self.remember_owed(&copy);
         let number = self.deliver(at, copy);
         let link = &mut self.links[at];
         let asks = |copy: &Copy| copy.trace == call.asks && copy.purpose == Purpose::ChargerWaits;

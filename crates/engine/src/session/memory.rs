@@ -2,7 +2,7 @@
 
 use crate::session::{
     Session, availability, boot, cards, configuration, decisions, intents, jobs, leader, local_list, owned,
-    presence, profiles, told,
+    presence, profiles,
 };
 use crate::{Fact, Memory};
 
@@ -21,9 +21,7 @@ impl Session {
 
     /// A fact that this version cannot read is as good as forgotten.
     fn remember_fact(&mut self, key: &str, body: &str) {
-        if key.starts_with(told::Told::FACT) {
-            self.told.remember(body);
-        } else if key == boot::Boot::FACT {
+        if key == boot::Boot::FACT {
             self.boot.remember(body);
         } else if key.starts_with(owned::OwnedIds::FACT) {
             if let Ok(owned) = serde_json::from_str(body) {

@@ -36,7 +36,8 @@ impl Session {
             peers.into_iter(),
         );
         let links = &self.links;
-        self.transactions.forget_old(|trace| links.iter().any(|link| link.refers_to(trace)));
+        self.transactions
+            .forget_old(self.now.unix_ms, |trace| links.iter().any(|link| link.refers_to(trace)));
         for trace in superseded {
             self.alert("superseded", "a transaction started on a connector whose last one was never stopped");
             self.promise_transaction(trace, []);

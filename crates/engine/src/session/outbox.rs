@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::actions::{self, Keeping};
 use crate::session::message::Message;
 use crate::session::meter::Meter;
+use crate::session::told::Told;
 use crate::{BackofficeId, Delivery, Lane, Text, Tick, TraceId, limits, payload};
 
 /// One message to a backoffice.
@@ -144,6 +145,7 @@ impl Copy {
             action: self.name().to_owned(),
             payload: self.payload.to_string(),
             transaction: self.transaction,
+            recognised: self.recognised(),
             queued_unix_ms,
             attempts: self.attempts,
             parked: None,
@@ -158,6 +160,7 @@ impl Copy {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     lane: VecDeque<Copy>,
+    pub(super) told: Told,
     /// How many more of the lane the store holds, after those in memory.
     pub(super) beyond: u64,
     /// The highest number that is, or was, in memory.
@@ -179,14 +182,20 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn of(lane: Lane, now: Tick) -> Self {
-        let mut outbox = Self { last_number: lane.last_number, ..Self::default() };
+        let mut outbox = Self { last_number: lane.last_number, told: Told::of(lane.told), ..Self::default() };
         outbox.recalled(lane.first, lane.waiting, None, now);
         outbox
     }
 
     /// What the store knows of the lane; what is in memory is left out.
     pub(super) fn into_lane(self, backoffice: BackofficeId) -> Lane {
-        Lane { backoffice, last_number: self.last_number, waiting: self.waiting(), first: Vec::new() }
+        Lane {
+            backoffice,
+            last_number: self.last_number,
+            waiting: self.waiting(),
+            told: self.told.into_hashes(),
+            first: Vec::new(),
+        }
     }
 
     /// A number for a delivery; none is used twice.
@@ -199,6 +208,7 @@ impl Outbox {
     pub(super) fn deliver(&mut self, mut copy: Copy, number: u64) {
         copy.number = Some(number);
         copy.order = self.next_order();
+        copy.recognised().into_iter().for_each(|hash| self.told.deliver(hash));
         if self.beyond == 0 && self.lane.len() < limits::LANE_WINDOW {
             self.last_in_memory = number;
             self.lane.push_back(copy);

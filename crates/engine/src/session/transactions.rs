@@ -277,22 +277,30 @@ impl Transactions {
     }
 
     /// Drops the oldest rows beyond the bounds, but none that is `needed`.
-    pub(super) fn forget_old(&mut self, needed: impl Fn(TraceId) -> bool) {
-        let closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
-        let mut surplus = closed.saturating_sub(limits::CLOSED_TRANSACTIONS);
-        let mut lost = (self.rows.len() - closed).saturating_sub(limits::OPEN_TRANSACTIONS);
+    pub(super) fn forget_old(&mut self, unix_ms: i64, needed: impl Fn(TraceId) -> bool) {
+        let age_ms = i64::try_from(limits::CLOSED_TRANSACTION_AGE.as_millis()).unwrap_or(i64::MAX);
+        let mut closed = self.rows.iter().filter(|row| row.state == TransactionState::Closed).count();
+        let mut running = self.rows.len() - closed;
         let mut at = 0;
-        while at < self.rows.len() && (surplus > 0 || lost > 0) {
+        while at < self.rows.len() {
             let row = &self.rows[at];
-            let budget = match row.state {
-                TransactionState::Closed => &mut surplus,
-                _ => &mut lost,
+            let (held, bound) = match row.state {
+                TransactionState::Closed => {
+                    let is_old = row.closed_unix_ms.is_some_and(|when| when < unix_ms - age_ms);
+                    let bound = if is_old {
+                        limits::CLOSED_TRANSACTIONS_FOR_LONG
+                    } else {
+                        limits::CLOSED_TRANSACTIONS
+                    };
+                    (&mut closed, bound)
+                }
+                _ => (&mut running, limits::OPEN_TRANSACTIONS),
             };
-            if *budget == 0 || needed(row.trace) {
+            if *held <= bound || needed(row.trace) {
                 at += 1;
                 continue;
             }
-            *budget -= 1;
+            *held -= 1;
             let Some(row) = self.rows.remove(at) else { return };
             self.stops.retain(|(trace, _)| *trace != row.trace);
             row.charger_number.into_iter().for_each(|number| self.note_used(number));
@@ -346,11 +354,14 @@ mod tests {
             action: "MeterValues".to_owned(),
             payload: "{}".to_owned(),
             transaction: None,
+            recognised: None,
             queued_unix_ms: 0,
             attempts: 0,
             parked: None,
         };
-        let lanes = |waiting, first| [Lane { backoffice: "acme".into(), last_number: 9, waiting, first }];
+        let lanes = |waiting, first| {
+            [Lane { backoffice: "acme".into(), last_number: 9, waiting, told: Vec::new(), first }]
+        };
         let acme = BackofficeId::from("acme");
         assert!(waits_in(&lanes(1, vec![delivery(start)]), &acme, start));
         assert!(!waits_in(&lanes(1, vec![delivery(before)]), &acme, start), "another message waits");

@@ -11,6 +11,7 @@ pub(crate) struct Kept {
     facts: BTreeMap<String, Fact>,
     deliveries: BTreeMap<(BackofficeId, u64), Delivery>,
     last_numbers: BTreeMap<BackofficeId, u64>,
+    told: BTreeMap<BackofficeId, Vec<u64>>,
 }
 
 impl Kept {
@@ -27,7 +28,12 @@ impl Kept {
             }
             Record::Delivery(delivery) => {
                 let last = self.last_numbers.entry(delivery.backoffice.clone()).or_default();
-                *last = delivery.number.max(*last);
+                if delivery.number > *last {
+                    *last = delivery.number;
+                    let told = self.told.entry(delivery.backoffice.clone()).or_default();
+                    told.extend(delivery.recognised);
+                    told.drain(..told.len().saturating_sub(limits::TOLD_REMEMBERED));
+                }
                 let key = (delivery.backoffice.clone(), delivery.number);
                 self.deliveries.insert(key, (**delivery).clone());
             }
@@ -49,7 +55,8 @@ impl Kept {
     pub(crate) fn first(&self) -> Memory {
         let lanes = self.last_numbers.iter().map(|(backoffice, last_number)| {
             let (first, waiting) = self.recall(backoffice, 0);
-            Lane { backoffice: backoffice.clone(), last_number: *last_number, waiting, first }
+            let told = self.told.get(backoffice).cloned().unwrap_or_default();
+            Lane { backoffice: backoffice.clone(), last_number: *last_number, waiting, told, first }
         });
         Memory {
             numbers: self.transactions.values().filter_map(|row| row.charger_number).collect(),

@@ -33,6 +33,7 @@ fn delivery(number: u64, queued_unix_ms: i64) -> Record {
         action: "MeterValues".to_owned(),
         payload: "{}".to_owned(),
         transaction: None,
+        recognised: None,
         queued_unix_ms,
         attempts: 0,
         parked: None,

@@ -24,6 +24,7 @@ fn event(number: u64, parked: Option<&str>) -> Record {
         action: "SecurityEventNotification".to_owned(),
         payload: format!("{{\"techInfo\":\"{number}\"}}"),
         transaction: None,
+        recognised: None,
         queued_unix_ms: 1_795_352_400_000,
         attempts: 0,
         parked: parked.map(str::to_owned),

@@ -20,6 +20,7 @@ pub(super) struct Kept {
 #[derive(Debug, Default)]
 struct KeptLane {
     last_number: u64,
+    told: Vec<u64>,
     deliveries: BTreeMap<u64, Delivery>,
 }
 
@@ -50,7 +51,11 @@ impl Kept {
                 }
                 Record::Delivery(delivery) => {
                     let lane = self.lanes.entry(delivery.backoffice.clone()).or_default();
-                    lane.last_number = lane.last_number.max(delivery.number);
+                    if delivery.number > lane.last_number {
+                        lane.last_number = delivery.number;
+                        lane.told.extend(delivery.recognised);
+                        lane.told.drain(..lane.told.len().saturating_sub(limits::TOLD_REMEMBERED));
+                    }
                     lane.deliveries.insert(delivery.number, *delivery);
                 }
                 Record::Delivered { backoffice, number } => {
@@ -83,6 +88,7 @@ impl Kept {
             backoffice: backoffice.clone(),
             last_number: lane.last_number,
             waiting: lane.waiting().count() as u64,
+            told: lane.told.clone(),
             first: lane.first_after(0),
         });
         // Traces are in the order of time.

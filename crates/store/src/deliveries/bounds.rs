@@ -124,6 +124,11 @@ impl Bounds {
         Ok(())
     }
 
+    /// Whether a lane that holds this is within its bounds.
+    pub(super) fn admit(self, waiting: Held, parked: Held) -> bool {
+        !self.is_too_much(waiting, self.messages) && !self.is_too_much(parked, self.parked)
+    }
+
     fn is_too_much(self, held: Held, messages: u64) -> bool {
         held.messages > messages || held.bytes > self.bytes
     }

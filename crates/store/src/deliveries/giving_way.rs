@@ -1,7 +1,7 @@
 //! One lane gives way, a few rows at a time: every step looks at a bounded number of rows, so that records
 //! of other chargers never wait for a long lane.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::bounds::{Evicted, EvictedFor};
 use super::{number, of_transaction, sql_number};
@@ -25,6 +25,18 @@ const OLDEST_FIRST: &str = "ORDER BY coalesce(transaction_trace, ''), number";
 pub(super) struct Held {
     pub(super) messages: u64,
     pub(super) bytes: u64,
+}
+
+impl Held {
+    /// Two columns of `lanes`, from this one on.
+    pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        Ok(Self { messages: number(row.get(column)?), bytes: number(row.get(column + 1)?) })
+    }
+
+    /// With one message more.
+    pub(super) fn and(self, bytes: u64) -> Self {
+        Self { messages: self.messages + 1, bytes: self.bytes + bytes }
+    }
 }
 
 /// What a transaction, or a message that belongs to none, has become of.
@@ -64,9 +76,8 @@ impl Lane<'_> {
     }
 
     fn held(&self, sql: &str) -> rusqlite::Result<Held> {
-        self.connection.prepare_cached(sql)?.query_row([self.charger, self.backoffice], |row| {
-            Ok(Held { messages: number(row.get(0)?), bytes: number(row.get(1)?) })
-        })
+        let of_lane = [self.charger, self.backoffice];
+        self.connection.prepare_cached(sql)?.query_row(of_lane, |row| Held::read(row, 0))
     }
 
     /// Some samples or clock-aligned values go, at most `rows` of them unless they are thinned. Returns

@@ -1,6 +1,6 @@
 //! Deliveries: kept, read on, counted.
 
-use engine::{Delivery, Record, TransactionState};
+use engine::{Delivery, Record, TransactionState, limits};
 use store::{Settings, Store};
 
 use crate::world::*;
@@ -26,6 +26,37 @@ async fn a_delivery_and_what_belongs_to_it_are_kept_together() {
     assert_eq!((memory.lanes[0].last_number, memory.lanes[0].waiting), (1, 1));
     assert_eq!(memory.lanes[0].first, [delivery]);
     assert_eq!(store.remembered(&"OTHER".into()).await.unwrap(), engine::Memory::default());
+}
+
+#[tokio::test]
+async fn what_was_told_last_is_remembered_longer_than_it_waits() {
+    let world = World::new();
+    let store = world.open();
+    let told = |number: u64| Delivery {
+        // Bytes that are no text, among them zeros.
+        recognised: Some(u64::MAX << (8 * (number % 8))),
+        ..delivery(number, "MeterValues", None)
+    };
+    let hashes = |numbers: std::ops::RangeInclusive<u64>| -> Vec<u64> {
+        numbers.map(|number| told(number).recognised.unwrap()).collect()
+    };
+    store
+        .keep(
+            &charger(),
+            vec![waits(told(1)), waits(told(2)), waits(delivery(3, "StopTransaction", Some(7)))],
+        )
+        .await
+        .unwrap();
+    // Tried in vain, and told in the end.
+    store.keep(&charger(), vec![waits(Delivery { attempts: 1, ..told(2) })]).await.unwrap();
+    let all = (1..=3).map(|number| Record::Delivered { backoffice: acme(), number });
+    store.keep(&charger(), all.collect()).await.unwrap();
+    let lane = &store.remembered(&charger()).await.unwrap().lanes[0];
+    assert_eq!((lane.waiting, &lane.told), (0, &hashes(1..=2)));
+
+    let last = 3 + limits::TOLD_REMEMBERED as u64;
+    store.keep(&charger(), (4..=last).map(|number| waits(told(number))).collect()).await.unwrap();
+    assert_eq!(store.remembered(&charger()).await.unwrap().lanes[0].told, hashes(4..=last));
 }
 
 #[tokio::test]

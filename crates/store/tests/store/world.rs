@@ -137,6 +137,7 @@ pub(crate) fn delivery(number: u64, action: &str, transaction: Option<u64>) -> D
         action: action.to_owned(),
         payload,
         transaction: transaction.map(trace),
+        recognised: None,
         queued_unix_ms: now(),
         attempts: 0,
         parked: None,

@@ -221,6 +221,7 @@ fn event_kept(parked: Option<&str>) -> Kept {
             action: "SecurityEventNotification".to_owned(),
             payload: EVENT.to_owned(),
             transaction: None,
+            recognised: None,
             queued_unix_ms: 0,
             attempts: 0,
             parked: parked.map(str::to_owned),
