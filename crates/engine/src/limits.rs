@@ -231,7 +231,14 @@ pub const DELIVERY_INTERVAL: Duration = Duration::from_secs(30);
 /// The longest such wait.
 pub const DELIVERY_LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// Messages remembered to recognise what the charger says again because their answer was lost.
+/// A backoffice that is at most so many deliveries behind …
+pub const CATCHING_UP: u64 = 4;
+
+/// … and has not been asked for longer than this is about to be where the charger is: the answer to meter values waits for
+/// it, once. Half of what a delivery that is on its way may stay unkept.
+pub const PROMPT: Duration = Duration::from_millis(25);
+
+/// Messages remembered of each backoffice to recognise what the charger says again because their answer was lost.
 pub const TOLD_REMEMBERED: usize = 32;
 
 /// A volatile copy is of no use to a follower after this.

@@ -81,6 +81,7 @@ pub struct Delivery {
     pub transaction: Option<TraceId>,
     /// By what the message is recognised when the charger says it again, where its content alone says that it is. It
     /// is remembered with the lane, longer than the delivery (semantics T-60), and not asked for again.
+    #[serde(skip)]
     pub recognised: Option<u64>,
     /// When the charger sent it; UTC, milliseconds since 1970.
     pub queued_unix_ms: i64,

@@ -77,6 +77,12 @@ impl<K> Held<K> {
         }
     }
 
+    /// Holds back what these peers are to be told from now on until the ticket resolves, which says nothing of what was
+    /// postponed.
+    pub(crate) fn keep_apart(&mut self, ticket: K, before: Vec<Side>) {
+        self.insert(Barrier { ticket: Some(ticket), before });
+    }
+
     /// Holds these peers back as well, until what is postponed is kept after all, or spared.
     pub(crate) fn postpone(&mut self, before: Vec<Side>) {
         self.postponed = Some(self.hold_back(before));
@@ -93,15 +99,19 @@ impl<K> Held<K> {
     /// The barrier of what is postponed, for these peers, too; or a new one.
     fn hold_back(&mut self, before: Vec<Side>) -> u64 {
         let Some(number) = self.postponed else {
-            let number = self.next_ticket;
-            self.next_ticket += 1;
-            self.barriers.insert(number, Barrier { ticket: None, before });
-            return number;
+            return self.insert(Barrier { ticket: None, before });
         };
         if let Some(barrier) = self.barriers.get_mut(&number) {
             let new = before.into_iter().filter(|side| !barrier.before.contains(side)).collect::<Vec<_>>();
             barrier.before.extend(new);
         }
+        number
+    }
+
+    fn insert(&mut self, barrier: Barrier<K>) -> u64 {
+        let number = self.next_ticket;
+        self.next_ticket += 1;
+        self.barriers.insert(number, barrier);
         number
     }
 
@@ -281,6 +291,19 @@ mod tests {
         settled.released.sort_by_key(|(side, _)| *side != Side::Charger);
         assert_eq!(settled.released, [(Side::Charger, say("two")), (follower(), say("three"))]);
         assert!(held.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_apart_says_nothing_of_what_is_postponed() {
+        let mut held = Held::<Ticket>::default();
+        held.postpone(vec![Side::Charger]);
+        let (done, ticket) = ticket();
+        held.keep_apart(ticket, vec![follower()]);
+        held.admit(&Side::Charger, say("one")).unwrap();
+        held.admit(&follower(), say("two")).unwrap();
+        done.send(Ok(())).unwrap();
+        assert_eq!(settled(&mut held), went(vec![(follower(), say("two"))]));
+        assert_eq!(held.spare(), [(Side::Charger, say("one"))]);
     }
 
     #[test]

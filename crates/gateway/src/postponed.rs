@@ -72,6 +72,15 @@ impl Postponed {
         self.records.iter().any(is_delivery)
     }
 
+    /// Whether one of these deliveries is on its way only when what is postponed is kept: its backoffice hears nothing
+    /// before, and so could not spare it.
+    pub(crate) fn holds_back(&self, deliveries: &[Record]) -> bool {
+        self.records.iter().any(|postponed| {
+            let Record::Delivered { backoffice: waits, .. } = postponed else { return false };
+            deliveries.iter().any(|one| matches!(one, Record::Delivery(one) if one.backoffice == *waits))
+        })
+    }
+
     /// When it is to be kept after all.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.until.into_iter().chain(self.unawaited_until).min()

@@ -23,6 +23,7 @@ fn delivery(backoffice: &str, number: u64, action: &str) -> Delivery {
         action: action.to_owned(),
         payload: r#"{"idTag":"CARD"}"#.to_owned(),
         transaction: Some(trace(1)),
+        recognised: None,
         queued_unix_ms: 1_795_352_583_000 + i64::try_from(number).unwrap() * 1_000,
         attempts: 0,
         parked: None,

@@ -20,7 +20,7 @@ const CACHE_KIB: i64 = 16 * 1024;
 
 /// Pages that are brought from the write-ahead log into the file at once. What is written again meanwhile is brought
 /// over once; what comes then waits for all of it.
-const CHECKPOINT_PAGES: i64 = 4000;
+const CHECKPOINT_PAGES: i64 = 8000;
 
 /// "OCPP" in ASCII, written into the file's header so that no other database is taken for ours.
 const APPLICATION_ID: i32 = 0x4F43_5050;

@@ -20,12 +20,13 @@ const HASH_BYTES: usize = size_of::<u64>();
 pub(crate) const COLUMNS: &str =
     "backoffice, number, trace, action, payload, transaction_trace, queued_unix_ms, attempts, parked";
 
-/// The waiting deliveries of one transaction, for a lane that is named before: the index that says who gives way has
-/// them, kind by kind.
+/// The waiting deliveries of one transaction, for a lane that is named before, without its samples: the index that says
+/// who gives way has them, kind by kind. As long as a sample waits, so does the stop behind it, unless it still runs.
 macro_rules! of_transaction {
     ($trace:literal) => {
         concat!(
-            "deliveries.parked IS NULL AND deliveries.kind IN ('start', 'stop', 'sampled', 'aligned', 'other')
+            "deliveries.parked IS NULL AND deliveries.kind IN ('start', 'stop', 'aligned', 'other')
+             AND deliveries.kind <> 'sampled'
              AND coalesce(deliveries.transaction_trace, '') = ",
             $trace
         )

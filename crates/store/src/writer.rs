@@ -33,6 +33,9 @@ const FILL_FOR: Duration = Duration::from_millis(10);
 /// Commits begin this far apart at least: what comes meanwhile goes with the next. A record after a quiet while
 /// does not wait.
 const COMMITS_APART: Duration = Duration::from_millis(5);
+/// While many wait they begin twice as far apart as the last one took, up to this: a page that many write in is written
+/// once for more of them, and the sessions have the core meanwhile.
+const COMMITS_APART_WHEN_BUSY: Duration = Duration::from_millis(25);
 /// While writing fails, it is tried again this often even if nothing is to be written.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -150,8 +153,9 @@ impl Writer {
             counters: Arc::clone(&self.counters),
             health: Arc::clone(&self.health),
         };
-        // When the last group began.
+        // When the last group began, and when the next may.
         let mut began = Instant::now();
+        let mut apart = COMMITS_APART;
         loop {
             let mut until = self.upkeep.due().min(self.round.due);
             let failing = self.health.check().is_err();
@@ -160,9 +164,10 @@ impl Writer {
             }
             match self.queue.wait(until) {
                 Wake::Work => {
-                    std::thread::sleep(COMMITS_APART.saturating_sub(began.elapsed()));
+                    std::thread::sleep(apart.saturating_sub(began.elapsed()));
                     began = Instant::now();
                     self.write_group();
+                    apart = (2 * began.elapsed()).clamp(COMMITS_APART, COMMITS_APART_WHEN_BUSY);
                 }
                 Wake::Quiet if failing => self.probe(),
                 Wake::Quiet => {}

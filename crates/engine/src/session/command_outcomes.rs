@@ -134,14 +134,21 @@ impl Session {
 
     fn bring_about(&mut self, command: &Command, consequence: Consequence, reply: &Reply) {
         let facts = match consequence {
-            // It displaced what stood in the same place of the stack (OCPP 1.6 §3.13.2).
-            Consequence::Owns { owned, .. } => self.owned.release(|other| {
-                owned.family == Family::Profile
-                    && other.family == Family::Profile
-                    && other.profile == owned.profile
-                    && other.on_charger != owned.on_charger
-                    && !self.queue.brings(other)
-            }),
+            Consequence::Owns { owned, .. } => {
+                // It displaced what stood in the same place of the stack (OCPP 1.6 §3.13.2).
+                let mut facts = self.owned.release(|other| {
+                    owned.family == Family::Profile
+                        && other.family == Family::Profile
+                        && other.profile == owned.profile
+                        && other.on_charger != owned.on_charger
+                        && !self.queue.brings(other)
+                });
+                // Under its number may stand what another command, still waiting, is to bring: the charger has this.
+                if self.owned.owner(owned.family, owned.on_charger).is_some_and(|other| *other != owned) {
+                    facts.extend(self.owned.take(owned));
+                }
+                facts
+            }
             Consequence::Announces(intent) => return self.reservation_is_for(&intent),
             Consequence::Holds(held) => return self.hold(command, *held),
             Consequence::Installs(installation) => return self.installed(command, &installation),

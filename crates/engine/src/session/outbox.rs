@@ -304,6 +304,11 @@ impl Outbox {
         self.beyond > 0 || self.lane.iter().any(Copy::has_its_order)
     }
 
+    /// Whether all deliveries in memory are meter values.
+    pub(super) fn has_only_samples(&self) -> bool {
+        self.lane.iter().all(|copy| copy.name() == "MeterValues")
+    }
+
     /// Whether nothing in memory waits.
     pub(super) fn is_empty(&self) -> bool {
         self.lane.is_empty() && self.soon.is_empty()

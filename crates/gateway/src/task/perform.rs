@@ -105,10 +105,17 @@ impl Talk {
             }
             Urgency::WithTheNext | Urgency::WithinSeconds | Urgency::Soon => false,
         };
-        if is_now {
+        let is_delivered = |record: &Record| matches!(record, Record::Delivered { .. });
+        if is_now && self.postponed.delivers() && records.iter().all(is_delivered) {
+            // What is on its way may still be spared: it comes behind these.
+            self.held.keep_apart(self.shared.store.keep(&self.charger, records), before);
+        } else if is_now {
             let all = self.postponed.take(records);
             self.held.keep(self.shared.store.keep(&self.charger, all), before);
         } else {
+            if self.postponed.holds_back(&records) {
+                self.keep_postponed();
+            }
             let span = if urgency == Urgency::WithinSeconds { UNAWAITED_FOR } else { POSTPONED_FOR };
             let until = self.shared.clock.after_at_least(span);
             self.postponed.add(records, urgency, &before, until);

@@ -8,8 +8,9 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::backoffice::{Backoffice, Manner};
+use crate::backoffice::{Backoffice, Manner, answer_all};
 use crate::charger::Charger;
+use crate::sessions::call;
 use crate::world::{World, routing};
 
 /// More than a session has in memory of one lane.
@@ -67,6 +68,29 @@ async fn a_lane_longer_than_memory_is_told_in_order_and_once() {
     while waiting(&world).await > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// What a follower was told from its lane is known to be told before it hears more: that alone must not make each message
+/// wait for the disk that comes as soon as the one before is answered.
+#[tokio::test]
+async fn a_follower_that_has_caught_up_spares_the_disk_again() {
+    let (leader, follower) = (Backoffice::new().await, Backoffice::new().await);
+    let world = World::new(routing(&[("volt", &leader.url()), ("acme", &follower.url())])).await;
+    world.store.keep(&"CP1".into(), vec![event(1, None)]).await.unwrap();
+    let (charger, led) = tokio::join!(Charger::dial(world.address, "CP1"), leader.link(Manner::Agree));
+    tokio::spawn(answer_all(led.1.unwrap(), "{}"));
+    let (mut charger, mut link) = (charger, follower.link(Manner::Agree).await.1.unwrap());
+    assert_eq!(take(&mut link, 1).await, [1]);
+    tokio::spawn(answer_all(link, "{}"));
+    for second in 10..40 {
+        let value = format!(
+            "{{\"timestamp\":\"2026-11-22T12:05:{second}Z\",\"sampledValue\":[{{\"value\":\"1\"}}]}}"
+        );
+        let payload = format!("{{\"connectorId\":1,\"meterValue\":[{value}]}}");
+        call(&mut charger, &second.to_string(), "MeterValues", &payload).await;
+    }
+    let lanes = world.store.remembered(&"CP1".into()).await.unwrap().lanes;
+    assert!(lanes[0].last_number < 25, "{} of 31 deliveries saw the disk", lanes[0].last_number);
 }
 
 #[tokio::test]

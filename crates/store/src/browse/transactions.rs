@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::Serialize;
 
 use super::{PAGE, Page};
-use crate::deliveries::{number, of_transaction};
+use crate::deliveries::number;
 use crate::json::Tape;
 use crate::log::query::Query;
 use crate::{StoreError, redaction};
@@ -125,13 +125,11 @@ fn listed(
     charger: ChargerId,
     mut row: TransactionRow,
 ) -> Result<ListedTransaction, StoreError> {
-    let waiting = concat!(
-        "SELECT lanes.backoffice, count(*) FROM lanes
-         JOIN deliveries INDEXED BY deliveries_giving_way USING (charger, backoffice)
-         WHERE lanes.charger = ?1 AND ",
-        of_transaction!("?2"),
-        " GROUP BY lanes.backoffice"
-    );
+    let waiting = "SELECT lanes.backoffice, count(*) FROM lanes
+                   JOIN deliveries INDEXED BY deliveries_in_order USING (charger, backoffice)
+                   WHERE lanes.charger = ?1 AND waiting > 0
+                       AND deliveries.transaction_trace = ?2 AND deliveries.parked IS NULL
+                   GROUP BY lanes.backoffice";
     let parked = "SELECT backoffice, count(*) FROM deliveries INDEXED BY deliveries_parked_of_transaction
                   WHERE charger = ?1 AND transaction_trace = ?2 AND parked IS NOT NULL GROUP BY backoffice";
     let of_transaction = [charger.as_str(), &row.trace.to_string()];

@@ -165,15 +165,20 @@ impl Bounds {
         let cutoff = now_unix_ms.saturating_sub(self.age_ms);
         let mut is_more = false;
         for backoffice in awaited(connection)? {
-            let sql = "DELETE FROM deliveries WHERE rowid IN
-                           (SELECT rowid FROM deliveries INDEXED BY deliveries_age
+            let sql = "DELETE FROM deliveries WHERE place IN
+                           (SELECT place FROM deliveries INDEXED BY deliveries_age
                             WHERE backoffice = ?1 AND parked IS NULL AND queued_unix_ms < ?2
                                 AND kind IN ('sampled', 'aligned') LIMIT ?3)";
             let values = params![backoffice, cutoff, sql_number(STEP_ROWS)];
             let dropped = connection.prepare_cached(sql)?.execute(values)? as u64;
             evicted.add(&backoffice, EvictedFor::TooOld, dropped);
+            if dropped == STEP_ROWS {
+                is_more = true;
+                continue;
+            }
+            // No value is left that is as old as they are.
             let aged = aged_units(connection, &backoffice, cutoff)?;
-            is_more |= dropped == STEP_ROWS || aged.len() as u64 == STEP_UNITS;
+            is_more |= aged.len() as u64 == STEP_UNITS;
             let mut chargers = BTreeSet::new();
             for (charger, number, trace) in aged {
                 let lane = Lane { connection, charger: &charger, backoffice: &backoffice };
@@ -213,15 +218,17 @@ pub(crate) fn shed(connection: &Connection, bytes: u64, evicted: &mut Evicted) -
 
 /// Returns about how many rows were looked at; 0 when nothing is left that may go.
 fn shed_some(connection: &Connection, evicted: &mut Evicted) -> rusqlite::Result<u64> {
-    for kind in ["sampled", "aligned"] {
-        let sql = "SELECT charger, backoffice FROM lanes WHERE waiting > 0 AND EXISTS
-                       (SELECT 1 FROM deliveries INDEXED BY deliveries_giving_way
-                        WHERE deliveries.charger = lanes.charger
-                            AND deliveries.backoffice = lanes.backoffice
-                            AND deliveries.parked IS NULL AND deliveries.kind = ?1)
-                   ORDER BY waiting_bytes DESC LIMIT 1";
+    for holds_values in [
+        "samples > 0",
+        "waiting > 0 AND EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_giving_way
+             WHERE deliveries.charger = lanes.charger AND deliveries.backoffice = lanes.backoffice
+                 AND deliveries.parked IS NULL AND deliveries.kind = 'aligned' AND deliveries.kind <> 'sampled')",
+    ] {
+        let sql = format!(
+            "SELECT charger, backoffice FROM lanes WHERE {holds_values} ORDER BY waiting_bytes DESC LIMIT 1"
+        );
         if let Some((charger, backoffice)) =
-            connection.prepare_cached(sql)?.query_row([kind], lane_of).optional()?
+            connection.prepare_cached(&sql)?.query_row([], lane_of).optional()?
         {
             let lane = Lane { connection, charger: &charger, backoffice: &backoffice };
             return lane.shed_values(LARGEST_PART, evicted);
@@ -289,7 +296,13 @@ fn aged_units(
                  (SELECT 1 FROM deliveries INDEXED BY deliveries_giving_way
                   WHERE charger = old.charger AND backoffice = old.backoffice AND queued_unix_ms >= ?2 AND ",
         of_transaction!("old.transaction_trace"),
-        ")) LIMIT ?3"
+        // Samples are young by now; those of a transaction that is over stand before its stop.
+        ") AND (EXISTS (SELECT 1 FROM transactions WHERE charger = old.charger AND trace = old.transaction_trace
+                     AND closed_unix_ms < ?2)
+                 OR NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_in_order
+                     WHERE charger = old.charger AND backoffice = old.backoffice AND parked IS NULL
+                         AND kind = 'sampled' AND transaction_trace = old.transaction_trace)))
+         LIMIT ?3"
     );
     connection
         .prepare_cached(sql)?

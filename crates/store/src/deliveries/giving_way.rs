@@ -1,6 +1,8 @@
 //! One lane gives way, a few rows at a time: every step looks at a bounded number of rows, so that records
 //! of other chargers never wait for a long lane.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::bounds::{Evicted, EvictedFor};
@@ -16,7 +18,10 @@ const WAITING: &str = "charger = ?1 AND backoffice = ?2 AND parked IS NULL";
 /// Those of one kind, by the index that has them in the order in which they go. SQLite, which has no
 /// statistics here, would take another.
 const OF_KIND: &str = "FROM deliveries INDEXED BY deliveries_giving_way
-                       WHERE charger = ?1 AND backoffice = ?2 AND parked IS NULL";
+                       WHERE charger = ?1 AND backoffice = ?2 AND parked IS NULL AND kind <> 'sampled'";
+/// Samples, which that index does without: those of a lane in its order.
+const SAMPLES: &str = "FROM deliveries INDEXED BY deliveries_in_order
+                       WHERE charger = ?1 AND backoffice = ?2 AND parked IS NULL AND kind = 'sampled'";
 /// Their order.
 const OLDEST_FIRST: &str = "ORDER BY coalesce(transaction_trace, ''), number";
 
@@ -56,7 +61,7 @@ enum Thinned {
     Nothing,
 }
 
-/// A sample's place in the order: its transaction, or nothing, and its number.
+/// The transaction of a message, or nothing, and its number.
 type Place = (String, i64);
 
 /// A lane, inside a transaction.
@@ -83,17 +88,17 @@ impl Lane<'_> {
     /// Some samples or clock-aligned values go, at most `rows` of them unless they are thinned. Returns
     /// about how many rows were looked at: 0 when there are none of either.
     pub(super) fn shed_values(&self, rows: u64, evicted: &mut Evicted) -> rusqlite::Result<u64> {
-        if let Thinned::Some(looked_at) = self.thin(evicted)? {
-            return Ok(looked_at);
-        }
-        for (kind, reason) in [("sampled", EvictedFor::Samples), ("aligned", EvictedFor::ClockAligned)] {
-            let dropped = self.drop_oldest(kind, rows)?;
-            evicted.add(self.backoffice, reason, dropped);
-            if dropped > 0 {
-                return Ok(dropped);
+        let sql = "SELECT samples > 0 FROM lanes WHERE charger = ?1 AND backoffice = ?2";
+        let of_lane = [self.charger, self.backoffice];
+        if self.connection.prepare_cached(sql)?.query_row(of_lane, |row| row.get(0))? {
+            if let Thinned::Some(looked_at) = self.thin(evicted)? {
+                return Ok(looked_at);
             }
+            let oldest = format!("SELECT number {SAMPLES} ORDER BY number LIMIT ?3");
+            return self.drop_values(&oldest, rows, EvictedFor::Samples, evicted);
         }
-        Ok(0)
+        let oldest = format!("SELECT number {OF_KIND} AND kind = 'aligned' {OLDEST_FIRST} LIMIT ?3");
+        self.drop_values(&oldest, rows, EvictedFor::ClockAligned, evicted)
     }
 
     /// The oldest transaction that is complete goes as a whole. Returns the number of its messages.
@@ -142,7 +147,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Everything of a transaction that waits goes.
+    /// Everything of a transaction that waits goes; its samples have gone before.
     pub(super) fn shed_transaction(&self, trace: &str, fate: Fate) -> rusqlite::Result<u64> {
         let table = "deliveries INDEXED BY deliveries_giving_way";
         let which = concat!("charger = ?1 AND backoffice = ?2 AND ", of_transaction!("?3"));
@@ -194,80 +199,76 @@ impl Lane<'_> {
         Ok(self.connection.prepare_cached(sql)?.execute(values)? as u64)
     }
 
-    fn drop_oldest(&self, kind: &str, rows: u64) -> rusqlite::Result<u64> {
-        let sql = format!(
-            "DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND number IN
-                 (SELECT number {OF_KIND} AND kind = ?3 {OLDEST_FIRST} LIMIT ?4)"
-        );
-        let values = params![self.charger, self.backoffice, kind, sql_number(rows)];
-        Ok(self.connection.prepare_cached(&sql)?.execute(values)? as u64)
+    fn drop_values(
+        &self,
+        oldest: &str,
+        rows: u64,
+        reason: EvictedFor,
+        evicted: &mut Evicted,
+    ) -> rusqlite::Result<u64> {
+        let sql =
+            format!("DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND number IN ({oldest})");
+        let dropped = self.execute(&sql, sql_number(rows))?;
+        evicted.add(self.backoffice, reason, dropped);
+        Ok(dropped)
     }
 
     /// Drops every other of some samples; of each transaction the first and the last stay. Passes over the
     /// lane follow each other, each going on where the last step ended.
     fn thin(&self, evicted: &mut Evicted) -> rusqlite::Result<Thinned> {
-        let sql = "SELECT thinned_trace, thinned_number, thinned FROM lanes
-                   WHERE charger = ?1 AND backoffice = ?2";
+        let sql = "SELECT thinned_number, thinned FROM lanes WHERE charger = ?1 AND backoffice = ?2";
         let of_lane = [self.charger, self.backoffice];
-        let (from, before): (Place, i64) = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row(of_lane, |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-        let samples = self.samples(&from)?;
+        let (from, before): (i64, i64) =
+            self.connection.prepare_cached(sql)?.query_row(of_lane, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let samples = self.samples(from)?;
         let is_end = samples.len() < WINDOW;
-        // The first of these stays, and so does the last: what follows it is not known yet, or nothing does.
-        let (mut staying, mut at, mut dropped) = (0, 1, 0);
-        while at + 1 < samples.len() {
-            let in_the_middle = samples[staying].0 == samples[at].0 && samples[at].0 == samples[at + 1].0;
-            if in_the_middle {
-                dropped += self.shed_number(samples[at].1, Fate::Dropped)?;
-                at += 1;
+        let mut dropped = 0;
+        let mut last_to_stay = from;
+        for (trace, numbers) in by_transaction(&samples) {
+            // The first of these stays, and so does the last: what follows it is not known yet, or nothing does.
+            let mut staying = 0;
+            while staying + 2 < numbers.len() {
+                dropped += self.shed_number(numbers[staying + 1], Fate::Dropped)?;
+                staying += 2;
             }
-            staying = at;
-            at += 1;
+            if samples.last().is_some_and(|(last, _)| last == trace) {
+                last_to_stay = numbers[staying];
+            }
         }
         evicted.add(self.backoffice, EvictedFor::SamplesThinned, dropped);
         let thinned = before + sql_number(dropped);
-        let start: Place = (String::new(), 0);
-        let (next, in_pass) = match samples.get(staying) {
-            Some(place) if !is_end => (place, thinned),
-            _ => (&start, 0),
+        let (next, in_pass) = match samples.last() {
+            Some(_) if !is_end && last_to_stay > from => (last_to_stay, thinned),
+            Some((_, last)) if !is_end => (*last, thinned),
+            _ => (0, 0),
         };
-        if (next, in_pass) != (&from, before) {
-            let sql = "UPDATE lanes SET thinned_trace = ?3, thinned_number = ?4, thinned = ?5
+        if (next, in_pass) != (from, before) {
+            let sql = "UPDATE lanes SET thinned_number = ?3, thinned = ?4
                        WHERE charger = ?1 AND backoffice = ?2";
-            let values = params![self.charger, self.backoffice, next.0, next.1, in_pass];
+            let values = params![self.charger, self.backoffice, next, in_pass];
             self.connection.prepare_cached(sql)?.execute(values)?;
         }
         Ok(if is_end && thinned == 0 { Thinned::Nothing } else { Thinned::Some(samples.len() as u64) })
     }
 
-    /// The next samples in their order, from this place on.
-    fn samples(&self, from: &Place) -> rusqlite::Result<Vec<Place>> {
-        let mut samples = Vec::with_capacity(WINDOW);
-        // The rest of one transaction, then those after it: together SQLite would not find them by the index.
-        for rest in
-            ["coalesce(transaction_trace, '') = ?3 AND number >= ?4", "coalesce(transaction_trace, '') > ?3"]
-        {
-            let sql = format!(
-                "SELECT coalesce(transaction_trace, ''), number {OF_KIND} AND kind = 'sampled' AND {rest}
-                 {OLDEST_FIRST} LIMIT {}",
-                WINDOW - samples.len()
-            );
-            let mut statement = self.connection.prepare(&sql)?;
-            let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let rows = if rest.contains("?4") {
-                statement.query_map(params![self.charger, self.backoffice, from.0, from.1], place)?
-            } else {
-                statement.query_map(params![self.charger, self.backoffice, from.0], place)?
-            };
-            for row in rows {
-                samples.push(row?);
-            }
-            if samples.len() == WINDOW {
-                break;
-            }
-        }
-        Ok(samples)
+    /// The next samples in the order of the lane, from this number on.
+    fn samples(&self, from: i64) -> rusqlite::Result<Vec<Place>> {
+        let sql = format!(
+            "SELECT coalesce(transaction_trace, ''), number {SAMPLES} AND number >= ?3
+             ORDER BY number LIMIT {WINDOW}"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let samples = statement
+            .query_map(params![self.charger, self.backoffice, from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        samples.collect()
     }
+}
+
+/// The numbers of samples, in their order, for each transaction.
+fn by_transaction(samples: &[Place]) -> BTreeMap<&str, Vec<i64>> {
+    let mut transactions: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for (trace, number) in samples {
+        transactions.entry(trace).or_default().push(*number);
+    }
+    transactions
 }
