@@ -35,10 +35,10 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// For the page: about half an hour.
+    /// For the page: about a quarter of an hour.
     pub fn full() -> Self {
-        let terms = Terms { chargers: 200, per_second: 1_000.0, burst: Duration::from_secs(2), passes: 15 };
-        Self { terms, counted: 4_000, idle: 500, storm: 500, storms: 5, stalled: Duration::from_secs(60) }
+        let terms = Terms { chargers: 200, per_second: 1_000.0, burst: Duration::from_secs(2), passes: 7 };
+        Self { terms, counted: 4_000, idle: 1_000, storm: 500, storms: 5, stalled: Duration::from_secs(60) }
     }
 
     /// To see that everything works: a few minutes. Its figures say little.
