@@ -66,7 +66,8 @@ pub struct Keep {
     pub urgency: Urgency,
 }
 
-/// How soon records are to be kept. What is kept takes everything with it that was not kept before.
+/// How soon records are to be kept. What is kept takes everything with it that was not kept before; only what says no
+/// more than that deliveries were told leaves those behind that are on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Urgency {
     /// With whatever is kept next; nobody waits for it.

@@ -96,7 +96,8 @@ impl Postponed {
     }
 }
 
-fn is_delivery(record: &Record) -> bool {
+/// Whether it is what a backoffice must still be told.
+pub(crate) fn is_delivery(record: &Record) -> bool {
     matches!(record, Record::Delivery(_))
 }
 

@@ -32,8 +32,10 @@ impl Session {
         let unix_ms = self.now.unix_ms;
         // What the charger waits for it says again after a crash.
         let waits = self.charger.current.as_ref().is_some_and(|call| call.trace == copy.trace);
-        let is_sample = copy.name() == "MeterValues";
-        let is_soon_told = is_sample && self.catches_up(at) || (is_sample || waits) && self.is_idle(at);
+        let is_soon_told = match copy.name() {
+            "MeterValues" => self.catches_up(at),
+            _ => waits && self.is_idle(at),
+        };
         let is_told_at_once = copy.held_until.is_none() && is_soon_told;
         let link = &mut self.links[at];
         let number = link.outbox.next_number();
@@ -54,8 +56,8 @@ impl Session {
         self.is_told(at) && link.asked.is_none() && link.outbox.waiting() == 0
     }
 
-    /// Whether a backoffice is only a few meter values behind, and answers them at once. If the charger did not wait for it then,
-    /// each message would wait for a commit before it is said, and for another before the next is, for ever.
+    /// Whether a backoffice is idle, or only a few meter values behind and answers them at once. If the charger did not
+    /// wait for it then, each message would wait for a commit before it is said, and for another before the next is, for ever.
     fn catches_up(&self, at: usize) -> bool {
         let link = &self.links[at];
         let is_prompt = |asked: &Asked| self.now.tick.since(asked.sent) < limits::PROMPT;

@@ -12,7 +12,7 @@ use crate::held::Order;
 use crate::limits::{CLOSE_TIMEOUT, POSTPONED_FOR, UNAWAITED_FOR};
 use crate::links::State;
 use crate::notes;
-use crate::postponed::Spared;
+use crate::postponed::{Spared, is_delivery};
 use crate::socket::TooSlow;
 
 impl Talk {
@@ -99,10 +99,7 @@ impl Talk {
             _ if spared == Spared::Awaited => true,
             _ if records.is_empty() => return,
             Urgency::Now => true,
-            Urgency::AfterDeliveries => {
-                !self.postponed.delivers()
-                    && !records.iter().any(|record| matches!(record, Record::Delivery(_)))
-            }
+            Urgency::AfterDeliveries => !self.postponed.delivers() && !records.iter().any(is_delivery),
             Urgency::WithTheNext | Urgency::WithinSeconds | Urgency::Soon => false,
         };
         let is_delivered = |record: &Record| matches!(record, Record::Delivered { .. });

@@ -183,10 +183,7 @@ impl Session {
     /// Whether the proxy itself wants a profile cleared that may stay, or is gone: limits are put together no longer,
     /// or something else has taken it away since.
     fn clears_in_vain(&self, command: &Command) -> bool {
-        let is_gone = |number: i64| {
-            let mut left = self.owned.iter().filter(|owned| owned.family == Family::Profile);
-            !left.any(|owned| owned.on_charger == number)
-        };
+        let is_gone = |number: i64| self.owned.owner(Family::Profile, number).is_none();
         command.requesters.is_empty()
             && command.consequences.iter().any(|consequence| match consequence {
                 Consequence::Releases(Family::Profile, number) => !self.is_composite() || is_gone(*number),
