@@ -53,6 +53,11 @@ impl Cards {
         self.era_since = now;
         self.told.clear();
     }
+
+    /// What was decided about the card of this Authorize the charger never hears.
+    pub(super) fn never_told(&mut self, request: &str) {
+        self.decided.remove(&tag_in(&parsed(&request.replace('#', "0"))));
+    }
 }
 
 /// What decides about a card by the plan.

@@ -71,6 +71,12 @@ impl Judge {
         self.wishes.are_in_doubt();
         self.limits.are_in_doubt();
         self.settings.are_in_doubt();
+        // What waited for them is never said.
+        for Leaving { message: (action, request), .. } in &self.answers_on_way {
+            if action == "Authorize" {
+                self.cards.never_told(request);
+            }
+        }
         self.numbers.retain(|(who, serial)| kept.has_number(who, *serial));
         for repeatable in std::mem::take(&mut self.last_booked) {
             self.booked.remove(&repeatable);

@@ -7,8 +7,8 @@ use super::*;
 const INVALID: &str = r#"{"idTagInfo":{"status":"Invalid"}}"#;
 const START: &str = r#"{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":"t"}"#;
 
-/// The card was refused by the leader, and is accepted now as a follower remembers to have said.
-fn accepted_from_memory() -> Court {
+/// The card was refused by the leader; the charger's answer is on its way.
+fn refused() -> Court {
     let cards = CardPolicy { rule: VerdictRule::FirstAnswer, ..CardPolicy::default() };
     let followers = vec![Follower::new("follower".into(), Role::Control)];
     let mut court = Court::of(Plan { cards, ..Plan::new("leader".into(), followers) });
@@ -20,6 +20,12 @@ fn accepted_from_memory() -> Court {
     let first = note("Authorize", AUTHORIZE, INVALID, Decider::Leader("leader".into()));
     let broken = court.did(&[to_charger(&format!(r#"[3,"1",{INVALID}]"#)), first]);
     assert!(broken.is_empty(), "{broken:?}");
+    court
+}
+
+/// The card was refused by the leader, and is accepted now as a follower remembers to have said.
+fn accepted_from_memory() -> Court {
+    let mut court = refused();
     court.now = Tick(2_000_000);
     court.judge.link_is(court.now, &backoffice("leader"), false);
     court.heard(&Side::Charger, &format!(r#"[2,"2","Authorize",{AUTHORIZE}]"#));
@@ -51,4 +57,17 @@ fn what_was_remembered_is_what_the_start_is_told() {
     assert!(broken.is_empty(), "{broken:?}");
     accused(&started(&mut accepted_from_memory(), "Invalid"), "A-5");
     accused(&started(&mut accepted_from_memory(), "Blocked"), "A-5");
+}
+
+#[test]
+fn what_a_failed_store_held_back_decides_nothing() {
+    let mut court = refused();
+    court.judge.records_lost(&Kept::default());
+    let broken = started(&mut court, "Accepted");
+    assert!(broken.is_empty(), "{broken:?}");
+    // What the charger has heard holds, whatever is lost later.
+    let mut court = refused();
+    court.judge.delivered(&Side::Charger, &format!(r#"[3,"1",{INVALID}]"#), &Kept::default());
+    court.judge.records_lost(&Kept::default());
+    accused(&started(&mut court, "Accepted"), "A-5");
 }
