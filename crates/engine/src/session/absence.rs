@@ -92,9 +92,12 @@ impl Session {
         }
     }
 
-    /// A call that has waited for a leader is said to it.
+    /// A call that has waited for a leader is said to it, unless it is told that as a follower.
     pub(super) fn ask_leader_again(&mut self) {
         let Some(call) = &self.charger.current else { return };
+        if self.is_told_as_follower(call) {
+            return;
+        }
         let copy = self.copy(call, Purpose::ChargerWaits);
         let Some(at) = self.at(&self.leader) else { return };
         if !self.links[at].outbox.holds(|copy| copy.purpose == Purpose::ChargerWaits) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::session::links::Link;
-use crate::session::outbox::Outbox;
+use crate::session::outbox::{Outbox, Purpose};
 use crate::session::{Earliest, Session};
-use crate::{BackofficeId, Fact, Failover, Note, OnLeaderLost, Plan, Reason, Record, Tick};
+use crate::{BackofficeId, Fact, Failover, Note, OnLeaderLost, Plan, Reason, Record, Tick, TransactionRow};
 
 /// How the lead was passed on so far.
 #[derive(Debug, Default)]
@@ -117,6 +117,7 @@ impl Session {
         let fact = self.lead.fact(&self.leader);
         self.promise(fact, []);
         self.absence.begin_anew();
+        self.tell_start_by_lane(&from);
         // The leader gets the charger's own Heartbeats.
         self.links[at].outbox.remove(|copy| copy.name() == "Heartbeat");
         // And is asked first (semantics C-1).
@@ -133,6 +134,19 @@ impl Session {
         self.let_go_of_strangers();
         self.ask_leader_again();
         true
+    }
+
+    /// A start that a former leader was still to be asked about it is told in its lane instead, as soon as the charger has
+    /// an answer: in its order, and once (semantics T-56, T-60).
+    fn tell_start_by_lane(&mut self, former: &BackofficeId) {
+        let Some(at) = self.at(former) else { return };
+        let transactions = &self.transactions;
+        let is_untold = |row: &TransactionRow| !row.peers.contains_key(former);
+        self.links[at].outbox.remove(|copy| {
+            copy.purpose == Purpose::ChargerWaits
+                && copy.name() == "StartTransaction"
+                && copy.transaction.and_then(|trace| transactions.get(trace)).is_some_and(is_untold)
+        });
     }
 
     /// To whom the lead passes now, if it does.

@@ -73,6 +73,10 @@ impl Session {
     /// A repeated call waits for the answer that the leader still owes to the first one, if any
     /// (semantics T-20, §4.4).
     fn ask_leader_once(&mut self, mut call: ChargerCall) {
+        if self.is_told_as_follower(&call) {
+            self.charger.current = Some(call);
+            return;
+        }
         let asked = self.at(&self.leader).and_then(|at| self.links[at].asked.as_ref());
         let first = asked.filter(|asked| {
             asked.copy.purpose == Purpose::ChargerWaits
@@ -88,19 +92,38 @@ impl Session {
         }
     }
 
+    /// Whether the leader of now is told this start as a follower, or was and has answered. It is not asked about it as
+    /// well: its answer to that counts (semantics T-62).
+    pub(super) fn is_told_as_follower(&self, call: &ChargerCall) -> bool {
+        let Some(trace) = call.transaction.filter(|_| call.name() == "StartTransaction") else {
+            return false;
+        };
+        let row = self.transactions.get(trace);
+        match row.and_then(|row| row.peers.get(&self.leader)).map(|peer| peer.state) {
+            Some(PeerState::Queued | PeerState::Sent) => true,
+            Some(PeerState::Mapped) => self.answer_on_row(trace, &self.leader).is_some(),
+            Some(PeerState::Asked | PeerState::Failed) | None => false,
+        }
+    }
+
+    /// What a backoffice answered to a start, as far as the row remembers it.
+    pub(super) fn answer_on_row(&self, trace: TraceId, id: &BackofficeId) -> Option<Text> {
+        let peer = self.transactions.get(trace)?.peers.get(id)?;
+        let (number, status) = peer.number.zip(peer.status.as_deref())?;
+        let status = serde_json::Value::from(status);
+        Some(format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0).into())
+    }
+
     pub(super) fn stored_start_answer(&mut self, trace: TraceId) -> Option<String> {
-        let row = self.transactions.get(trace)?;
-        if let Some(answer) = &row.start_answer {
+        if let Some(answer) = &self.transactions.get(trace)?.start_answer {
             return Some(answer.clone());
         }
         // The leader of now, or the one that is about to lead, answered it while it followed
         // (semantics T-62).
-        let answered = |id| row.peers.get(id).and_then(|peer| peer.number.zip(peer.status.clone()));
-        let (number, status) = answered(&self.leader).or_else(|| answered(&self.plan.leader))?;
-        let status = serde_json::Value::from(status);
-        let number = self.chargers_number(trace, Some(number));
-        let answer = format!(r#"{{"idTagInfo":{{"status":{status}}},"transactionId":{}}}"#, number.0);
-        let answer = self.final_start_answer(trace, &Text::from(answer), None).to_string();
+        let answer = self
+            .answer_on_row(trace, &self.leader)
+            .or_else(|| self.answer_on_row(trace, &self.plan.leader))?;
+        let answer = self.final_start_answer(trace, &answer, None).to_string();
         self.start_is_answered(trace, &answer);
         self.promise_transaction(trace, [Side::Charger]);
         Some(answer)

@@ -123,6 +123,7 @@ impl Session {
             return false;
         }
         let (is_leader_there, now) = (self.has_leader(), self.now.tick);
+        let before = self.leaders_answer_as_follower();
         let Some(call) = self.charger.current.as_mut() else { return false };
         let is_start = call.name() == "StartTransaction";
         let Some(ballot) = call.ballot.as_mut() else { return false };
@@ -132,6 +133,7 @@ impl Session {
         if ballot.until <= now {
             ballot.close(false);
         }
+        ballot.leaders_reply = ballot.leaders_reply.take().or(before);
         let count = ballot.count();
         // The number of a transaction is the leader's, or the proxy's in its place.
         let awaits_number = is_start && ballot.leaders_reply.is_none();
@@ -144,6 +146,12 @@ impl Session {
             _ => self.answer_start(call),
         }
         true
+    }
+
+    /// Who leads by now has perhaps answered the start that waits, while it followed (semantics T-62).
+    fn leaders_answer_as_follower(&self) -> Option<Reply> {
+        let call = self.charger.current.as_ref().filter(|call| self.is_told_as_follower(call))?;
+        self.answer_on_row(call.transaction?, &self.leader).map(Reply::Result)
     }
 
     /// The leader is too slow for the charger: what the others say must do.
