@@ -70,7 +70,7 @@ const CONVERSATIONS: &[(&str, usize)] = &[
     ("deliveries.txt", 27),
     ("presence.txt", 8),
     ("composite.txt", 24),
-    ("profiles.txt", 17),
+    ("profiles.txt", 18),
     ("answers.txt", 13),
     ("boot-and-heartbeat.txt", 21),
     ("charger-messages.txt", 10),

@@ -10,10 +10,11 @@ use std::ops::RangeInclusive;
 
 use crate::actions::Action;
 use crate::session::Session;
-use crate::session::command_queue::Consequence;
+use crate::session::command_queue::{Command, Consequence};
 use crate::session::owned::{Family, Owned, ProfileKey};
 use crate::session::permissions::{Refused, Refuses};
 use crate::session::translations::{Admission, REJECTED, Sending, local, with_number};
+use crate::session::turns::Turn;
 use crate::{BackofficeId, ProfilePurpose, Profiles, Text, TraceId, payload};
 
 pub(super) use held::{Composites, Held, Slot};
@@ -219,12 +220,38 @@ impl Session {
         owned.owner == *id || self.leads(id) && !self.plan.names(&owned.owner)
     }
 
+    /// Whether no profile is at the charger, or on its way there, that is not this backoffice's to clear.
+    fn may_clear_all(&self, id: &BackofficeId) -> bool {
+        let mut profiles = self.owned.iter().filter(|owned| owned.family == Family::Profile);
+        self.plan.sharing.leader_clears_all || profiles.all(|owned| self.is_to_clear(id, owned))
+    }
+
+    /// A leader's clear by criteria that was to be sent as it came names its own profiles instead, if another
+    /// backoffice has set one while it waited (semantics K-24).
+    fn clearing_turn(&mut self, command: &mut Command) -> Turn {
+        let Some(requester) = command.requesters.first() else { return Turn::Send };
+        let id = requester.id.clone();
+        let is_as_it_came = command.name() == "ClearChargingProfile"
+            && payload::field(&command.payload, "id").is_none()
+            && command.steps.front() == Some(&command.payload);
+        if !is_as_it_came || self.is_composite() || self.may_clear_all(&id) {
+            return Turn::Send;
+        }
+        match self.clear_profiles(&id, &command.payload) {
+            Admission::Send(sending) => {
+                (command.steps, command.consequences) = (sending.steps, sending.consequences);
+                Turn::Send
+            }
+            Admission::Local(reply, rule) => Turn::Here(reply, rule),
+            Admission::Own(_) | Admission::Key(_) => Turn::Send,
+        }
+    }
+
     /// Clears the sender's own profiles alone (semantics K-24).
     pub(super) fn clear_profiles(&mut self, id: &BackofficeId, request: &Text) -> Admission {
         if self.is_composite() {
             return self.clear_composite(id, request);
         }
-        let is_profile = |owned: &&Owned| owned.family == Family::Profile;
         if let Some(number) = payload::integer(request, "id") {
             return match self.owned.on_charger(Family::Profile, id, number) {
                 Some(on_charger) => {
@@ -239,11 +266,11 @@ impl Session {
                 None => local(UNKNOWN, "K-24"),
             };
         }
-        let is_alone = self.owned.iter().filter(is_profile).all(|owned| self.is_to_clear(id, owned));
+        let is_profile = |owned: &&Owned| owned.family == Family::Profile;
         // Its own levels are others at the charger.
         let is_shifted = matches!(&self.plan.sharing.profiles, Profiles::ByBand(levels) if *levels.start() != 0)
             && payload::field(request, "stackLevel").is_some();
-        if self.leads(id) && !is_shifted && (is_alone || self.plan.sharing.leader_clears_all) {
+        if self.leads(id) && !is_shifted && self.may_clear_all(id) {
             let cleared =
                 self.owned.iter().filter(is_profile).filter(|owned| on_charger_matches(owned, request));
             let consequences =

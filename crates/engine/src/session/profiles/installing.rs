@@ -176,7 +176,7 @@ impl Session {
             (Some(slot), _) => self.uninstalling_turn(slot),
             (None, Some(slot)) => self.installing_turn(command, slot),
             (None, None) if self.clears_in_vain(command) => Turn::Nothing,
-            (None, None) => Turn::Send,
+            (None, None) => self.clearing_turn(command),
         }
     }
 
