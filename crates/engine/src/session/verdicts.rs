@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::session::ballots::{Authority, Ballot, Count, Decision};
+use crate::session::ballots::{Authority, Ballot, Count, Decision, is_verdict};
 use crate::session::charger::ChargerCall;
 use crate::session::intents::in_ms;
 use crate::session::outbox::{Asked, Purpose};
@@ -222,10 +222,10 @@ impl Session {
 
     /// Remembers a decision for the start that follows.
     fn decide(&mut self, call: &ChargerCall, decision: Decision) {
-        // What stands in the proxy's own list is found there again.
-        let Some(tag) = payload::text(&call.payload, "idTag").filter(|_| decision.source.is_some()) else {
-            return;
-        };
+        // What stands in the proxy's own list is found there again; what is no verdict of OCPP passes once, from the
+        // leader, and is not put in its mouth again.
+        let is_to_hold = decision.source.is_some() && is_verdict(&decision.info);
+        let Some(tag) = payload::text(&call.payload, "idTag").filter(|_| is_to_hold) else { return };
         let until = self.now.unix_ms + in_ms(self.connection_timeout() + limits::DECISION_HOLDS);
         let facts = self.decisions.learn(&tag, decision, self.now.unix_ms, until);
         self.promise_facts(facts, [Side::Charger]);
