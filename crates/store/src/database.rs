@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::deliveries::arrivals::Arrivals;
 use crate::{Limits, OpenError, StoreError};
 
 mod embedded {
@@ -110,6 +111,7 @@ pub(crate) fn open_for_writing(path: &Path, limits: &Limits) -> Result<(Connecti
             Err(Failure::Known(OpenError::Failed { .. })) => migrate(&mut connection, path)?,
             migrated => migrated?,
         }
+        Arrivals::sort_what_is_left(&connection)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.set_prepared_statement_cache_capacity(64);
         if let Some(bytes) = limits.file_bytes {

@@ -1,20 +1,17 @@
 //! Deliveries: what backoffices must still be told, and how it stands in the file (semantics §2.8).
 
+pub(crate) mod arrivals;
 pub(crate) mod bounds;
 mod giving_way;
+pub(crate) mod lane;
 pub(crate) mod list;
 pub(crate) mod orders;
 
 use engine::{BackofficeId, ChargerId, Delivery, Lane, TraceId, limits};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use self::bounds::{Bounds, Evicted};
-use self::giving_way::Held;
 use crate::StoreError;
 use crate::json::Tape;
-
-/// What one message takes in the column `told` of a lane.
-const HASH_BYTES: usize = size_of::<u64>();
 
 /// The columns that [`read`] reads.
 pub(crate) const COLUMNS: &str =
@@ -33,81 +30,6 @@ macro_rules! of_transaction {
     };
 }
 pub(crate) use of_transaction;
-
-/// Adds a delivery, or brings one up to date that is still there: its attempts and whether it is
-/// parked; nothing else of it ever changes. One that is gone stays gone: it was
-/// told, or it gave way, or an operator dropped it.
-pub(crate) fn write(
-    connection: &Connection,
-    charger: &ChargerId,
-    delivery: &Delivery,
-    bounds: Bounds,
-    evicted: &mut Evicted,
-) -> rusqlite::Result<()> {
-    let (charger, backoffice) = (charger.as_str(), delivery.backoffice.as_str());
-    let number = sql_number(delivery.number);
-    let bytes = (delivery.payload.len() + delivery.action.len()) as u64;
-    let told = delivery.recognised.map_or(Vec::new(), |hash| hash.to_be_bytes().to_vec());
-    // No number is used twice: a number above the last is a new delivery. No bytes at all are NULL to `substr`.
-    let sql = "INSERT INTO lanes (charger, backoffice, last_number, told) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (charger, backoffice) DO UPDATE SET last_number = excluded.last_number,
-                       told = coalesce(substr(CAST(told || excluded.told AS BLOB), -?5), x'')
-                   WHERE excluded.last_number > last_number
-               RETURNING waiting, waiting_bytes, parked, parked_bytes";
-    let values = params![charger, backoffice, number, told, (HASH_BYTES * limits::TOLD_REMEMBERED) as i64];
-    let before: Option<[Held; 2]> = connection
-        .prepare_cached(sql)?
-        .query_row(values, |row| Ok([Held::read(row, 0)?, Held::read(row, 2)?]))
-        .optional()?;
-    if before.is_some() {
-        let sql = "INSERT INTO deliveries (charger, backoffice, number, kind, trace, transaction_trace,
-                       queued_unix_ms, attempts, parked, bytes, action, payload)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-        connection.prepare_cached(sql)?.execute(params![
-            charger,
-            backoffice,
-            number,
-            kind(&delivery.action, &delivery.payload),
-            delivery.trace.to_string(),
-            delivery.transaction.map(|trace| trace.to_string()),
-            delivery.queued_unix_ms,
-            delivery.attempts,
-            delivery.parked,
-            sql_number(bytes),
-            delivery.action,
-            delivery.payload,
-        ])?;
-    } else {
-        let sql = "UPDATE deliveries SET attempts = ?4, parked = ?5
-                   WHERE charger = ?1 AND backoffice = ?2 AND number = ?3";
-        connection.prepare_cached(sql)?.execute(params![
-            charger,
-            backoffice,
-            number,
-            delivery.attempts,
-            delivery.parked
-        ])?;
-    }
-    let is_within = match before {
-        Some([waiting, parked]) => bounds.admit(waiting.and(bytes), parked),
-        None => delivery.parked.is_none(),
-    };
-    if is_within { Ok(()) } else { bounds.enforce(connection, charger, backoffice, evicted) }
-}
-
-/// Forgets a delivery that was told.
-pub(crate) fn delivered(
-    connection: &Connection,
-    charger: &ChargerId,
-    backoffice: &BackofficeId,
-    number: u64,
-) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM deliveries WHERE charger = ?1 AND backoffice = ?2 AND number = ?3";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![charger.as_str(), backoffice.as_str(), sql_number(number)])
-        .map(drop)
-}
 
 /// Every lane of a charger with its first deliveries, inside the snapshot that is open.
 pub(crate) fn lanes(connection: &Connection, charger: &ChargerId) -> Result<Vec<Lane>, StoreError> {
@@ -186,11 +108,11 @@ fn trace(text: String) -> TraceId {
 }
 
 /// Who gives way first when a lane is full.
-fn kind(action: &str, payload: &str) -> &'static str {
-    match action {
+fn kind(delivery: &Delivery) -> &'static str {
+    match delivery.action.as_str() {
         "StartTransaction" => "start",
         "StopTransaction" => "stop",
-        "MeterValues" if is_clock_aligned(payload) => "aligned",
+        "MeterValues" if is_clock_aligned(&delivery.payload) => "aligned",
         "MeterValues" => "sampled",
         _ => "other",
     }

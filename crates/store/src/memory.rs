@@ -6,22 +6,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{
-    BackofficeId, ChargerId, ChargerTransactionId, Delivery, Fact, Memory, Record, TraceId, TransactionRow,
-    limits,
+    BackofficeId, ChargerId, ChargerTransactionId, Fact, Memory, Record, TraceId, TransactionRow, limits,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use crate::counters::{Attempt, Counters};
 use crate::deliveries::bounds::{Bounds, Evicted};
+use crate::deliveries::lane::{self, LaneRecord};
 use crate::{OpenError, Recalled, StoreError, database, deliveries, roster};
 
 /// A record in the shape of its table.
 pub(crate) enum StoredRecord {
     Transaction { row: Box<TransactionRow>, body: String },
     Fact(Fact),
-    Delivery(Box<Delivery>),
-    Delivered { backoffice: BackofficeId, number: u64 },
+    OfALane(LaneRecord),
 }
 
 impl StoredRecord {
@@ -32,13 +31,25 @@ impl StoredRecord {
                 StoredRecord::Transaction { row, body }
             }
             Record::Fact(fact) => StoredRecord::Fact(fact),
-            Record::Delivery(delivery) => StoredRecord::Delivery(delivery),
-            Record::Delivered { backoffice, number } => StoredRecord::Delivered { backoffice, number },
+            Record::Delivery(delivery) => {
+                let recognised = delivery.recognised;
+                StoredRecord::OfALane(LaneRecord::Delivery { delivery, recognised })
+            }
+            Record::Delivered { backoffice, number } => {
+                StoredRecord::OfALane(LaneRecord::Delivered { backoffice, number })
+            }
         })
     }
 
     pub(crate) fn is_of_a_lane(&self) -> bool {
-        matches!(self, StoredRecord::Delivery(_) | StoredRecord::Delivered { .. })
+        self.of_a_lane().is_some()
+    }
+
+    pub(crate) fn of_a_lane(&self) -> Option<&LaneRecord> {
+        match self {
+            StoredRecord::OfALane(record) => Some(record),
+            StoredRecord::Transaction { .. } | StoredRecord::Fact(_) => None,
+        }
     }
 
     /// Writes it inside the transaction that is open on the connection. What a full lane had to give
@@ -53,9 +64,8 @@ impl StoredRecord {
         let id = charger;
         let charger = charger.as_str();
         match self {
-            StoredRecord::Delivery(delivery) => deliveries::write(connection, id, delivery, bounds, evicted),
-            StoredRecord::Delivered { backoffice, number } => {
-                deliveries::delivered(connection, id, backoffice, *number)
+            StoredRecord::OfALane(record) => {
+                lane::write(connection, id, record.backoffice(), &[record], bounds, evicted)
             }
             StoredRecord::Transaction { row, body } => write_transaction(connection, charger, row, body),
             StoredRecord::Fact(Fact { key, body: Some(body) }) => {

@@ -75,7 +75,7 @@ struct Waiting {
     closing: bool,
     /// The writer waits to be woken. Waking one that does not is a system call, too.
     is_asleep: bool,
-    /// Orders taken by the writer and not settled yet.
+    /// Orders taken by the writer and not settled yet, and one more while arrivals are not in their lanes.
     in_hand: usize,
     /// Chargers of whom a record could not be written. Their later records rest on it: none is written
     /// until somebody begins anew. A charger gets here only while it is served and the disk fails, so
@@ -326,6 +326,11 @@ impl Queue {
             waiting.hurry = false;
         }
         (taken_orders, taken_rows)
+    }
+
+    /// The writer has something in hand that came with orders and outlasts them.
+    pub(crate) fn holds_more(&self) {
+        self.lock().in_hand += 1;
     }
 
     /// So many orders that were taken are settled.

@@ -13,6 +13,7 @@ use self::group::{Group, Transaction, write_records};
 use self::round::Round;
 use crate::counters::{Attempt, Counters, DropReason, LaneCount, Tally};
 use crate::database::{self, Lock};
+use crate::deliveries::arrivals::{Arrivals, Lanes};
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::deliveries::orders::Watchers;
 use crate::entrance::AdmissionOrder;
@@ -90,6 +91,7 @@ pub(crate) struct Writer {
     leader_watchers: Arc<OrderWatchers<LeaderOrder>>,
     admission_watchers: Arc<OrderWatchers<AdmissionOrder>>,
     bounds: Bounds,
+    arrivals: Arrivals,
     room: Arc<Room>,
     upkeep: Upkeep,
     round: Round,
@@ -139,6 +141,7 @@ impl Writer {
             leader_watchers,
             admission_watchers,
             bounds,
+            arrivals: Arrivals::default(),
             room,
             upkeep,
             round,
@@ -158,6 +161,7 @@ impl Writer {
         let mut apart = COMMITS_APART;
         loop {
             let mut until = self.upkeep.due().min(self.round.due);
+            until = self.arrivals.due().unwrap_or(until).min(until);
             let failing = self.health.check().is_err();
             if failing {
                 until = until.min(Instant::now() + RETRY_EVERY);
@@ -173,9 +177,13 @@ impl Writer {
                 Wake::Quiet => {}
                 Wake::Over => break,
             }
+            if self.arrivals.due().is_some_and(|due| due <= Instant::now()) {
+                self.sort_arrivals();
+            }
             self.look_round();
             self.tend();
         }
+        self.sort_arrivals();
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             tracing::warn!(%error, "the write-ahead log stays beside the store");
         }
@@ -194,7 +202,7 @@ impl Writer {
         if outcome.is_err() && group.rows.total() > 0 && group.keeps > 0 {
             self.counters.failed(Attempt::Commit);
             evicted = Evicted::default();
-            outcome = self.commit_records(&group.orders, &mut evicted);
+            outcome = self.commit_records(&group, &mut evicted);
         }
         match &rows_outcome {
             Ok(()) => self.counters.wrote(group.rows, 0),
@@ -208,6 +216,7 @@ impl Writer {
             self.counters.wrote(Tally::default(), group.keeps);
             self.counters.evicted(evicted);
             self.round.has_news |= group.has_deliveries;
+            self.settle_arrivals(&mut group);
         } else {
             self.queue.bar(&group.orders);
         }
@@ -255,13 +264,17 @@ impl Writer {
             let known = group.orders.len();
             let (orders, refused) = self.queue.admit(orders);
             group.refused.extend(refused);
+            if !orders.is_empty() {
+                group.lanes = self.arrivals.lanes_for(&orders);
+            }
             let may_log = rows.is_empty() || transaction.is_some() || self.may_log();
             let entries = group.add(orders, rows, may_log);
-            if transaction.is_none() && (group.keeps > 0 || !entries.is_empty()) {
+            let sorts = group.orders.len() > known && !self.arrivals.is_empty();
+            if transaction.is_none() && (group.keeps > 0 || sorts || !entries.is_empty()) {
                 transaction = Some(Transaction::begin(&self.connection)?);
             }
             if let Some(transaction) = &transaction {
-                write_records(&transaction.0, &group.orders[known..], self.bounds, evicted)?;
+                self.write_orders(&transaction.0, &group.orders[known..], group.lanes, evicted)?;
                 for (charger, entry) in entries {
                     self.sequence += 1;
                     rows::insert(&transaction.0, self.sequence, &charger, entry)?;
@@ -285,10 +298,62 @@ impl Writer {
     }
 
     /// Commits the records of a group again, without its rows.
-    fn commit_records(&self, orders: &[Order], evicted: &mut Evicted) -> Result<(), StoreError> {
+    fn commit_records(&self, group: &Group, evicted: &mut Evicted) -> Result<(), StoreError> {
         let transaction = Transaction::begin(&self.connection)?;
-        write_records(&transaction.0, orders, self.bounds, evicted)?;
+        self.write_orders(&transaction.0, &group.orders, group.lanes, evicted)?;
         transaction.commit(&self.counters)
+    }
+
+    fn write_orders(
+        &self,
+        connection: &Connection,
+        orders: &[Order],
+        lanes: Lanes,
+        evicted: &mut Evicted,
+    ) -> Result<(), StoreError> {
+        match lanes {
+            _ if orders.is_empty() => return Ok(()),
+            Lanes::Arriving => Arrivals::write(connection, orders)?,
+            Lanes::Sorted => self.arrivals.sort(connection, self.bounds, evicted)?,
+        }
+        write_records(connection, orders, lanes, self.bounds, evicted)
+    }
+
+    /// What a group that is durable did with arrivals. While there are any, an order counts as not settled: who wants to
+    /// read lanes has them sorted first.
+    fn settle_arrivals(&mut self, group: &mut Group) {
+        let had = !self.arrivals.is_empty();
+        match group.lanes {
+            _ if group.orders.is_empty() => {}
+            Lanes::Arriving => self.arrivals.take(&mut group.orders),
+            Lanes::Sorted => self.arrivals.are_sorted(),
+        }
+        match (had, !self.arrivals.is_empty()) {
+            (false, true) => self.queue.holds_more(),
+            (true, false) => self.queue.settled(1),
+            _ => {}
+        }
+    }
+
+    /// Sorts what has arrived into its lanes, in a commit of its own.
+    fn sort_arrivals(&mut self) {
+        if self.arrivals.is_empty() {
+            return;
+        }
+        let mut evicted = Evicted::default();
+        let outcome = Transaction::begin(&self.connection).and_then(|transaction| {
+            self.arrivals.sort(&transaction.0, self.bounds, &mut evicted)?;
+            transaction.commit(&self.counters)
+        });
+        if outcome.is_ok() {
+            self.arrivals.are_sorted();
+            self.counters.evicted(evicted);
+            self.queue.settled(1);
+            self.round.has_news = true;
+        } else {
+            self.arrivals.try_later();
+        }
+        self.report(&outcome);
     }
 
     /// Whether there is more room than what is kept for records.
@@ -356,6 +421,8 @@ impl Writer {
     /// One step of upkeep, if it is due and nobody waits.
     fn tend(&mut self) {
         if self.upkeep.due() <= Instant::now() && !self.queue.has_orders() {
+            // What must still be told is not to be forgotten.
+            self.sort_arrivals();
             self.upkeep.step(&mut self.connection, &self.settings, &self.counters);
             self.round.has_news = true;
         }

@@ -87,6 +87,10 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// Nothing is too much.
+    pub(super) const NONE: Self =
+        Self { messages: u64::MAX, bytes: u64::MAX, age_ms: i64::MAX, parked: u64::MAX };
+
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             messages: limits.lane_messages,
@@ -96,24 +100,27 @@ impl Bounds {
         }
     }
 
-    /// Brings one lane back within its bounds or nearer to them, inside the transaction that is open.
-    pub(crate) fn enforce(
+    /// Brings one lane to which so many deliveries came back within its bounds or nearer to them, inside the transaction
+    /// that is open.
+    pub(super) fn enforce(
         self,
         connection: &Connection,
         charger: &str,
         backoffice: &str,
+        deliveries: u64,
         evicted: &mut Evicted,
     ) -> rusqlite::Result<()> {
         let lane = Lane { connection, charger, backoffice };
+        let enough = LOOKED_AT * deliveries;
         let mut looked_at = 0;
-        while looked_at < LOOKED_AT && self.is_too_much(lane.waiting()?, self.messages) {
+        while looked_at < enough && self.is_too_much(lane.waiting()?, self.messages) {
             match self.give_way(&lane, evicted)? {
                 0 => break,
                 rows => looked_at += rows,
             }
         }
         looked_at = 0;
-        while looked_at < LOOKED_AT && self.is_too_much(lane.parked()?, self.parked) {
+        while looked_at < enough && self.is_too_much(lane.parked()?, self.parked) {
             let dropped = lane.drop_parked()?;
             evicted.add(backoffice, EvictedFor::ParkedOverflow, dropped);
             match dropped {
@@ -190,7 +197,7 @@ impl Bounds {
                 chargers.insert(charger);
             }
             for charger in chargers {
-                self.enforce(connection, &charger, &backoffice, evicted)?;
+                self.enforce(connection, &charger, &backoffice, 1, evicted)?;
             }
         }
         Ok(is_more)

@@ -26,7 +26,7 @@ const SAMPLES: &str = "FROM deliveries INDEXED BY deliveries_in_order
 const OLDEST_FIRST: &str = "ORDER BY coalesce(transaction_trace, ''), number";
 
 /// What a lane holds of one sort, by its running counters.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Held {
     pub(super) messages: u64,
     pub(super) bytes: u64,
@@ -38,9 +38,9 @@ impl Held {
         Ok(Self { messages: number(row.get(column)?), bytes: number(row.get(column + 1)?) })
     }
 
-    /// With one message more.
-    pub(super) fn and(self, bytes: u64) -> Self {
-        Self { messages: self.messages + 1, bytes: self.bytes + bytes }
+    /// With this more.
+    pub(super) fn and(self, more: Self) -> Self {
+        Self { messages: self.messages + more.messages, bytes: self.bytes + more.bytes }
     }
 }
 

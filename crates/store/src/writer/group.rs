@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
 use crate::counters::{Counters, Tally};
+use crate::deliveries::arrivals::Lanes;
 use crate::deliveries::bounds::{Bounds, Evicted};
 use crate::memory::StoredRecord;
 use crate::queue::{Done, Order, Row};
@@ -24,6 +25,8 @@ pub(super) struct Group {
     /// Records.
     pub(super) keeps: u64,
     pub(super) has_deliveries: bool,
+    /// Where the records of lanes go.
+    pub(super) lanes: Lanes,
     pub(super) rows: Tally,
 }
 
@@ -82,9 +85,11 @@ impl<'c> Transaction<'c> {
     }
 }
 
+/// Writes the records of these orders inside the transaction that is open, without those of lanes if these arrive.
 pub(super) fn write_records(
     connection: &Connection,
     orders: &[Order],
+    lanes: Lanes,
     bounds: Bounds,
     evicted: &mut Evicted,
 ) -> Result<(), StoreError> {
@@ -92,6 +97,9 @@ pub(super) fn write_records(
         match order {
             Order::Keep(charger, records, _) => {
                 for record in records {
+                    if lanes == Lanes::Arriving && record.is_of_a_lane() {
+                        continue;
+                    }
                     record.write(connection, charger, bounds, evicted)?;
                 }
             }
