@@ -183,12 +183,31 @@ impl Judge {
     /// Those who have a say and have said something of this while there was time, in the order in which they did.
     /// Who was asked later may not have been there when the charger said it (semantics A-10).
     fn opinions(&self, call: &OpenCall) -> Vec<(&BackofficeId, String)> {
+        let asked_at_once = self.verdicts_heard(call).filter(|(answer, _)| answer.asked_at == call.since);
+        asked_at_once.map(|(answer, said)| (&answer.by, said)).collect()
+    }
+
+    /// Whether this may be what was said first: by who was asked at once, or before that by one that was asked later,
+    /// since it was still at something else.
+    fn may_be_first(&self, call: &OpenCall, deciders: &[&BackofficeId], status: Option<&str>) -> bool {
+        for (answer, said) in self.verdicts_heard(call).filter(|(answer, _)| deciders.contains(&&answer.by)) {
+            if Some(&*said) == status {
+                return true;
+            }
+            if answer.asked_at == call.since {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What those who have a say have said of this while there was time, in the order in which they did.
+    fn verdicts_heard(&self, call: &OpenCall) -> impl Iterator<Item = (&Answer, String)> {
         let message = (call.action.clone(), blanked(&call.payload));
         let answers = self.answers.get(&message).into_iter().flatten();
-        let in_time = |answer: &&Answer| {
-            answer.asked_at == call.since
-                && answer.in_time
-                && answer.at.since(call.since) < self.plan.cards.wait
+        let (since, wait) = (call.since, self.plan.cards.wait);
+        let in_time = move |answer: &Answer| {
+            answer.asked_at >= since && answer.in_time && answer.at.since(since) < wait
         };
         let has_a_say = |by: &BackofficeId| {
             *by == self.leader || self.plan.role(by).is_some_and(|role| role != Role::Observer)
@@ -197,8 +216,8 @@ impl Judge {
             let payload = parsed(&answer.payload.as_deref()?.replace('#', "0"));
             payload["idTagInfo"]["status"].as_str().map(str::to_owned)
         };
-        let heard = answers.filter(in_time).filter(|answer| has_a_say(&answer.by));
-        heard.filter_map(|answer| Some((&answer.by, opinion(answer)?))).collect()
+        let heard = answers.filter(move |answer| in_time(answer) && has_a_say(&answer.by));
+        heard.filter_map(move |answer| Some((answer, opinion(answer)?)))
     }
 
     /// What is wrong with a verdict by the plan's policy.
@@ -226,7 +245,6 @@ impl Judge {
             deciders.iter_mut().filter(|id| ***id == self.plan.leader).for_each(|id| *id = &self.leader);
         }
         let heard: Vec<_> = opinions.iter().filter(|(by, _)| deciders.contains(by)).collect();
-        let first = heard.first().map(|(_, said)| said.as_str());
         let is_wrong = match authority(&self.plan, tag) {
             Authority::Listed => {
                 let is_remembered = note.flags.contains(&"decided_before");
@@ -243,7 +261,7 @@ impl Judge {
             Authority::Rule(VerdictRule::Ordered(_)) => {
                 !accepted && deciders.first().is_some_and(|first| of(first) == Some("Accepted"))
             }
-            Authority::Rule(VerdictRule::FirstAnswer) => first.is_some() && first != status,
+            Authority::Rule(VerdictRule::FirstAnswer) => !self.may_be_first(call, &deciders, status),
         };
         let rule = || format!("{:?} of {deciders:?}, {opinions:?}", authority(&self.plan, tag));
         if is_wrong {

@@ -7,13 +7,19 @@ use super::*;
 const INVALID: &str = r#"{"idTagInfo":{"status":"Invalid"}}"#;
 const START: &str = r#"{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":"t"}"#;
 
-/// The card was refused by the leader; the charger's answer is on its way.
-fn refused() -> Court {
+/// A second after the beginning, where the first answer decides.
+fn first_answer() -> Court {
     let cards = CardPolicy { rule: VerdictRule::FirstAnswer, ..CardPolicy::default() };
     let followers = vec![Follower::new("follower".into(), Role::Control)];
     let mut court = Court::of(Plan { cards, ..Plan::new("leader".into(), followers) });
     court.judge.promises.cards_are_decided = true;
     court.now = Tick(1_000_000);
+    court
+}
+
+/// The card was refused by the leader; the charger's answer is on its way.
+fn refused() -> Court {
+    let mut court = first_answer();
     court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
     court.did(&[to("leader", &format!(r#"[2,"x","Authorize",{AUTHORIZE}]"#))]);
     court.heard(&backoffice("leader"), &format!(r#"[3,"x",{INVALID}]"#));
@@ -70,4 +76,40 @@ fn what_a_failed_store_held_back_decides_nothing() {
     court.judge.delivered(&Side::Charger, &format!(r#"[3,"1",{INVALID}]"#), &Kept::default());
     court.judge.records_lost(&Kept::default());
     accused(&started(&mut court, "Accepted"), "A-5");
+}
+
+#[test]
+fn first_is_also_who_was_asked_later_and_answered_before() {
+    // Who answers first, and whose verdict the charger is told: the leader accepts, the follower refuses.
+    for (follower_is_first, told, rule) in [
+        (true, INVALID, None),
+        (true, ACCEPTED, None),
+        (false, ACCEPTED, None),
+        (false, INVALID, Some("§5.2")),
+    ] {
+        let mut court = first_answer();
+        court.heard(&Side::Charger, &format!(r#"[2,"1","Authorize",{AUTHORIZE}]"#));
+        court.did(&[to("leader", &format!(r#"[2,"x","Authorize",{AUTHORIZE}]"#))]);
+        // It was still at something else.
+        court.now = Tick(1_100_000);
+        court.did(&[to("follower", &format!(r#"[2,"y","Authorize",{AUTHORIZE}]"#))]);
+        let mut answers =
+            [("leader", format!(r#"[3,"x",{ACCEPTED}]"#)), ("follower", format!(r#"[3,"y",{INVALID}]"#))];
+        if follower_is_first {
+            answers.reverse();
+        }
+        for (from, text) in answers {
+            court.now = Tick(court.now.0 + 100_000);
+            court.heard(&backoffice(from), &text);
+        }
+        let by = BackofficeId::from(if told == ACCEPTED { "leader" } else { "follower" });
+        let decider =
+            if told == ACCEPTED { Decider::Leader(by.clone()) } else { Decider::Follower(by.clone()) };
+        let broken = court
+            .did(&[to_charger(&format!(r#"[3,"1",{told}]"#)), note("Authorize", AUTHORIZE, told, decider)]);
+        match rule {
+            Some(rule) => accused(&broken, rule),
+            None => assert!(broken.is_empty(), "{broken:?}"),
+        }
+    }
 }
