@@ -130,5 +130,5 @@ fn what_was_mended_stays_whole() {
         }
         ran += 1;
     }
-    assert_eq!(ran, 47);
+    assert_eq!(ran, 49);
 }

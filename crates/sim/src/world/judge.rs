@@ -174,7 +174,7 @@ impl Judge {
     pub(super) fn plan_changed(&mut self, now: Tick, plan: std::sync::Arc<Plan>) {
         self.recent_leaders.push((self.plan.leader.clone(), now));
         if self.peers.is_empty() {
-            self.settings.another_leads(&self.leader, &plan.leader);
+            self.settings.another_leads(&self.leader, &plan.leader, &plan);
             self.leader = plan.leader.clone();
         }
         for backoffice in plan.backoffices() {
@@ -203,7 +203,7 @@ impl Judge {
         self.crashed |= crashed;
         // What was said to who led until now may still be on its way.
         let led = std::mem::replace(&mut self.leader, self.plan.leader.clone());
-        self.settings.another_leads(&led, &self.leader);
+        self.settings.another_leads(&led, &self.leader, &self.plan);
         self.recent_leaders.push((led, now));
         self.peers.clear();
         self.answers_on_way.clear();
@@ -314,7 +314,7 @@ impl Judge {
                     self.recent_leaders.push((from.clone(), now));
                     self.leader = to.clone();
                     self.leads_waiting_calls();
-                    self.settings.another_leads(from, to);
+                    self.settings.another_leads(from, to, &self.plan);
                     self.wishes.another_leads(from, &self.plan);
                     self.permit_anew();
                     self.profiles.begin_era();

@@ -74,9 +74,16 @@ impl Judge {
         }
         let request: Value = serde_json::from_str(&call.payload).unwrap_or(Value::Null);
         let cards = self.lists.of.entry(to.clone()).or_default();
+        // What it wrote when it still might counts only once it may again.
+        let counts = self.leader == *to || is_entitled(&self.plan, to);
+        if !counts {
+            self.lists.doubtful.insert(to.clone());
+        }
         if request["updateType"] == "Full" {
             cards.clear();
-            self.lists.doubtful.remove(to);
+            if counts {
+                self.lists.doubtful.remove(to);
+            }
         }
         for entry in request["localAuthorizationList"].as_array().into_iter().flatten() {
             let tag = entry["idTag"].as_str().unwrap_or_default().to_lowercase();

@@ -92,7 +92,7 @@ impl Judge {
         if let OnLeaderLost::Failover(failover) = &self.plan.outage.on_leader_lost
             && let Some(led) = kept.leader().filter(|led| failover.to.contains(led))
         {
-            self.settings.another_leads(&self.leader, &led);
+            self.settings.another_leads(&self.leader, &led, &self.plan);
             self.leader = led;
         }
         self.outage.lanes = kept.lanes().map(|(id, waiting)| (id.clone(), waiting.collect())).collect();

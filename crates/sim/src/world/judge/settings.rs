@@ -27,11 +27,13 @@ impl Settings {
         self.is_sparing |= action == "ChangeConfiguration" && INTERVALS.contains(&key_in(payload).as_str());
     }
 
-    /// What the charger and the leader say to each other of being alive is what the new one finds.
-    pub(super) fn another_leads(&mut self, from: &BackofficeId, to: &BackofficeId) {
+    /// What the charger and the leader say to each other of being alive is what the new one finds; a former one of which
+    /// the plan wants nothing has nothing of its own any more.
+    pub(super) fn another_leads(&mut self, from: &BackofficeId, to: &BackofficeId, plan: &Plan) {
         if from == to {
             return;
         }
+        self.of.retain(|(id, _), _| id != from || may_want(plan, id));
         let is_alive = |key: &str| key == "HeartbeatInterval" || key == "WebSocketPingInterval";
         self.of.retain(|(id, key), _| !(is_alive(key) && (id == from || id == to)));
     }

@@ -102,9 +102,10 @@ fn first_is_also_who_was_asked_later_and_answered_before() {
             court.now = Tick(court.now.0 + 100_000);
             court.heard(&backoffice(from), &text);
         }
-        let by = BackofficeId::from(if told == ACCEPTED { "leader" } else { "follower" });
-        let decider =
-            if told == ACCEPTED { Decider::Leader(by.clone()) } else { Decider::Follower(by.clone()) };
+        let decider = match told == ACCEPTED {
+            true => Decider::Leader("leader".into()),
+            false => Decider::Follower("follower".into()),
+        };
         let broken = court
             .did(&[to_charger(&format!(r#"[3,"1",{told}]"#)), note("Authorize", AUTHORIZE, told, decider)]);
         match rule {

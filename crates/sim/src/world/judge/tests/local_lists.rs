@@ -40,3 +40,23 @@ fn a_name_for_a_card_counts_as_long_as_the_plan_says_so() {
     assert_eq!(judged(&mut court, "ALIAS-ANNA"), None);
     assert!(judged(&mut court, "ANNA").is_some_and(|broken| broken.starts_with("A-41")));
 }
+
+/// What is said of it when who led follows in this role by the time its list is accepted, and the charger has another.
+fn accepted_under(role: Role) -> Option<String> {
+    let mut court = Court::of(plan(&[]));
+    court.heard(&backoffice("leader"), &format!(r#"[2,"1","SendLocalList",{}]"#, list("ANNA")));
+    let followers = vec![Follower::new("leader".into(), role)];
+    let sharing = plan(&[]).sharing;
+    court.judge.plan_changed(Tick(0), Arc::new(Plan { sharing, ..Plan::new("follower".into(), followers) }));
+    court.did(&[
+        Effect::Note(Note::LeaderChanged { from: "leader".into(), to: "follower".into() }),
+        to("leader", r#"[3,"1",{"status":"Accepted"}]"#),
+    ]);
+    judged(&mut court, "BERT")
+}
+
+#[test]
+fn the_list_of_one_that_may_have_none_any_more_does_not_count() {
+    assert!(accepted_under(Role::Control).is_some_and(|broken| broken.starts_with("A-41")));
+    assert_eq!(accepted_under(Role::Observer), None);
+}

@@ -60,3 +60,28 @@ fn who_may_want_nothing_any_more_is_owed_nothing() {
     assert!(accepted_under(Role::Control).is_some_and(|broken| broken.starts_with("§6.3")));
     assert_eq!(accepted_under(Role::Observer), None);
 }
+
+/// What is said of it when who led without being in the plan follows later, with this role in between, and is shown the
+/// charger's value.
+fn back_after_it_led(meanwhile: Option<Role>) -> usize {
+    let mut court = Court::new();
+    let follows = |role| vec![Follower::new("leader".into(), role)];
+    let plan = |followers| Arc::new(Plan::new("follower".into(), followers));
+    court.judge.plan_changed(Tick(0), plan(meanwhile.map(follows).unwrap_or_default()));
+    let write = r#"{"key":"ClockAlignedDataInterval","value":"300"}"#;
+    court.heard(&backoffice("leader"), &format!(r#"[2,"1","ChangeConfiguration",{write}]"#));
+    court.did(&[
+        to("leader", r#"[3,"1",{"status":"Accepted"}]"#),
+        Effect::Note(Note::LeaderChanged { from: "leader".into(), to: "follower".into() }),
+    ]);
+    court.judge.plan_changed(Tick(0), plan(follows(Role::Control)));
+    court.heard(&backoffice("leader"), r#"[2,"2","GetConfiguration",{"key":["ClockAlignedDataInterval"]}]"#);
+    let setting = r#"{"key":"ClockAlignedDataInterval","readonly":false,"value":"0"}"#;
+    of_settings(&court.did(&[to("leader", &format!(r#"[3,"2",{{"configurationKey":[{setting}]}}]"#))]))
+}
+
+#[test]
+fn who_led_out_of_the_plan_has_nothing_of_its_own_later() {
+    assert_eq!(back_after_it_led(None), 0);
+    assert_eq!(back_after_it_led(Some(Role::Control)), 1);
+}
