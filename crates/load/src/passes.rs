@@ -42,6 +42,10 @@ pub struct Visit {
     pub p99_us: f64,
     /// Messages a second while every charger says the next thing at once; whoever weighs may be the slower one.
     pub per_second: f64,
+    /// Which part of the rows of the message log was dropped meanwhile.
+    pub rows_dropped: f64,
+    /// The same at the pace at which latency is measured.
+    pub paced_rows_dropped: f64,
 }
 
 /// A system and what its bursts showed, one for each pass.
@@ -126,21 +130,28 @@ fn start(
 
 fn visit(scene: &mut Scene, one: &mut Running, terms: &Terms, counts: bool) -> Result<()> {
     let cpu = |one: &Running| one.under_test.as_ref().map(UnderTest::cpu).transpose();
+    let rows = |one: &Running| one.under_test.as_ref().map(UnderTest::log_rows).transpose();
+    let rows_begun = rows(one)?.unwrap_or_default();
     let begun = cpu(one)?.unwrap_or_default();
     let burst = scene.burst(one.route, terms.per_second, terms.burst)?;
+    let ended = cpu(one)?.unwrap_or_default();
+    let rows_before = rows(one)?.unwrap_or_default();
     let before = cpu(one)?.unwrap_or_default();
     let flood = scene.flood(one.route, terms.burst)?;
     let after = cpu(one)?.unwrap_or_default();
+    let rows_after = rows(one)?.unwrap_or_default();
     if !counts {
         return Ok(());
     }
     let calls = flood.answered as f64;
     one.contender.visits.push(Visit {
         cpu_ns: after.since(&before) as f64 / calls,
-        paced_cpu_ns: before.since(&begun) as f64 / burst.answered as f64,
+        paced_cpu_ns: ended.since(&begun) as f64 / burst.answered as f64,
         p50_us: burst.latency_us(0.5),
         p99_us: burst.latency_us(0.99),
         per_second: flood.rate(),
+        rows_dropped: rows_after.dropped_since(&rows_before),
+        paced_rows_dropped: rows_before.dropped_since(&rows_begun),
     });
     for (name, used) in after.by_thread(&before) {
         let part = used as f64 / calls / terms.passes as f64;

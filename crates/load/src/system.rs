@@ -79,12 +79,13 @@ impl System {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let address = free_address()?;
         let tls = over_tls.then_some(places.certificates);
+        let admin = free_address()?;
         let (program, file, text) = match self {
             System::Direct => return Ok(None),
             System::Nginx => (found("nginx"), "nginx.conf", nginx(&folder, address, backoffices[0], tls)),
             System::Haproxy => (found("haproxy"), "haproxy.cfg", haproxy(address, backoffices[0], tls)),
             System::Proxy { log, .. } => {
-                (places.proxy.to_owned(), "proxy.toml", proxy(address, backoffices, log, tls)?)
+                (places.proxy.to_owned(), "proxy.toml", proxy([address, admin], backoffices, log, tls))
             }
         };
         let path = folder.join(file);
@@ -96,7 +97,9 @@ impl System {
             System::Haproxy => &["-db", "-f", &path],
             _ => &["run", "--config", &path],
         };
-        UnderTest::start(&program, arguments, &folder, address, places.core, traced).map(Some)
+        let mut under_test = UnderTest::start(&program, arguments, &folder, address, places.core, traced)?;
+        under_test.metrics = matches!(self, System::Proxy { .. }).then_some(admin);
+        Ok(Some(under_test))
     }
 }
 
@@ -149,12 +152,11 @@ fn haproxy(address: SocketAddr, backoffice: SocketAddr, tls: Option<&Certificate
 }
 
 fn proxy(
-    address: SocketAddr,
+    [address, admin]: [SocketAddr; 2],
     backoffices: &[SocketAddr],
     log: bool,
     tls: Option<&Certificates>,
-) -> Result<String> {
-    let admin = free_address()?;
+) -> String {
     let mut text = match tls {
         None => format!("[listen]\nchargers = \"{address}\"\nadmin = \"{admin}\"\n"),
         Some(tls) => format!(
@@ -185,7 +187,7 @@ fn proxy(
         backoffice_name(0),
         followers.join(", ")
     );
-    Ok(text)
+    text
 }
 
 fn backoffice_name(position: usize) -> String {

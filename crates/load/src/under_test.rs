@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,6 +20,38 @@ pub struct UnderTest {
     pid: u32,
     /// Where chargers connect.
     pub address: SocketAddr,
+    /// Where it tells its metrics, if it does.
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// What became of the rows of the message log so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogRows {
+    written: f64,
+    dropped: f64,
+    waiting: f64,
+}
+
+impl LogRows {
+    /// Which part of the rows that came since then was dropped.
+    pub fn dropped_since(&self, before: &LogRows) -> f64 {
+        let dropped = self.dropped - before.dropped;
+        let came = dropped + self.written - before.written + self.waiting - before.waiting;
+        if came > 0.0 { dropped / came } else { 0.0 }
+    }
+
+    /// Sums the samples of metrics in their text format.
+    fn read(metrics: &str) -> Self {
+        let sum = |name: &str| -> f64 {
+            let of_name = metrics.lines().filter(|line| line.starts_with(name));
+            of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        Self {
+            written: sum("ocpp_proxy_log_rows_written_total"),
+            dropped: sum("ocpp_proxy_log_rows_dropped_total"),
+            waiting: sum("ocpp_proxy_log_rows_waiting"),
+        }
+    }
 }
 
 /// What the threads of a process have used, in nanoseconds on a CPU.
@@ -105,7 +138,17 @@ impl UnderTest {
         }
         // The tracer is the parent of what it traces; taskset becomes what it starts.
         let pid = if traced.is_some() { only_child(child.id())? } else { child.id() };
-        Ok(Self { child, pid, address })
+        Ok(Self { child, pid, address, metrics: None })
+    }
+
+    /// What became of the rows of its message log so far; none of a system that has no metrics.
+    pub fn log_rows(&self) -> Result<LogRows> {
+        let Some(address) = self.metrics else { return Ok(LogRows::default()) };
+        let mut stream = TcpStream::connect(address).context("the system tells no metrics any more")?;
+        write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(LogRows::read(&text))
     }
 
     /// What its threads have used so far.
@@ -141,4 +184,23 @@ fn only_child(of: u32) -> Result<u32> {
 /// An address that nobody listens at.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?.local_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_log_are_counted_by_the_metrics() {
+        let before = "# TYPE ocpp_proxy_log_rows_written_total counter\n\
+                      ocpp_proxy_log_rows_written_total{kind=\"call\"} 10\n\
+                      ocpp_proxy_log_rows_written_total{kind=\"answer\"} 20\n";
+        let after = "ocpp_proxy_log_rows_written_total{kind=\"call\"} 40\n\
+                     ocpp_proxy_log_rows_written_total{kind=\"answer\"} 40\n\
+                     ocpp_proxy_log_rows_waiting 25\n\
+                     ocpp_proxy_log_rows_dropped_total{kind=\"call\",reason=\"queue_full\"} 25\n";
+        let (before, after) = (LogRows::read(before), LogRows::read(after));
+        assert_eq!(after.dropped_since(&before), 0.25);
+        assert_eq!(before.dropped_since(&before), 0.0);
+    }
 }

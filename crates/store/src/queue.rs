@@ -14,10 +14,11 @@ use crate::memory::StoredRecord;
 use crate::rows::LogEntry;
 use crate::{Limits, StoreError};
 
-/// Rows are committed at the latest this long after the first of them came.
-const GROUP_FOR: Duration = Duration::from_millis(50);
+/// Rows are committed at the latest this long after the first of them came: the more go into one commit, the fewer pages
+/// are written for each.
+const GROUP_FOR: Duration = Duration::from_millis(250);
 /// Or as soon as so many wait.
-pub(crate) const GROUP_ROWS: usize = 500;
+pub(crate) const GROUP_ROWS: usize = 1000;
 
 /// Where the outcome of an order is awaited.
 pub(crate) type Done = oneshot::Sender<Result<(), StoreError>>;
@@ -83,6 +84,27 @@ struct Waiting {
     barred: HashSet<String>,
     /// The same for chargers of whom a record was refused at the door.
     turned_away: HashSet<String>,
+}
+
+impl Waiting {
+    /// Whether the rows are to be written, and if not yet, when; never while there are none.
+    fn rows_due(&self) -> RowsDue {
+        if self.hurry || self.closing || self.rows.len() >= GROUP_ROWS {
+            return RowsDue::Now;
+        }
+        match self.rows_since.map(|since| since + GROUP_FOR) {
+            Some(due) if due <= Instant::now() => RowsDue::Now,
+            Some(due) => RowsDue::At(due),
+            None => RowsDue::Never,
+        }
+    }
+}
+
+/// When rows are to be written.
+enum RowsDue {
+    Now,
+    At(Instant),
+    Never,
 }
 
 pub(crate) struct Queue {
@@ -290,15 +312,15 @@ impl Queue {
             if waiting.closing {
                 return if idle { Wake::Over } else { Wake::Work };
             }
-            if !waiting.orders.is_empty() || waiting.hurry || waiting.rows.len() >= GROUP_ROWS {
+            if !waiting.orders.is_empty() {
                 return Wake::Work;
             }
-            let now = Instant::now();
-            let due = match waiting.rows_since {
-                Some(since) if since + GROUP_FOR <= now => return Wake::Work,
-                Some(since) => until.min(since + GROUP_FOR),
-                None => until,
+            let due = match waiting.rows_due() {
+                RowsDue::Now => return Wake::Work,
+                RowsDue::At(due) => until.min(due),
+                RowsDue::Never => until,
             };
+            let now = Instant::now();
             if due <= now {
                 return Wake::Quiet;
             }
@@ -308,13 +330,16 @@ impl Queue {
         }
     }
 
-    /// Takes every order up to `orders`, and up to `rows` rows.
+    /// Takes every order up to `orders`, and up to `rows` rows if these are due.
     pub(crate) fn take(&self, orders: usize, rows: usize) -> (Vec<Order>, Vec<Row>) {
         let mut waiting = self.lock();
         let count = waiting.orders.len().min(orders);
         let taken_orders: Vec<Order> = waiting.orders.drain(..count).collect();
         waiting.in_hand += count;
-        let count = waiting.rows.len().min(rows);
+        let count = match waiting.rows_due() {
+            RowsDue::Now => waiting.rows.len().min(rows),
+            RowsDue::At(_) | RowsDue::Never => 0,
+        };
         let taken_rows: Vec<Row> = waiting.rows.drain(..count).collect();
         for row in &taken_rows {
             if let Row::Entry { bytes, .. } = row {
