@@ -27,9 +27,9 @@ use crate::{Settings, StoreError};
 
 /// Records that go into one commit.
 const GROUP_ORDERS: usize = 500;
-/// Rows taken between two looks at the clock.
+/// Rows taken between two looks at the orders: what a record waits for at most.
 const CHUNK_ROWS: usize = 32;
-/// A group is committed when filling it took this long: what a record waits for rows at most.
+/// A group is committed when filling it took this long.
 const FILL_FOR: Duration = Duration::from_millis(10);
 /// Commits begin this far apart at least: what comes meanwhile goes with the next. A record after a quiet while
 /// does not wait.
@@ -251,14 +251,12 @@ impl Writer {
         }
     }
 
-    /// Takes from the queue the records that wait, and then rows that are due until the group is full.
+    /// Takes rows that are due from the queue until the group is full, or complete with every record that waits.
     fn fill_and_commit(&mut self, group: &mut Group, evicted: &mut Evicted) -> Result<(), StoreError> {
         let started = Instant::now();
         let mut transaction = None;
-        // Only once: records of lanes go all to the same place.
-        let mut most_orders = GROUP_ORDERS;
         loop {
-            let (orders, rows) = self.queue.take(most_orders, CHUNK_ROWS);
+            let (orders, rows) = self.queue.take(GROUP_ORDERS, CHUNK_ROWS);
             if orders.is_empty() && rows.is_empty() {
                 break;
             }
@@ -267,7 +265,6 @@ impl Writer {
             let (orders, refused) = self.queue.admit(orders);
             group.refused.extend(refused);
             if !orders.is_empty() {
-                most_orders = 0;
                 group.lanes = self.arrivals.lanes_for(&orders);
             }
             let may_log = rows.is_empty() || transaction.is_some() || self.may_log();
@@ -284,7 +281,7 @@ impl Writer {
                 }
             }
             let full = group.rows.total() >= GROUP_ROWS as u64 || started.elapsed() >= FILL_FOR;
-            if full {
+            if full || !group.orders.is_empty() {
                 break;
             }
         }
