@@ -97,7 +97,7 @@ pub fn write_log(bench: &Bench<'_>, path: &Path, chargers: usize, marks: &[LogMa
     row(&mut text, "size of the file, GB", &|mark| format!("{:.1}", mark.bytes as f64 / 1e9))?;
     row(&mut text, "rows written in a second", &|mark| grouped(mark.per_second as u64))?;
     row(&mut text, "CPU of the writer for a row, µs", &|mark| format!("{:.1}", mark.cpu_us))?;
-    row(&mut text, "a commit of rows, ms", &|mark| format!("{:.1}", mark.commit_ms))?;
+    row(&mut text, "commit of 500 rows, ms", &|mark| format!("{:.1}", mark.commit_ms))?;
     let all = marks.first().map(|mark| mark.asked.as_slice()).unwrap_or_default();
     for (at, Asked { what, .. }) in all.iter().enumerate() {
         let name = format!("{what}: p50 / p95, ms");

@@ -18,7 +18,7 @@ use crate::{Limits, StoreError};
 /// are written for each.
 const GROUP_FOR: Duration = Duration::from_millis(250);
 /// Or as soon as so many wait.
-pub(crate) const GROUP_ROWS: usize = 1000;
+pub(crate) const GROUP_ROWS: usize = 500;
 
 /// Where the outcome of an order is awaited.
 pub(crate) type Done = oneshot::Sender<Result<(), StoreError>>;
