@@ -157,8 +157,8 @@ pub const LEADER_ANSWER: Duration = Duration::from_secs(24);
 /// A loss of the leader shorter than this is bridged in every mode (semantics §1.5).
 pub const LEADER_GRACE: Duration = Duration::from_secs(60);
 
-/// A call that only the leader can answer waits for it, when it was lost no longer ago than this:
-/// most losses are restarts.
+/// A call that only the leader can answer waits for it until so long after it was lost: most losses
+/// are restarts.
 pub const LEADER_BLINK: Duration = Duration::from_secs(5);
 
 /// Calls in a row that the leader left unanswered before its link is closed and opened anew

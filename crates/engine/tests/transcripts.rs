@@ -61,7 +61,7 @@ use stage::Stage;
 const CONVERSATIONS: &[(&str, usize)] = &[
     ("card-policies.txt", 39),
     ("intents.txt", 16),
-    ("outages.txt", 34),
+    ("outages.txt", 39),
     ("local-list.txt", 13),
     ("availability.txt", 10),
     ("arbitration.txt", 17),

@@ -26,6 +26,11 @@ impl Absence {
         self.since.is_some()
     }
 
+    /// Until when a call that only the leader can answer waits for it: it may be back soon.
+    fn waits_until(&self) -> Option<Tick> {
+        Some(self.since? + limits::LEADER_BLINK)
+    }
+
     /// Another leads.
     pub(super) fn begin_anew(&mut self) {
         *self = Self::default();
@@ -113,6 +118,8 @@ impl Session {
 
     pub(super) fn absence_deadlines(&self, earliest: &mut Earliest) {
         self.absence.ends_session.into_iter().for_each(|when| earliest.at(when));
+        let is_ahead = |when: &Tick| self.charger.current.is_some() && *when > self.now.tick;
+        self.absence.waits_until().filter(is_ahead).into_iter().for_each(|when| earliest.at(when));
     }
 
     /// Answers the call in progress if the leader cannot be asked.
@@ -126,9 +133,11 @@ impl Session {
         if self.is_ballot_open() {
             return false;
         }
-        match self.absence.since {
-            // It may be back soon.
-            Some(since) if call.received.tick < since + limits::LEADER_BLINK && !self.can_stand_in(call) => {
+        match self.absence.waits_until() {
+            // Who takes the lead now is asked, too.
+            Some(until)
+                if (self.now.tick < until || self.next_leader().is_some()) && !self.can_stand_in(call) =>
+            {
                 return false;
             }
             None if !self.waits_behind_deliveries(call) => return false,
@@ -174,11 +183,13 @@ impl Session {
         })
     }
 
-    /// The leader has not answered, and the charger waits no longer (semantics E16, E17, X-4).
+    /// The leader has not answered, and the charger waits no longer (semantics E16, E17, X-4). One that is
+    /// away could not answer (T-65).
     pub(super) fn leader_did_not_answer(&mut self) {
         let Some(call) = self.charger.current.take() else { return };
         let books = call.stand_in() == StandIn::Booked;
         let is_there = self.has_leader();
+        let is_away = self.absence.has_begun() && !is_there;
         if is_there {
             let name = call.name();
             self.alert("leader_timeout", format!("{} did not answer a {name} in time", self.leader));
@@ -189,11 +200,11 @@ impl Session {
             self.charger.current = Some(call);
             self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
         } else if books {
-            self.answer_in_leaders_place(call, "E17");
+            self.answer_in_leaders_place(call, if is_away { "T-65" } else { "E17" });
         } else if call.ballot.is_some() {
             self.answer_late_authorize(call);
         } else {
-            self.answer_in_leaders_place(call, "E16");
+            self.answer_in_leaders_place(call, if is_away { "T-65" } else { "E16" });
         }
         if is_there && self.absence.timeouts >= limits::LEADER_TIMEOUTS {
             self.give_up_leaders_link();

@@ -163,10 +163,11 @@ impl Judge {
             "T-65" => !self.is_there(&leader),
             "T-66" => self.outage.waited.contains(&leader) || self.is_told_something(&leader),
             "E18" => self.plan.outage.absorb_leader_errors,
-            _ => self.waited_in_vain(now, call),
+            _ => self.waited_in_vain(now, call) && !self.has_gone(&leader),
         };
         if !has_reason {
-            self.accuse(format!("{rule}: the proxy answered {} though {leader} is there", call.action));
+            let is_there = if self.has_gone(&leader) { "is away, not slow" } else { "is there" };
+            self.accuse(format!("{rule}: the proxy answered {} though {leader} {is_there}", call.action));
         }
         let answer = payload.map(parsed);
         if !self.may_stand_in(call, answer.as_ref()) {
@@ -215,6 +216,11 @@ impl Judge {
         let Some(peer) = self.peers.get(&Side::Backoffice(id.clone())) else { return false };
         let is_booting = peer.outstanding.as_ref().is_some_and(|call| call.action == "BootNotification");
         peer.up && !is_booting && self.outage.accepted.get(id) == Some(&true)
+    }
+
+    /// Whether a backoffice has no link, and not only since this moment.
+    fn has_gone(&self, id: &BackofficeId) -> bool {
+        !self.is_up(&Side::Backoffice(id.clone())) && self.away_since(id).is_some()
     }
 
     /// Whether a backoffice has not answered what it was told last.

@@ -51,6 +51,27 @@ fn nobody_answers_for_a_leader_that_is_there() {
 }
 
 #[test]
+fn a_leader_that_is_away_is_not_called_slow() {
+    for is_away in [false, true] {
+        let mut court = booted(Outage::default());
+        if is_away {
+            leader_goes(&mut court);
+        }
+        court.heard(&Side::Charger, r#"[2,"1","Heartbeat",{}]"#);
+        court.now = seconds(10);
+        let broken = court.did(&[
+            to_charger(&format!(r#"[3,"1",{TIME}]"#)),
+            note("Heartbeat", "{}", TIME, Decider::Proxy("E16")),
+        ]);
+        if is_away {
+            accused(&broken, "E16: the proxy answered Heartbeat though leader is away");
+        } else {
+            assert!(broken.is_empty(), "{broken:?}");
+        }
+    }
+}
+
+#[test]
 fn what_nobody_decided_is_not_said() {
     let start = r#"{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":"t"}"#;
     let blocked = r#"{"idTagInfo":{"status":"Blocked"},"transactionId":2147483000}"#;
