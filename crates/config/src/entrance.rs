@@ -16,7 +16,7 @@ const KEY_BYTES: usize = 16;
 /// OCPP's greatest length of a key.
 const MOST_KEY_BYTES: usize = 20;
 /// How to come to a good one.
-const NEW_KEY: &str = "`openssl rand -hex 20` makes one";
+const NEW_KEY: &str = "`openssl rand -hex 20` makes one of 40 hexadecimal digits, which stand for 20 bytes";
 
 /// What the rule says, or `None` when it cannot be used.
 pub(crate) fn terms(
@@ -188,7 +188,7 @@ fn keys(
 fn unusual(key: &str) -> Option<&'static str> {
     let is_hexadecimal = key.bytes().all(|byte| byte.is_ascii_hexdigit());
     if key.len() < KEY_BYTES {
-        Some("is short: OCPP wants 16 to 20 bytes")
+        Some("is short: OCPP wants 16 to 20 bytes, in hexadecimal 32 to 40 digits")
     } else if key.len() > 2 * MOST_KEY_BYTES {
         Some("is long: OCPP wants 16 to 20 bytes, in hexadecimal 32 to 40 digits")
     } else if is_hexadecimal && !key.len().is_multiple_of(2) {

@@ -8,6 +8,7 @@ mod comparison;
 mod configuration;
 mod deliveries;
 mod entrance;
+pub(crate) mod parameters;
 pub(crate) mod problem;
 mod proxy;
 pub(crate) mod read;

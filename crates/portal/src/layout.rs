@@ -160,7 +160,10 @@ pub(crate) fn framed_refusal(refusal: &Refusal, visitor: &Visitor) -> Markup {
         html! {
             h1 { (refusal.what) }
             p.lede { (refusal.remedy) }
-            p.actions { a.button href="/chargers" { "Chargers" } }
+            p.actions {
+                @if let Some((href, name)) = &refusal.way { a.button.primary href=(href) { (name) } " " }
+                a.button href="/chargers" { "Chargers" }
+            }
         },
     )
 }

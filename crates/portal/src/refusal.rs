@@ -15,13 +15,15 @@ pub(crate) struct Refusal {
     pub(crate) what: String,
     /// Why, and what would help; whole sentences.
     pub(crate) remedy: String,
+    /// The page that helps: its address and its name.
+    pub(crate) way: Option<(String, &'static str)>,
     /// In seconds.
     pub(crate) retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { status, what: what.into(), remedy: remedy.into(), retry_after: None }
+        Self { status, what: what.into(), remedy: remedy.into(), way: None, retry_after: None }
     }
 
     /// Nobody is logged in, or not any more.

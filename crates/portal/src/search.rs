@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use store::CallsQuery;
 
 use crate::api::calls::CallsParameters;
-use crate::api::read::Check;
+use crate::api::parameters::understood;
 use crate::pages::logs::choice::Choice;
 
 /// What the page of this charger's log asks; `None` when the page refuses the address.
@@ -25,7 +25,5 @@ pub fn page_link(parameters: &str) -> Option<String> {
 /// # Errors
 /// Says why the address is refused.
 pub fn by_api(parameters: &str) -> Result<CallsQuery, String> {
-    let asked: CallsParameters = serde_urlencoded::from_str(parameters).map_err(|error| error.to_string())?;
-    asked.check()?;
-    Ok(asked.query())
+    understood::<CallsParameters>(parameters).map(CallsParameters::query)
 }

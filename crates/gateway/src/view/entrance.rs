@@ -90,6 +90,13 @@ impl View {
         self.shared.entrance.why_turned_away(&self.shared.served.load(), charger)
     }
 
+    /// How a charger that is not let in knocks, if it does.
+    pub fn knocks(&self, charger: &ChargerId) -> Option<Knocking> {
+        let name = folded(charger);
+        let all = self.shared.entrance.knocking(&self.shared.served.load());
+        all.into_iter().find(|one| folded(&one.charger) == name)
+    }
+
     /// How many chargers knock.
     pub fn knocking(&self) -> usize {
         self.shared.entrance.knocking(&self.shared.served.load()).len()

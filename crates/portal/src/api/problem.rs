@@ -51,7 +51,8 @@ impl Problem {
 
     /// No charger of this name.
     pub(crate) fn no_charger() -> Self {
-        let remedy = "Look it up with GET /api/v1/chargers; a charger is known once it has connected.";
+        let remedy = "Look it up with GET /api/v1/chargers; a charger is known once it has connected. Those that asked and \
+                      were not let in are in GET /api/v1/entrance/knocking.";
         Self::not_found("There is no such charger", remedy)
     }
 

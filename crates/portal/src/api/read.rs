@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use super::parameters;
 use super::problem::Problem;
 use crate::limits::{FORM_TIMEOUT, ROWS};
 use crate::state::AppState;
@@ -26,15 +27,12 @@ pub(super) const LARGEST: i64 = 9_007_199_254_740_991;
 #[derive(Debug)]
 pub(super) struct Query<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Check> FromRequestParts<AppState> for Query<T> {
+impl<T: DeserializeOwned + Check + IntoParams> FromRequestParts<AppState> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Problem> {
         let text = parts.uri.query().unwrap_or_default();
-        let query: T = serde_urlencoded::from_str(text)
-            .map_err(|error| Problem::malformed(format!("The parameters are not understood: {error}.")))?;
-        query.check().map_err(Problem::malformed)?;
-        Ok(Self(query))
+        parameters::understood(text).map(Self).map_err(Problem::malformed)
     }
 }
 

@@ -71,7 +71,8 @@ async fn show(
         }
         p.lede {
             "Chargers that asked to be let in and were refused, because nobody has named them in "
-            code { "proxy.toml" } " or admitted them here. Admit those that you know; the others do no harm."
+            code { "proxy.toml" } " or admitted them here, or because no rule there matches them. Admit those that you know; \
+             where no rule matches, " code { "proxy.toml" } " needs one first. The others do no harm."
         }
         form.filters method="get" action="/knocking" role="search" {
             div.search {
@@ -141,7 +142,7 @@ pub(crate) fn page_of_known(
     (known, next)
 }
 
-fn address(search: &str, after: Option<&ChargerId>) -> String {
+pub(crate) fn address(search: &str, after: Option<&ChargerId>) -> String {
     let after = after.map(|after| format!("&after={}", encoded(after.as_str()))).unwrap_or_default();
     format!("/knocking?q={}{after}", encoded(search))
 }

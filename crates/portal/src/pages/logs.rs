@@ -2,6 +2,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod live;
+mod nothing;
 mod one;
 mod page;
 mod payload;
@@ -22,6 +23,7 @@ use crate::access::guard::Visitor;
 use crate::layout::{self, Tab};
 use crate::limits::{OCCURRENCES, ROWS, SEARCHES};
 use crate::pages::known;
+use crate::reader::hides_cards;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use choice::Choice;
@@ -56,6 +58,7 @@ async fn show(
         older: next.map(|next| choice.older(next, calls.last(), Timestamp::now())),
         cursor,
         is_online: state.view().is_online(&charger),
+        hides_cards: hides_cards(visitor.role),
     };
     Ok(layout::charger_page(&state, &visitor, &charger, Tab::Logs, logs.body()))
 }

@@ -17,7 +17,9 @@ pub fn asks(profile: SecurityProfile) -> &'static str {
 pub fn why_refused(terms: Option<&TermsView>, why: WhyNot) -> &'static str {
     let Some(terms) = terms else {
         return match why {
-            WhyNot::NoRule => "No rule in proxy.toml matches it. Compare its identity with `match` there.",
+            WhyNot::NoRule => {
+                "No rule in proxy.toml matches it. Compare its identity with what each rule there has as its match."
+            }
             _ => "No rule in proxy.toml matches it any more.",
         };
     };
@@ -100,5 +102,20 @@ pub fn order(what: &str, with_key: bool) -> &str {
         "keys_forgotten" => "keys that backoffices had changed were forgotten",
         "forgotten" => "taken off the list of those who knock",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_rule_matches_that_is_said_and_not_that_somebody_is_to_admit_it() {
+        let said = why_refused(None, WhyNot::NoRule);
+        assert_eq!(
+            said,
+            "No rule in proxy.toml matches it. Compare its identity with what each rule there has as its match."
+        );
+        assert_eq!(why_refused(None, WhyNot::Unknown), "No rule in proxy.toml matches it any more.");
     }
 }

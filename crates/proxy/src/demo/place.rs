@@ -10,7 +10,8 @@ use engine::{BackofficeId, Follower, Plan, Role};
 use gateway::{
     BackofficeSettings, EntranceTerms, Gateway, LeaderSource, Metrics, Pattern, Routing, Rule, Settings,
 };
-use store::Store;
+use portal::{Portal, PortalSettings};
+use store::{Browser, Store};
 
 use super::backoffice::BackofficeServer;
 use super::wire::Clock;
@@ -31,6 +32,7 @@ pub(super) struct Place {
     pub(super) gateway: Gateway,
     pub(super) volt: BackofficeServer,
     pub(super) acme: BackofficeServer,
+    portal: Portal,
     store: Store,
     directory: Directory,
 }
@@ -44,15 +46,19 @@ impl Place {
         let cards = [(ANNA, "Accepted"), (BERT, "Accepted")];
         let acme = BackofficeServer::start(settings("acme", 7001, &cards), clock).await?;
         let directory = Directory::create()?;
-        let store = Store::open(&directory.path.join("ocpp-proxy.db"), store::Settings::default())
-            .context("cannot create the demo's store")?;
+        let database = directory.path.join("ocpp-proxy.db");
+        let store =
+            Store::open(&database, store::Settings::default()).context("cannot create the demo's store")?;
         let admin = Some(address(9090, attended));
         let routing = routing(&volt, &acme, "volt", "acme")?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         metrics.config_reloaded(&anyhow::Ok(()));
         let settings = Settings::new(Some(address(9000, attended)), admin);
         let gateway = Gateway::start(settings, routing, store.clone(), metrics).await?;
-        let place = Self { clock, gateway, volt, acme, store, directory };
+        let browser = Browser::open(&database).context("cannot read the demo's store")?;
+        let settings = PortalSettings::new(address(8080, attended), database);
+        let portal = Portal::start(settings, gateway.view(), browser).await?;
+        let place = Self { clock, gateway, volt, acme, portal, store, directory };
         place.write_configuration("volt", "acme")?;
         Ok(place)
     }
@@ -68,6 +74,11 @@ impl Place {
         self.gateway.charger_address().expect("the demo listens without TLS")
     }
 
+    /// The link that lets whoever attends into the portal, once, within 15 minutes of the start.
+    pub(super) fn portal_link(&self) -> Option<String> {
+        self.portal.first_link()
+    }
+
     /// Where the demo's `proxy.toml` is; it tells `ocpp-proxy logs` where the store is.
     pub(super) fn configuration(&self) -> PathBuf {
         self.directory.path.join("proxy.toml")
@@ -75,18 +86,19 @@ impl Place {
 
     /// Stops everything and removes the directory.
     pub(super) async fn clear(self) {
-        self.gateway.drain(DRAIN).await;
+        tokio::join!(self.gateway.drain(DRAIN), self.portal.drain(DRAIN));
         self.store.close().await;
     }
 
     fn write_configuration(&self, leader: &str, follower: &str) -> anyhow::Result<()> {
         let text = format!(
-            "[listen]\nchargers = \"{}\"\n{}\n[store]\npath = {:?}\n\n\
+            "[listen]\nchargers = \"{}\"\n{}\n[portal]\nlisten = \"{}\"\n\n[store]\npath = {:?}\n\n\
              [backoffices.volt]\nurl = \"{}\"\n\n[backoffices.acme]\nurl = \"{}\"\n\n\
              [[chargers]]\nmatch = \"*\"\nunknown_chargers = \"admit\"\nleader = \"{leader}\"\n\
              followers = [{{ backoffice = \"{follower}\", role = \"control\" }}]\n",
             self.charger_address(),
             self.gateway.admin_address().map(|admin| format!("admin = \"{admin}\"\n")).unwrap_or_default(),
+            self.portal.address(),
             self.directory.path.join("ocpp-proxy.db"),
             url(&self.volt),
             url(&self.acme),
@@ -162,5 +174,21 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // What cannot be removed is left to the system's care of its temporary files.
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_attends_is_let_into_the_portal() {
+        let place = Place::prepare(false).await.unwrap();
+        let link = place.portal_link().unwrap();
+        assert!(link.starts_with(&format!("http://{}/first/", place.portal.address())), "{link}");
+        let configuration = std::fs::read_to_string(place.configuration()).unwrap();
+        let listen = format!("[portal]\nlisten = \"{}\"", place.portal.address());
+        assert!(configuration.contains(&listen), "{configuration}");
+        place.clear().await;
     }
 }

@@ -173,6 +173,10 @@ impl<'a> Story<'a> {
         }
         self.teller.chapter("To look at while the demo runs").await;
         let chargers = self.place.charger_address();
+        if let Some(link) = self.place.portal_link() {
+            self.teller.say("   the portal: Chargers > View > Why rejected? This link lets you in, once:");
+            self.teller.say(format!("      {link}"));
+        }
         self.teller
             .say(format!("   a charger of your own     ws://{chargers}/ocpp/MY-CHARGER  (any name will do)"));
         if let Some(admin) = self.place.gateway.admin_address() {
@@ -186,6 +190,8 @@ impl<'a> Story<'a> {
         let program = std::env::current_exe().unwrap_or_else(|_| "ocpp-proxy".into());
         let program = program.display();
         self.teller.say(format!("      {program} logs {CHARGER} --search {BERT} --config {configuration}"));
+        self.teller.say("   why was it rejected, and what is to be done?");
+        self.teller.say(format!("      {program} why {CHARGER} --id-tag {BERT} --config {configuration}"));
     }
 
     /// Sessions without end, a line each time something is decided.

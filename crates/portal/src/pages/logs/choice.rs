@@ -89,7 +89,7 @@ impl Choice {
 
     /// A message's name typed into the search bar means that message: `StartTransaction` is not to
     /// find whatever only mentions it, and the index finds it at once.
-    fn action_and_text(&self) -> (Option<String>, String) {
+    pub(super) fn action_and_text(&self) -> (Option<String>, String) {
         let text: String = self.q.chars().take(LONGEST_TEXT).collect();
         if let Some(action) = filled(&self.action) {
             return (Some(action), text);

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use store::{LoggedCall, LoggedOccurrence};
 
 use super::choice::{Choice, OUTCOMES, PERIODS};
+use super::nothing::nothing;
 use super::row;
 use crate::layout::{Icon, charger_path, icon};
 use crate::words;
@@ -28,6 +29,8 @@ pub(crate) struct Logs<'a> {
     pub(crate) cursor: i64,
     /// Whether it is connected now.
     pub(crate) is_online: bool,
+    /// Whether whoever looks is not shown cards' numbers, and does not find them.
+    pub(crate) hides_cards: bool,
 }
 
 impl Logs<'_> {
@@ -49,7 +52,7 @@ impl Logs<'_> {
                 }
             }
             @if self.calls.is_empty() && self.occurrences.is_empty() && is_first_page && self.older.is_none() {
-                (self.nothing(&address))
+                (nothing(self, &address))
             }
             div.log data-log="" { (self.rows()) }
             nav.older aria-label="Older entries" {
@@ -190,30 +193,6 @@ impl Logs<'_> {
                 (row::call(call))
             }
             @for occurrence in occurrences { (row::occurrence(occurrence)) }
-        }
-    }
-
-    /// Says why there is nothing, as far as it can be told, and what would do.
-    fn nothing(&self, address: &str) -> Markup {
-        html! {
-            div.empty {
-                @if self.choice.is_narrowed() {
-                    p.what { "Nothing matches" }
-                    p { "No entry fulfils all the conditions above. Remove one of them, or " a href=(address) { "show everything" } "." }
-                    @if !self.choice.q.trim().is_empty() {
-                        p.muted {
-                            "Terms that are separated by spaces must all occur. A term is found in the message's name, the idTag, \
-                             the status, what was said and answered, and a number is found as anyone's transaction number."
-                        }
-                    }
-                } @else if self.is_online {
-                    p.what { "Nothing was said yet" }
-                    p { "The charger is connected. What it says appears here by itself." }
-                } @else {
-                    p.what { "Nothing is kept of what this charger said" }
-                    p { "Entries are kept for as long as [log] in proxy.toml says. What it says next appears here." }
-                }
-            }
         }
     }
 }

@@ -185,6 +185,7 @@ fn occurrences_stand_between_the_calls_of_their_time() {
         older: None,
         cursor: 9,
         is_online: true,
+        hides_cards: false,
     };
     let html = logs.body().into_string();
     let order = [
@@ -217,6 +218,7 @@ fn an_empty_page_says_what_to_do() {
             older,
             cursor: 0,
             is_online,
+            hides_cards: false,
         };
         text(&logs.body().into_string())
     };
@@ -232,4 +234,69 @@ fn an_empty_page_says_what_to_do() {
     let so_far = said(&narrowed, true, Some(older));
     assert!(so_far.contains("Nothing found so far; there is more of the log to search. Older"), "{so_far}");
     assert!(!so_far.contains("Nothing matches"), "{so_far}");
+}
+
+#[test]
+fn whoever_looks_for_a_start_that_never_was_is_told_where_the_refusal_stands() {
+    let charger = ChargerId::from("CP1");
+    let links = |parameters: &str, hides_cards| {
+        let choice: Choice = serde_urlencoded::from_str(parameters).unwrap();
+        let logs = page::Logs {
+            charger: &charger,
+            choice: &choice,
+            actions: &[],
+            backoffices: &[],
+            calls: &[],
+            occurrences: &[],
+            older: None,
+            cursor: 0,
+            is_online: true,
+            hides_cards,
+        };
+        let html = logs.body().into_string();
+        let empty = html.split("<div class=\"empty\">").nth(1).unwrap().split("</div>").next().unwrap();
+        let is_explained = text(empty).contains("and is refused never starts");
+        assert_eq!(text(empty).contains("Viewers are not shown"), hides_cards, "{empty}");
+        let links = empty.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let links: Vec<String> = links
+            .map(|link| link.replace("&amp;", "&"))
+            .filter(|link| link != "/chargers/CP1/logs")
+            .map(|link| link.strip_prefix("/chargers/CP1/").unwrap().to_owned())
+            .collect();
+        (is_explained, links.join(" "))
+    };
+    let (authorize, why) = ("logs?q=Authorize", "cards?id_tag=");
+    let cases = [
+        (
+            "q=StartTransaction+04E9A1C2&time=24h",
+            false,
+            true,
+            "logs?q=04E9A1C2&time=24h logs?q=Authorize+04E9A1C2&time=24h cards?id_tag=04E9A1C2".to_owned(),
+        ),
+        ("q=bert+stoptransaction", false, true, format!("logs?q=bert {authorize}+bert {why}bert")),
+        ("q=StartTransaction", false, true, format!("{authorize} {why}")),
+        ("q=StartTransaction+501", false, true, format!("{authorize}+501 {why}")),
+        ("q=StartTransaction+a+b", false, true, format!("{authorize}+a+b {why}")),
+        (
+            "q=x&action=StartTransaction&outcome=refused",
+            false,
+            true,
+            "logs?q=x&outcome=refused logs?q=x&action=Authorize&outcome=refused cards?id_tag=x".to_owned(),
+        ),
+        (
+            "action=StartTransaction&id_tag=A%26B",
+            false,
+            true,
+            "logs?id_tag=A%26B logs?action=Authorize&id_tag=A%26B cards?id_tag=A%26B".to_owned(),
+        ),
+        ("q=Reset+04E9A1C2", false, false, format!("logs?q=04E9A1C2 {why}04E9A1C2")),
+        ("q=04E9A1C2", false, false, format!("{why}04E9A1C2")),
+        ("q=zebra", false, false, String::new()),
+        ("q=StartTransaction+04E9A1C2", true, true, format!("{authorize} {why}")),
+        ("q=04E9A1C2", true, false, why.to_owned()),
+    ];
+    assert_eq!(cases.len(), 12);
+    for (parameters, hides_cards, is_explained, expected) in cases {
+        assert_eq!(links(parameters, hides_cards), (is_explained, expected), "{parameters}");
+    }
 }

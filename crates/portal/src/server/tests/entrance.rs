@@ -102,3 +102,35 @@ async fn viewers_see_who_is_let_in_and_change_nothing() {
     }
     assert_eq!((orders.len(), admitted(&world).len()), (4, 1));
 }
+
+#[tokio::test]
+async fn the_page_of_a_charger_that_knocks_says_so_and_leads_to_those_who_do() {
+    let world = World::new().await;
+    let anna = world.someone("anna").await;
+    let pages = ["", "/logs", "/proxy", "/transactions", "/cards"];
+    for (charger, said) in
+        [("CP-99", "No charger CP-99 has ever connected"), ("NEW-7", "No charger NEW-7 has")]
+    {
+        let page = world.get(&format!("/chargers/{charger}"), Some(&anna.cookie)).await;
+        assert!(page.status == 404 && page.text.contains(said), "{}", page.text);
+    }
+    world.knock("CP-99").await;
+    for page in pages {
+        let page = world.get(&format!("/chargers/cp-99{page}"), Some(&anna.cookie)).await;
+        assert_eq!(page.status, 404);
+        for said in [
+            "CP-99 asked to be let in and is not",
+            "It asked once, last from 127.0.0.1, and was refused. Nobody has admitted it.",
+            "href=\"/knocking?q=CP%2D99\"",
+        ] {
+            assert!(page.text.contains(said), "{said} is not in {}", page.text);
+        }
+        assert!(!page.text.contains("spelling"), "{}", page.text);
+    }
+    assert_eq!(pages.len(), 5);
+    let found = world.get("/knocking?q=CP%2D99", Some(&anna.cookie)).await.text;
+    assert!(found.contains("Admit CP-99") && found.contains("or because no rule there matches"), "{found}");
+    world.post(&anna, "/knocking/admit", "charger=CP-99&key=none").await;
+    let page = world.get("/chargers/CP-99", Some(&anna.cookie)).await.text;
+    assert!(page.contains("No charger CP-99 has ever connected"), "it does not knock any more: {page}");
+}

@@ -17,6 +17,8 @@ use gateway::{
 use http_body_util::BodyExt;
 use store::{Browser, Store};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use crate::access::{Role, User};
@@ -31,7 +33,7 @@ pub(super) struct World {
     router: Router,
     pub(super) state: AppState,
     pub(super) store: Store,
-    _gateway: Gateway,
+    gateway: Gateway,
     _folder: TempDir,
 }
 
@@ -124,7 +126,7 @@ impl World {
         let browser = Browser::open(&path).unwrap();
         let settings = PortalSettings { users, ..PortalSettings::new(any, path) };
         let state = AppState::new(&bind(any).unwrap(), settings, gateway.view(), browser);
-        World { router: router(state.clone()), state, store, _gateway: gateway, _folder: folder }
+        World { router: router(state.clone()), state, store, gateway, _folder: folder }
     }
 
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
@@ -167,6 +169,20 @@ impl World {
         let page = self.get("/chargers", Some(&cookie)).await.text;
         let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         Someone { cookie, csrf }
+    }
+
+    /// A charger that nobody has admitted dials, and is refused.
+    pub(super) async fn knock(&self, charger: &str) {
+        let gateway = self.gateway.charger_address().expect("it listens without TLS");
+        let mut socket = TcpStream::connect(gateway).await.unwrap();
+        let request = format!(
+            "GET /ocpp/{charger} HTTP/1.1\r\nHost: {gateway}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 401", "{charger}");
     }
 
     /// Sends a form of ours.

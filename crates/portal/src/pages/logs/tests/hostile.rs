@@ -159,6 +159,7 @@ fn whole_page(said: &str) -> String {
         older: Some(choice.clone()),
         cursor: 3,
         is_online: false,
+        hides_cards: false,
     };
     let alone: String = calls.iter().map(|call| one::body(call).into_string()).collect();
     page.body().into_string() + &alone
