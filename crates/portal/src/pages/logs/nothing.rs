@@ -67,7 +67,7 @@ fn instead(logs: &Logs<'_>, address: &str) -> Markup {
         let asked = authorize(&choice, &text);
         links.push((address.to_owned() + &asked.parameters(), html! { "Authorize" (with_card) }));
     }
-    if is_of_session || card.is_some() {
+    if is_of_session || findable.is_some() {
         let why = why_address(logs.charger, findable.map_or("", String::as_str));
         links.push((why, html! { "Why rejected?" }));
     }
