@@ -200,11 +200,13 @@ impl Session {
             self.charger.current = Some(call);
             self.hang_up_charger(Reason::LeaderLost, "leader_timeout");
         } else if books {
-            self.answer_in_leaders_place(call, if is_away { "T-65" } else { "E17" });
+            let rule = if is_away { "T-65" } else { "E17" };
+            self.answer_in_leaders_place(call, rule);
         } else if call.ballot.is_some() {
             self.answer_late_authorize(call);
         } else {
-            self.answer_in_leaders_place(call, if is_away { "T-65" } else { "E16" });
+            let rule = if is_away { "T-65" } else { "E16" };
+            self.answer_in_leaders_place(call, rule);
         }
         if is_there && self.absence.timeouts >= limits::LEADER_TIMEOUTS {
             self.give_up_leaders_link();

@@ -182,7 +182,7 @@ impl World {
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut status = [0; 12];
         socket.read_exact(&mut status).await.unwrap();
-        assert_eq!(&status, b"HTTP/1.1 401", "{charger}");
+        assert_eq!(&status, b"HTTP/1.1 404", "{charger}");
     }
 
     /// Sends a form of ours.
